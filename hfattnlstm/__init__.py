@@ -1,0 +1,62 @@
+"""Small, fast, explainable text models: an LSTM with attention for the Hugging Face ecosystem.
+
+Example:
+```python
+>>> import hfattnlstm
+>>> from transformers import AutoModelForSequenceClassification
+>>> model = AutoModelForSequenceClassification.from_config(hfattnlstm.AttnLSTMConfig())
+>>> type(model).__name__
+'AttnLSTMForSequenceClassification'
+```
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import _registration
+
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .data.loading import describe_labels, load_texts
+    from .data.tokenization import train_tokenizer
+    from .modeling.configuration_attnlstm import AttnLSTMConfig
+    from .modeling.modeling_attnlstm import (
+        AttnLSTMForSequenceClassification,
+        AttnLSTMModel,
+        AttnLSTMPreTrainedModel,
+    )
+    from .modeling.pipeline_attnlstm import AttnLSTMTextClassificationPipeline
+    from .training.trainer import AttnLSTMTrainer
+
+# Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
+# milliseconds and no torch.
+_HOME = {
+    "AttnLSTMConfig": "modeling.configuration_attnlstm",
+    "AttnLSTMForSequenceClassification": "modeling.modeling_attnlstm",
+    "AttnLSTMModel": "modeling.modeling_attnlstm",
+    "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
+    "AttnLSTMTextClassificationPipeline": "modeling.pipeline_attnlstm",
+    "AttnLSTMTrainer": "training.trainer",
+    "describe_labels": "data.loading",
+    "load_texts": "data.loading",
+    "train_tokenizer": "data.tokenization",
+}
+
+__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+_registration.install()

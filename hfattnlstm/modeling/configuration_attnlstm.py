@@ -1,0 +1,352 @@
+"""Configuration of the attention-LSTM models."""
+
+# No `from __future__ import annotations` here: `strict` checks types only where the annotations are types.
+import difflib
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+
+POOLINGS = ("attention", "mean", "max", "last", "sum")
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+
+# A hostile or damaged config.json must be refused before anything of its size is allocated.
+UPPER_BOUNDS = {
+    "vocab_size": 50_000_000,
+    "embedding_size": 65_536,
+    "hidden_size": 65_536,
+    "num_hidden_layers": 256,
+    "num_attention_heads": 4_096,
+    "attention_size": 65_536,
+    "classifier_hidden_size": 65_536,
+}
+MAX_LABELS = 100_000
+LABEL_KEYS = ("num_labels", "id2label", "label2id")
+PROBABILITIES = (
+    "embedding_dropout",
+    "word_dropout",
+    "hidden_dropout_prob",
+    "classifier_dropout",
+)
+
+# What transformers itself, the Hub and older checkpoints write beside the declared fields.
+BASE_KEYS = frozenset(
+    {
+        "_attn_implementation",
+        "_attn_implementation_autoset",
+        "_attn_implementation_internal",
+        "_commit_hash",
+        "_experts_implementation_internal",
+        "_name_or_path",
+        "_output_attentions",
+        "attn_implementation",
+        "auto_map",
+        "cls_token_id",
+        "custom_pipelines",
+        "decoder_start_token_id",
+        "experts_implementation",
+        "finetuning_task",
+        "is_decoder",
+        "model_type",
+        "name_or_path",
+        "num_labels",
+        "output_attentions",
+        "per_layer_config",
+        "prefix",
+        "pruned_heads",
+        "quantization_config",
+        "sep_token_id",
+        "task_specific_params",
+        "tie_last_hidden_states",
+        "tokenizer_class",
+        "torch_dtype",
+        "torchscript",
+        "use_cache",
+    }
+)
+
+
+@strict
+class AttnLSTMConfig(PreTrainedConfig):
+    r"""
+    Configuration of an LSTM stack with attention pooling. The defaults give a one-layer bidirectional LSTM of 128
+    units a direction with additive attention.
+
+    Args:
+        vocab_size: Rows of the embedding.
+        embedding_size: Width of a token's embedding.
+        hidden_size: Width of `last_hidden_state`. With `direction_merge="concat"` each direction has half of it.
+        num_hidden_layers: LSTM layers.
+        bidirectional: Whether every layer also reads the text from its end.
+        direction_merge: How the two directions become one state: `"concat"`, `"sum"`, `"mean"`, or `"weighted"`
+            (a learned weight for each direction).
+        residual: Whether a layer's input is added to its output, where the two are equally wide.
+        hidden_dropout_prob: Dropout between layers.
+        embedding_dropout: Dropout on the embeddings.
+        locked_dropout: Whether those two drop the same units at every token of a text (Gal and Ghahramani, 2016).
+        word_dropout: Share of the tokens whose whole embedding is zeroed in training (Iyyer et al., 2015).
+        classifier_pooling: What becomes of the states: one of `"attention"`, `"mean"`, `"max"`, `"last"` and
+            `"sum"`, or several, which are joined in the order given.
+        attention_score: Score of a state h: `"additive"` vᵀtanh(Wh+b) (Bahdanau et al., 2015), `"linear"`
+            tanh(wᵀh+b), `"dot"` qᵀh with a learned query, `"general"` cᵀWh with c the final states of the text
+            (Luong et al., 2015), `"diagonal_dot"` (W_q h)·(W_k h).
+        attention_size: Inner width of the additive and diagonal_dot scores; `hidden_size` when it is None.
+        num_attention_heads: Weightings of the text; their pooled states are joined (Lin et al., 2017).
+        attention_temperature: Divides the scores: above 1 flatter weights, below 1 sharper ones.
+        attention_normalizer: `"softmax"`, `"sparsemax"` (Martins and Astudillo, 2016) or `"entmax15"` (Peters et
+            al., 2019).
+        attention_l2_coef: Added to the loss times Σa², averaged over texts and heads: positive spreads the weights,
+            negative gathers them.
+        attention_entropy_coef: Added to the loss times −Σa·log a, averaged over texts and heads: positive sharpens
+            the weights, negative flattens them.
+        attention_diversity_coef: Added to the loss times ‖AAᵀ−I‖², averaged over texts (Lin et al., 2017).
+        classifier_hidden_size: Width of a tanh layer before the logits; None leaves it out.
+        classifier_dropout: Dropout on what enters the head's layers.
+        class_weights: A weight in the loss for each label: its class in single-label problems, its positive
+            examples in multi-label ones.
+        initializer_range: Standard deviation of the initial embeddings.
+        pad_token_id: Row of the embedding that stays zero; None for none.
+        bos_token_id, eos_token_id: Kept for tokenizers that have them; the model does not use them.
+        tie_word_embeddings: Not used by the classifiers.
+
+    Raises:
+        ValueError: For a misspelt field, an impossible value, or labels that contradict each other.
+
+    Example:
+
+    ```python
+    >>> from hfattnlstm import AttnLSTMConfig
+    >>> config = AttnLSTMConfig(hidden_size=64, classifier_pooling=["attention", "max"], id2label={0: "neg", 1: "pos"})
+    >>> config.label2id
+    {'neg': 0, 'pos': 1}
+    ```
+    """
+
+    model_type = "attnlstm"
+    keys_to_ignore_at_inference = ["hidden_states", "attentions"]
+
+    vocab_size: int = 30_000
+    embedding_size: int = 128
+    hidden_size: int = 256
+    num_hidden_layers: int = 1
+    bidirectional: bool = True
+    direction_merge: Literal["concat", "sum", "mean", "weighted"] = "concat"
+    residual: bool = False
+    hidden_dropout_prob: float | int = 0.1
+    embedding_dropout: float | int = 0.1
+    locked_dropout: bool = False
+    word_dropout: float | int = 0.0
+    classifier_pooling: str | list[str] = "attention"
+    attention_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = "additive"
+    attention_size: int | None = None
+    num_attention_heads: int = 1
+    attention_temperature: float | int = 1.0
+    attention_normalizer: Literal["softmax", "sparsemax", "entmax15"] = "softmax"
+    attention_l2_coef: float | int = 0.0
+    attention_entropy_coef: float | int = 0.0
+    attention_diversity_coef: float | int = 0.0
+    classifier_hidden_size: int | None = None
+    classifier_dropout: float | int = 0.1
+    class_weights: list[float | int] | None = None
+    initializer_range: float | int = 0.1
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+    tie_word_embeddings: bool = False
+
+    def __post_init__(self, **kwargs):
+        _refuse_unknown(kwargs, self._known_keys())
+        num_labels = kwargs.get("num_labels")
+        _check_num_labels(num_labels)
+        self._reconcile_labels(num_labels)
+        super().__post_init__(**kwargs)
+        # `strict` runs the validators too, but hides their sentence behind its own.
+        self.validate_architecture()
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As the base class's. Keys that others have added to a config.json are kept; misspelt fields are refused.
+
+        Labels given as `num_labels`, `id2label` or `label2id` replace all of the dictionary's.
+
+        Raises:
+            ValueError: For a key that is one of the fields but for a slip.
+        """
+        known = cls._known_keys()
+        _refuse_misspelt([*config_dict, *kwargs], known)
+        extras = {key: value for key, value in config_dict.items() if key not in known}
+        declared = {key: value for key, value in config_dict.items() if key in known}
+        labels = {key: kwargs.pop(key) for key in LABEL_KEYS if kwargs.get(key) is not None}
+        if labels:
+            declared = {key: value for key, value in declared.items() if key not in LABEL_KEYS} | labels
+        loaded = super().from_dict(declared, **kwargs)
+        config = loaded[0] if isinstance(loaded, tuple) else loaded
+        for key, value in extras.items():
+            setattr(config, key, value)
+        return loaded
+
+    @classmethod
+    def _known_keys(cls) -> frozenset[str]:
+        return BASE_KEYS | {field.name for field in fields(cls)}
+
+    # A property of the base class; here it refuses an absurd number before allocating that many names.
+    @property
+    def num_labels(self) -> int | None:
+        return len(self.id2label) if self.id2label is not None else None
+
+    @num_labels.setter
+    def num_labels(self, num_labels: int) -> None:
+        _check_num_labels(num_labels)
+        if self.id2label is None or len(self.id2label) != num_labels:
+            self.id2label = {index: f"LABEL_{index}" for index in range(num_labels)}
+            self.label2id = {name: index for index, name in self.id2label.items()}
+
+    @property
+    def direction_size(self) -> int:
+        """Width of the state of one direction."""
+        halved = self.bidirectional and self.direction_merge == "concat"
+        return self.hidden_size // 2 if halved else self.hidden_size
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """`classifier_pooling` as a tuple, in the order in which the parts are joined."""
+        single = isinstance(self.classifier_pooling, str)
+        return (self.classifier_pooling,) if single else tuple(self.classifier_pooling)
+
+    @property
+    def pooled_size(self) -> int:
+        """Width of `pooler_output`."""
+        return sum(
+            self.hidden_size * (self.num_attention_heads if name == "attention" else 1) for name in self.poolings
+        )
+
+    def _reconcile_labels(self, num_labels: int | None) -> None:
+        """Fill in the missing one of `id2label` and `label2id`."""
+        if self.id2label is None and self.label2id is not None:
+            self.id2label = {int(index): name for name, index in self.label2id.items()}
+        if self.id2label is None:
+            return
+        _check_num_labels(len(self.id2label))
+        if num_labels is not None and num_labels != len(self.id2label):
+            raise ValueError(
+                f"num_labels={num_labels} contradicts the {len(self.id2label)} labels of id2label: give one of the two."
+            )
+        self.id2label = {int(index): name for index, name in self.id2label.items()}
+        if self.label2id is None:
+            self.label2id = {name: index for index, name in self.id2label.items()}
+        self.validate_labels()
+
+    def validate_labels(self) -> None:
+        """Labels are names for 0 … n−1, and `label2id` is the inverse of `id2label`."""
+        if self.id2label is None:
+            return
+        ids = sorted(int(index) for index in self.id2label)
+        if ids != list(range(len(ids))) or not ids:
+            raise ValueError(f"The keys of id2label must be 0 … {max(len(ids) - 1, 0)}, got {ids[:10]}.")
+        names = list(self.id2label.values())
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError("The labels in id2label must be strings.")
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"id2label has the label {twice!r} twice: every label needs a name of its own.")
+        inverse = {name: int(index) for name, index in (self.label2id or {}).items()}
+        if inverse != {name: int(index) for index, name in self.id2label.items()}:
+            raise ValueError("label2id and id2label contradict each other: leave one of them out.")
+
+    def validate_architecture(self) -> None:
+        """Sizes, probabilities and the fields that depend on each other."""
+        super().validate_architecture()
+        self._validate_sizes()
+        self._validate_probabilities()
+        self._validate_pooling()
+        self._validate_attention()
+        if self.problem_type not in (None, *PROBLEM_TYPES):
+            raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
+        if self.class_weights is not None:
+            self._validate_class_weights()
+
+    def _validate_sizes(self) -> None:
+        for name, bound in UPPER_BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= bound:
+                raise ValueError(f"{name} must be between 1 and {bound:,}, got {value:,}.")
+        if self.bidirectional and self.direction_merge == "concat" and self.hidden_size % 2:
+            raise ValueError(
+                f"hidden_size is the width of both directions together and must be even, got {self.hidden_size}: "
+                'make it even, or choose another direction_merge than "concat".'
+            )
+        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
+            raise ValueError(
+                f"pad_token_id must be below vocab_size={self.vocab_size} and not negative, got {self.pad_token_id}."
+            )
+        if self.initializer_range < 0:
+            raise ValueError(f"initializer_range must not be negative, got {self.initializer_range}.")
+
+    def _validate_probabilities(self) -> None:
+        for name in PROBABILITIES:
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is a share of units and must be at least 0 and below 1, got {value}.")
+
+    def _validate_pooling(self) -> None:
+        unknown = [name for name in self.poolings if name not in POOLINGS]
+        if unknown or not self.poolings or len(set(self.poolings)) != len(self.poolings):
+            raise ValueError(
+                f"classifier_pooling must be one of {', '.join(POOLINGS)}, or a list of different ones, "
+                f"got {self.classifier_pooling!r}."
+            )
+
+    def _validate_attention(self) -> None:
+        if not self.attention_temperature > 0:
+            raise ValueError(f"attention_temperature must be above 0, got {self.attention_temperature}.")
+        width = self.attention_size or self.hidden_size
+        if self.attention_score == "diagonal_dot" and width % self.num_attention_heads:
+            raise ValueError(
+                f"attention_size={width} must be a multiple of num_attention_heads={self.num_attention_heads} "
+                'with attention_score="diagonal_dot".'
+            )
+        penalties = (self.attention_l2_coef, self.attention_entropy_coef, self.attention_diversity_coef)
+        if any(penalties) and "attention" not in self.poolings:
+            raise ValueError('A penalty on the attention weights needs "attention" in classifier_pooling.')
+
+    def _validate_class_weights(self) -> None:
+        if self.problem_type == "regression":
+            raise ValueError("class_weights have no meaning in a regression: leave them out.")
+        if len(self.class_weights) != self.num_labels:
+            raise ValueError(
+                f"class_weights has {len(self.class_weights)} numbers for {self.num_labels} labels: give one a label."
+            )
+        if any(weight < 0 for weight in self.class_weights) or not any(self.class_weights):
+            raise ValueError(f"class_weights must not be negative, and not all 0, got {self.class_weights}.")
+
+
+def _check_num_labels(num_labels: Any) -> None:
+    if num_labels is None:
+        return
+    if not isinstance(num_labels, int) or not 1 <= num_labels <= MAX_LABELS:
+        raise ValueError(f"num_labels must be a whole number between 1 and {MAX_LABELS:,}, got {num_labels!r}.")
+
+
+def _nearest(key: str, known: Iterable[str], cutoff: float) -> str | None:
+    public = [name for name in known if not name.startswith("_")]
+    return next(iter(difflib.get_close_matches(key, public, n=1, cutoff=cutoff)), None)
+
+
+def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:
+    for key in given:
+        if key not in known:
+            nearest = _nearest(key, known, cutoff=0.6)
+            mend = f"did you mean {nearest!r}?" if nearest else "see the fields in help(AttnLSTMConfig)."
+            raise ValueError(f"AttnLSTMConfig has no field {key!r}: {mend}")
+
+
+def _refuse_misspelt(given: Iterable[str], known: frozenset[str]) -> None:
+    for key in given:
+        if key not in known and (nearest := _nearest(key, known, cutoff=0.85)):
+            raise ValueError(f"The configuration has the unknown field {key!r}: did you mean {nearest!r}?")
+
+
+__all__ = ["AttnLSTMConfig"]

@@ -1,0 +1,64 @@
+"""Token embeddings with their dropouts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .configuration_attnlstm import AttnLSTMConfig
+
+
+class SequenceDropout(nn.Module):
+    """Dropout over (batch, length, width), optionally of the same units at every position of a text.
+
+    The locked form is the variational dropout of Gal and Ghahramani (2016).
+    """
+
+    def __init__(self, probability: float, locked: bool):
+        super().__init__()
+        self.probability = probability
+        self.locked = locked
+
+    def forward(self, states: Tensor) -> Tensor:
+        if not self.training or not self.probability:
+            return states
+        if not self.locked:
+            return nn.functional.dropout(states, self.probability)
+        units = states.new_ones(states.shape[0], 1, states.shape[2])
+        return states * nn.functional.dropout(units, self.probability)
+
+    def extra_repr(self) -> str:
+        return f"p={self.probability}, locked={self.locked}"
+
+
+class AttnLSTMEmbeddings(nn.Module):
+    """Embeddings of the token ids, with word dropout and (locked) dropout.
+
+    Memory is laid out time-major, as the recurrence reads it; the shapes are batch-first.
+    """
+
+    def __init__(self, config: AttnLSTMConfig):
+        super().__init__()
+        self.word_embeddings = nn.Embedding(
+            config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
+        )
+        self.dropout = SequenceDropout(config.embedding_dropout, config.locked_dropout)
+        self.word_dropout = config.word_dropout
+
+    def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        if inputs_embeds is None:
+            inputs_embeds = self._look_up(input_ids)
+        if self.training and self.word_dropout:
+            kept = torch.rand(inputs_embeds.shape[:2], device=inputs_embeds.device) >= self.word_dropout
+            inputs_embeds = inputs_embeds * kept[..., None].to(inputs_embeds.dtype)
+        return self.dropout(inputs_embeds)
+
+    def _look_up(self, input_ids: Tensor) -> Tensor:
+        try:
+            return self.word_embeddings(input_ids.t()).transpose(0, 1)
+        except IndexError as error:
+            rows = self.word_embeddings.num_embeddings
+            raise IndexError(
+                f"input_ids holds {int(input_ids.max())}, but the embedding has {rows} rows: use the tokenizer that the "
+                "model was trained with, or call model.resize_token_embeddings(len(tokenizer))."
+            ) from error

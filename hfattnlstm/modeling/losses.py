@@ -1,0 +1,63 @@
+"""The loss of a sequence classifier."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .configuration_attnlstm import AttnLSTMConfig
+
+
+def infer_problem_type(config: AttnLSTMConfig, labels: Tensor) -> str:
+    """The configured problem type, or the one that the labels show; the config is not changed."""
+    if config.problem_type is not None:
+        return config.problem_type
+    if config.num_labels == 1:
+        return "regression"
+    return "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+
+
+def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) -> Tensor:
+    """Mean squared error, cross entropy, or binary cross entropy, by problem type, with the class weights.
+
+    Args:
+        logits: (batch, num_labels).
+        labels: (batch,) class ids; (batch, num_labels) of 0 and 1 for multi-label; (batch,) or
+            (batch, num_labels) numbers for regression.
+        config: Gives the problem type and the class weights.
+
+    Returns:
+        A scalar in float32 or wider.
+
+    Raises:
+        ValueError: When the labels have another shape than the problem type needs.
+
+    Example:
+
+    ```python
+    >>> config = AttnLSTMConfig(num_labels=2)
+    >>> classification_loss(torch.zeros(1, 2), torch.tensor([1]), config)
+    tensor(0.6931)
+    ```
+    """
+    problem_type = infer_problem_type(config, labels)
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    labels = labels.to(logits.device)
+    weights = None if config.class_weights is None else logits.new_tensor(config.class_weights)
+    if problem_type == "single_label_classification":
+        _check_shape(labels.reshape(-1), logits.shape[:1], problem_type)
+        return F.cross_entropy(logits, labels.reshape(-1), weight=weights)
+    target = labels.to(logits.dtype).reshape(labels.shape[0], -1)
+    _check_shape(target, logits.shape, problem_type)
+    if problem_type == "regression":
+        return F.mse_loss(logits, target)
+    return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights)
+
+
+def _check_shape(labels: Tensor, expected: torch.Size, problem_type: str) -> None:
+    if labels.shape != expected:
+        raise ValueError(
+            f"labels of shape {tuple(labels.shape)} do not fit problem_type={problem_type!r}, which needs "
+            f"{tuple(expected)}: check the labels, or set problem_type and num_labels in the config."
+        )

@@ -1,0 +1,2 @@
+from transformers.pipelines.text_classification import TextClassificationPipeline
+class AttnLSTMTextClassificationPipeline(TextClassificationPipeline): pass
