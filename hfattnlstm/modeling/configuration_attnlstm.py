@@ -107,6 +107,9 @@ class AttnLSTMConfig(PreTrainedConfig):
         classifier_dropout: Dropout on what enters the head's layers.
         class_weights: A weight in the loss for each label: its class in single-label problems, its positive
             examples in multi-label ones.
+        truncation: Which part of a text beyond the tokenizer's `model_max_length` is read in training and in the
+            attention pipeline: `"head"`, `"tail"`, or `"head_tail"`, a quarter from the beginning and the rest from
+            the end (Sun et al., 2019).
         initializer_range: Standard deviation of the initial embeddings.
         pad_token_id: Row of the embedding that stays zero; None for none.
         bos_token_id, eos_token_id: Kept for tokenizers that have them; the model does not use them.
@@ -151,6 +154,7 @@ class AttnLSTMConfig(PreTrainedConfig):
     classifier_hidden_size: int | None = None
     classifier_dropout: float | int = 0.1
     class_weights: list[float | int] | None = None
+    truncation: Literal["head", "tail", "head_tail"] = "head"
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = None
@@ -186,7 +190,18 @@ class AttnLSTMConfig(PreTrainedConfig):
         config = loaded[0] if isinstance(loaded, tuple) else loaded
         for key, value in extras.items():
             setattr(config, key, value)
+        config.forget_own_pipeline()
         return loaded
+
+    def forget_own_pipeline(self) -> None:
+        """Drop `custom_pipelines`, except in code that came with a checkpoint.
+
+        With this attribute, `pipeline` takes its class from the checkpoint and asks for trust_remote_code, even where
+        the installed package has registered the same pipeline.
+        """
+        from_checkpoint = type(self).__module__.startswith("transformers_modules.")
+        if not from_checkpoint and hasattr(self, "custom_pipelines"):
+            del self.custom_pipelines
 
     @classmethod
     def _known_keys(cls) -> frozenset[str]:

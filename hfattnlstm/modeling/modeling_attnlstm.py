@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
@@ -17,6 +18,26 @@ from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import AttnLSTMEmbeddings
 from .losses import classification_loss
 from .recurrence import AttnLSTMEncoder, AttnLSTMLayer, DirectionMerge, reading_order
+from .word_vectors import WordVectorCoverage, copy_word_vectors
+
+
+if TYPE_CHECKING:
+    # Never run: it makes `save_pretrained` copy the pipeline's file into the checkpoint, beside the files that it
+    # finds in the other relative imports.
+    from .pipeline_attnlstm import AttnLSTMTextClassificationPipeline  # noqa: F401
+
+AUTO_MAP = {
+    "AutoConfig": "configuration_attnlstm.AttnLSTMConfig",
+    "AutoModel": "modeling_attnlstm.AttnLSTMModel",
+    "AutoModelForSequenceClassification": "modeling_attnlstm.AttnLSTMForSequenceClassification",
+}
+CUSTOM_PIPELINES = {
+    "attention-text-classification": {
+        "impl": "pipeline_attnlstm.AttnLSTMTextClassificationPipeline",
+        "pt": ["AutoModelForSequenceClassification"],
+        "type": "text",
+    }
+}
 
 
 class AttnLSTMPreTrainedModel(PreTrainedModel):
@@ -63,11 +84,56 @@ class AttnLSTMPreTrainedModel(PreTrainedModel):
         init.copy_(lstm.bias_ih_l0, bias)
         init.zeros_(lstm.bias_hh_l0)
 
+    def save_pretrained(self, save_directory: str | PathLike, *args: Any, **kwargs: Any) -> None:
+        """As the base class's; the checkpoint also names the classes and the pipeline in the code saved with it.
+
+        So it loads in a process without the package, by every Auto class, with `trust_remote_code=True`.
+        """
+        self.config.auto_map = dict(AUTO_MAP)
+        self.config.custom_pipelines = CUSTOM_PIPELINES
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)
+        finally:
+            self.config.forget_own_pipeline()
+
     def get_input_embeddings(self) -> nn.Embedding:
         return self.base_model.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.base_model.embeddings.word_embeddings = value
+
+    def load_word_vectors(self, path: str | PathLike[str], tokenizer: PreTrainedTokenizerBase) -> WordVectorCoverage:
+        """Copy pretrained word vectors into the input embedding.
+
+        Words that the file lacks keep their rows, and so do padding and other special tokens; only the unknown
+        token takes the vector of `<unk>`. A token takes the vector of, in this order: its exact form, its text
+        without a tokenizer's mark (`▁the`), either in lower case, and, if the tokenizer lower-cases, the first word
+        of the file that equals it in lower case (`Paris` for `paris`). Pieces of words (`##ing`) are looked up as they
+        are.
+
+        Args:
+            path: File in GloVe's text format or word2vec's text or binary format, plain or compressed with gzip. The
+                format is recognised from the content. Every entry must be complete, but only the numbers of the
+                vocabulary's words are read.
+            tokenizer: The fast tokenizer of the model.
+
+        Returns:
+            How many words of the vocabulary were found, and the first that were not.
+
+        Raises:
+            FileNotFoundError: When there is no such file.
+            TypeError: For a tokenizer that is not fast.
+            ValueError: For a file that is damaged or of another format, vectors that are not embedding_size long, and
+                a tokenizer with more tokens than the embedding has rows. The embedding is then unchanged.
+
+        Example:
+
+        ```python
+        >>> str(model.load_word_vectors("glove.6B.300d.txt", tokenizer))
+        'found 9,321 of 10,000 words (93.2 %)'
+        ```
+        """
+        return copy_word_vectors(self.get_input_embeddings(), path, tokenizer)
 
 
 class AttnLSTMModel(AttnLSTMPreTrainedModel):

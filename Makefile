@@ -1,0 +1,42 @@
+# Everything runs in a virtual environment of the project's own, made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+# The tested versions, for Python 3.11. `make CONSTRAINTS= test` takes the newest ones instead.
+CONSTRAINTS ?= constraints.txt
+PIP_INSTALL = $(VENV)/bin/pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+
+export HF_HUB_DISABLE_TELEMETRY = 1
+
+.PHONY: help quickstart test quality style clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+quickstart: $(VENV)/installed  ## Train a small classifier, save and reload it, and show its attention
+	$(VENV)/bin/hfattnlstm quickstart
+
+test: $(VENV)/installed-dev  ## Run the tests; nothing needs the network
+	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
+
+quality: $(VENV)/installed-dev  ## Check the style without changing anything
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+style: $(VENV)/installed-dev  ## Mend the style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:  ## Remove the virtual environment and what was built
+	rm -rf $(VENV) build dist *.egg-info outputs
+
+$(VENV)/installed: pyproject.toml $(wildcard $(CONSTRAINTS))
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing hfattnlstm and its requirements into $(VENV); the first time this takes a few minutes."
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing the tools for tests and style."
+	$(PIP_INSTALL) --editable ".[dev]"
+	@touch $@

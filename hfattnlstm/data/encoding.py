@@ -1,0 +1,59 @@
+"""Labelled texts as the rows that a Trainer reads."""
+
+from __future__ import annotations
+
+from datasets import Dataset, DatasetDict, Features, List, Value
+
+from ..modeling.text_inputs import TextEncoder
+from .loading import describe_labels
+
+
+def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
+    """Tokenise every split.
+
+    Args:
+        texts: Splits with the columns `text` and `label`, as from [`load_texts`].
+        encoder: Gives the token ids, cut to length.
+
+    Returns:
+        The same splits with the columns `input_ids`, `length` (in tokens) and `labels`: class ids, vectors of 0.0 and
+        1.0 for several labels a text, or numbers.
+
+    Example:
+
+    ```python
+    >>> encode_texts(load_texts("reviews.csv"), TextEncoder(tokenizer))["train"][0]
+    {'input_ids': [17, 5, 29], 'length': 3, 'labels': 1}
+    ```
+    """
+    return DatasetDict({name: _encode_split(split, encoder) for name, split in texts.items()})
+
+
+def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
+    problem_type, names = describe_labels(split.features)
+    single = problem_type == "single_label_classification"
+    multi = problem_type == "multi_label_classification"
+
+    def encode(batch: dict[str, list]) -> dict[str, list]:
+        input_ids = encoder.input_ids(batch["text"])
+        labels = batch["label"]
+        if multi:
+            labels = [[float(index in present) for index in range(len(names))] for present in map(set, labels)]
+        return {"input_ids": input_ids, "length": [len(ids) for ids in input_ids], "labels": labels}
+
+    features = Features(
+        {
+            "input_ids": List(Value("int32")),
+            "length": Value("int32"),
+            "labels": Value("int64") if single else List(Value("float32")) if multi else Value("float32"),
+        }
+    )
+    return split.map(
+        encode,
+        batched=True,
+        remove_columns=split.column_names,
+        features=features,
+        # An encoder is not hashed in a way that says what it does, so a cached result could be another one's.
+        load_from_cache_file=False,
+        desc="Tokenising",
+    )

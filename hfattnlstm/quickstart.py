@@ -1,0 +1,112 @@
+"""`hfattnlstm quickstart`: train, save, reload and explain, on the small corpus in the package."""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import pipeline
+from transformers.utils import logging
+
+from .terminal import bold, printable, shade_words
+from .training.arguments import parse_arguments
+from .training.classification import ClassificationRun, run_classification
+from .training.metrics import format_report
+
+
+REVIEWS = Path(__file__).parent / "data" / "reviews" / "reviews.jsonl"
+# Tuned by cross-validation on the corpus: so few texts need smaller batches and more passes than the recipe.
+FLAGS = (
+    *("--train_file", str(REVIEWS), "--validation_size", "0.2", "--max_length", "128"),
+    *("--num_train_epochs", "12", "--per_device_train_batch_size", "16", "--word_dropout", "0.2"),
+    *("--embedding_dropout", "0.5", "--logging_steps", "1000", "--seed", "1"),
+)
+UNSEEN = (
+    "A wonderful little restaurant, we loved every dish.",
+    "The plot is dull and the acting is awful.",
+    "Not bad at all, I would happily go again.",
+    "I wanted to love it, but it broke after two days and nobody answered my emails.",
+)
+
+
+def quickstart(arguments: Sequence[str] = ()) -> int:
+    """Train a classifier on 880 short reviews, show each step, and label a few unseen sentences.
+
+    Args:
+        arguments: The command line after `hfattnlstm quickstart`: `--output_dir`.
+
+    Returns:
+        The exit status.
+
+    Example:
+
+    ```python
+    >>> quickstart(["--output_dir", "quickstart-model"])
+    0
+    ```
+    """
+    parser = argparse.ArgumentParser("hfattnlstm quickstart", description="Train and explain, in a minute.")
+    parser.add_argument("--output_dir", default="outputs/quickstart", help="folder for the model")
+    folder = parser.parse_args(arguments).output_dir
+    start = time.perf_counter()
+    # Progress bars of five libraries would bury the steps.
+    logging.disable_progress_bar()
+    flags = [*FLAGS, "--output_dir", folder, "--disable_tqdm", "true", "--save_total_limit", "1"]
+
+    _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
+    print(f"   hfattnlstm train {' '.join(_short(flag) for flag in flags)}\n")
+    run = run_classification(*parse_arguments(flags))
+    print(_indent(format_report(run.metrics)))
+    print(_honest(run))
+
+    _step(2, f"Saved in {folder}")
+    print(_indent(", ".join(sorted(path.name for path in Path(folder).iterdir() if path.is_file()))))
+
+    _step(3, "Reload it, as any model of the Hub, and label sentences it has not seen")
+    print(_indent(f'classifier = pipeline("attention-text-classification", model="{folder}")\n'))
+    classifier = pipeline("attention-text-classification", model=folder)
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    for text, result in zip(UNSEEN, classifier(list(UNSEEN))):
+        _show(text, result, coloured)
+    print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
+    print(f'   hfattnlstm predict {folder} "Great food, slow service"')
+    print("   hfattnlstm train --train_file reviews.csv --output_dir my-model")
+    return 0
+
+
+def _step(number: int, text: str) -> None:
+    heading = f"{number}. {text}"
+    print(f"\n{bold(heading) if sys.stdout.isatty() else heading}")
+
+
+def _show(text: str, result: dict, coloured: bool) -> None:
+    shown = shade_words(text, result["attention"]) if coloured else printable(text)
+    print(f"   {result['label']} {result['score']:.2f}  {shown}")
+    if not coloured:
+        top = sorted(result["attention"], key=lambda entry: -entry["weight"])[:3]
+        print("            attention: " + ", ".join(f"{entry['text']} {entry['weight']:.2f}" for entry in top))
+
+
+def _honest(run: ClassificationRun) -> str:
+    accuracy, count = run.metrics["eval_accuracy"], run.metrics["eval_samples"]
+    margin = 1.96 * math.sqrt(accuracy * (1 - accuracy) / count)
+    return (
+        f"\n   {accuracy:.0%} right of {count} held-out reviews (95 % interval ± {margin:.0%}), where guessing gives"
+        "\n   50 %. That is what 704 sentences can teach: enough to see how it works, not enough to rely on."
+        "\n   The same command on the 25,000 reviews of IMDB gives about 90 %."
+    )
+
+
+def _short(flag: str) -> str:
+    return REVIEWS.name if flag == str(REVIEWS) else flag
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"   {line}" for line in text.splitlines())
+

@@ -1,0 +1,18 @@
+#!/usr/bin/env python
+"""Train, evaluate and save a text classifier.
+
+    python scripts/run_classification.py --dataset stanfordnlp/imdb --output_dir imdb-model
+    python scripts/run_classification.py recipe.yaml --learning_rate 1e-3
+    torchrun --nproc_per_node 2 scripts/run_classification.py --train_file reviews.csv --output_dir my-model
+
+The flags are those of `DataArguments`, `ModelArguments` and transformers' `TrainingArguments`; see `--help`. The same
+run is `hfattnlstm train`, and `hfattnlstm.training.classification.run_classification` in Python.
+"""
+
+import sys
+
+from hfattnlstm.cli import main
+
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))
