@@ -46,7 +46,9 @@ class ModelArguments:
 
     model_name_or_path: str | None = _flag(None, "Checkpoint to go on from, with its tokenizer; a new model without.")
     tokenizer_name: str | None = _flag(None, "Tokenizer to use; one is trained on the training texts without.")
-    tokenizer_kind: Literal["word", "wordpiece", "bpe", "unigram", "char"] = _flag("word", "Kind of tokenizer trained.")
+    tokenizer_kind: Literal["word", "wordpiece", "bpe", "unigram", "char"] = _flag(
+        "word", "Kind of tokenizer trained."
+    )
     vocab_size: int = _flag(30_000, "Tokens that it has at most.")
     lowercase: bool = _flag(True, "Whether it lower-cases.")
     max_length: int = _flag(400, "Tokens that are read of a text.")
@@ -179,5 +181,3 @@ def config_overrides(arguments: ModelArguments) -> dict[str, Any]:
     poolings = values["classifier_pooling"]
     values["classifier_pooling"] = poolings[0] if len(poolings) == 1 else poolings
     return values
-
-

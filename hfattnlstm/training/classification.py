@@ -92,7 +92,7 @@ def run_classification(
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=compute_metrics_for(problem_type, label_names),
+        compute_metrics=compute_metrics_for(problem_type, label_names or None),
         callbacks=_callbacks(training),
     )
     metrics = _train_and_measure(trainer, training, encoded)
@@ -236,7 +236,9 @@ def _checkpoint(training: ClassificationTrainingArguments) -> str | bool | None:
     if str(wanted).lower() in ("true", "yes", "last"):
         return True
     if not Path(wanted).is_dir():
-        raise ValueError(f"There is no checkpoint {wanted}: name a folder such as {training.output_dir}/checkpoint-100.")
+        raise ValueError(
+            f"There is no checkpoint {wanted}: name a folder such as {training.output_dir}/checkpoint-100."
+        )
     return wanted
 
 

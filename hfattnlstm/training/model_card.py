@@ -106,7 +106,7 @@ def write_model_card(
         _card_data(name, source, data, metrics),
         template_str=_TEMPLATE,
         name=name.split("/")[-1],
-        model_id=trainer.args.hub_model_id or str(folder),
+        model_id=name,
         parameters=f"{trainer.model.num_parameters():,}",
         data=_describe_data(source, texts),
         labels=_describe_labels(texts),
@@ -142,13 +142,14 @@ def _card_data(name: str, source: str, data: DataArguments, metrics: dict[str, f
             metric_value=round(value, 4),
         )
         for prefix, metric, value in _measured(metrics)
+        if "/" not in metric
     ]
     return ModelCardData(
         library_name="transformers",
         pipeline_tag="text-classification",
         tags=["hfattnlstm", "lstm", "attention"],
         datasets=None if _is_local(data) else [data.dataset],
-        metrics=sorted({metric for _, metric, _ in _measured(metrics)}) or None,
+        metrics=sorted({metric for _, metric, _ in _measured(metrics) if "/" not in metric}) or None,
         model_name=name.split("/")[-1],
         eval_results=results or None,
     )
@@ -186,7 +187,9 @@ def _metrics_table(metrics: dict[str, float]) -> str:
 def _recipe(trainer: Trainer, model: ModelArguments) -> str:
     training, config = trainer.args, trainer.model.config
     values: dict[str, Any] = {
-        "tokenizer": model.tokenizer_name or model.model_name_or_path or f"{model.tokenizer_kind}, trained on the texts",
+        "tokenizer": model.tokenizer_name
+        or model.model_name_or_path
+        or f"{model.tokenizer_kind}, trained on the texts",
         "started from": model.model_name_or_path or model.word_vectors or "random weights",
         "layers, width, embedding": f"{config.num_hidden_layers}, {config.hidden_size}, {config.embedding_size}",
         "pooling": " and ".join(config.poolings),
