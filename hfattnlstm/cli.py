@@ -49,11 +49,10 @@ def _train(arguments: list[str]) -> int:
     # The subcommands import what they need: `--help` and mistakes should not wait for torch.
     from .training.arguments import parse_arguments
     from .training.classification import run_classification
-    from .training.metrics import format_report
 
     run = run_classification(*parse_arguments(arguments, "hfattnlstm train"))
     if run.trainer.is_world_process_zero():
-        print(f"\n{format_report(run.metrics)}\n\nSaved in {run.trainer.args.output_dir}")
+        print(f"\n{run.report()}\n\nSaved in {run.trainer.args.output_dir}")
     return 0
 
 

@@ -19,10 +19,11 @@ from transformers import (
     TrainerCallback,
     set_seed,
 )
+from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
 from ..data.encoding import encode_texts
-from ..data.loading import describe_labels, load_texts
+from ..data.loading import SINGLE_LABEL, describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
@@ -34,12 +35,15 @@ from .arguments import (
     config_overrides,
 )
 from .callbacks import GradientValueClipping
-from .metrics import best_metric_for, compute_metrics_for
+from .metrics import ClassificationReport, best_metric_for, compute_metrics_for, format_report
 from .model_card import write_model_card
 from .trainer import AttnLSTMTrainer
 
 
 logger = logging.get_logger(__name__)
+
+# What the Trainer measures of itself, not of the model.
+_NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time")
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,28 @@ class ClassificationRun:
         model: The trained model; the best one where `load_best_model_at_end` is set.
         tokenizer: Its tokenizer.
         metrics: `train_…`, `eval_…` and `test_…` metrics.
+        per_class: For `"eval"` and `"test"`, the scores of each class, as from `ClassificationReport`; empty where
+            texts do not have one label each.
         trainer: The Trainer, to go on with.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     metrics: dict[str, float]
+    per_class: dict[str, dict[str, Any]]
     trainer: AttnLSTMTrainer
+
+    def report(self) -> str:
+        """The metrics of the model as a table, and the scores of each class."""
+        shown = {
+            key: value
+            for key, value in self.metrics.items()
+            if key.startswith(("eval_", "test_")) and not key.endswith(_NOT_SHOWN)
+        }
+        tables = [format_report(shown)]
+        for split, scores in self.per_class.items():
+            tables.append(f"{split} split by class\n{format_report(scores)}")
+        return "\n\n".join(tables)
 
 
 def run_classification(
@@ -84,6 +103,7 @@ def run_classification(
     _choose_best_metric(training, problem_type)
     tokenizer = _tokenizer(model, texts)
     network = _model(model, tokenizer, texts, problem_type, label_names)
+    _measured_splits(training, texts)
     encoded = encode_texts(texts, TextEncoder(tokenizer, model.max_length, network.config.truncation))
     trainer = AttnLSTMTrainer(
         model=network,
@@ -92,12 +112,18 @@ def run_classification(
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=compute_metrics_for(problem_type, label_names or None),
+        compute_metrics=compute_metrics_for(problem_type),
         callbacks=_callbacks(training),
     )
-    metrics = _train_and_measure(trainer, training, encoded)
+    metrics = _train(trainer, encoded)
+    per_class = {}
+    for prefix, split in _measured_splits(training, encoded).items():
+        output = trainer.predict(encoded[split], metric_key_prefix=prefix)
+        metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
+        if problem_type == SINGLE_LABEL:
+            per_class[prefix] = _per_class(output, label_names)
     _save(trainer, data, model, texts, metrics)
-    return ClassificationRun(trainer.model, tokenizer, metrics, trainer)
+    return ClassificationRun(trainer.model, tokenizer, metrics, per_class, trainer)
 
 
 def _load(data: DataArguments) -> DatasetDict:
@@ -210,22 +236,26 @@ def _callbacks(training: ClassificationTrainingArguments) -> list[TrainerCallbac
     return callbacks
 
 
-def _train_and_measure(
-    trainer: AttnLSTMTrainer, training: ClassificationTrainingArguments, encoded: DatasetDict
-) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    if training.do_train:
-        result = trainer.train(resume_from_checkpoint=_checkpoint(training))
-        metrics |= {**result.metrics, "train_samples": len(encoded["train"])}
-    if training.do_eval:
-        metrics |= trainer.evaluate()
-        metrics["eval_samples"] = len(encoded["validation"])
-    if training.do_predict:
-        if "test" not in encoded:
-            raise ValueError("do_predict needs a test split: name one with --test_file, or leave --do_predict out.")
-        metrics |= trainer.predict(encoded["test"], metric_key_prefix="test").metrics
-        metrics["test_samples"] = len(encoded["test"])
-    return metrics
+def _train(trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
+    if not trainer.args.do_train:
+        return {}
+    result = trainer.train(resume_from_checkpoint=_checkpoint(trainer.args))
+    return {**result.metrics, "train_samples": len(encoded["train"])}
+
+
+def _measured_splits(training: ClassificationTrainingArguments, encoded: DatasetDict) -> dict[str, str]:
+    """Prefix of the metrics and name of each split that is measured at the end."""
+    wanted = {"eval": ("validation", training.do_eval), "test": ("test", training.do_predict)}
+    splits = {prefix: split for prefix, (split, measure) in wanted.items() if measure}
+    if "test" in splits and "test" not in encoded:
+        raise ValueError("do_predict needs a test split: name one with --test_file, or leave --do_predict out.")
+    return splits
+
+
+def _per_class(output: PredictionOutput, label_names: list[str]) -> dict[str, Any]:
+    logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
+    metric = ClassificationReport(label_names)
+    return metric.compute(predictions=logits.argmax(-1), references=output.label_ids)
 
 
 def _checkpoint(training: ClassificationTrainingArguments) -> str | bool | None:

@@ -31,7 +31,17 @@ def test_every_choice_of_the_model_is_a_flag() -> None:
 
 def test_command_line(tmp_path: Path) -> None:
     data, model, training = parse_arguments(
-        ["--dataset", "imdb", "--output_dir", str(tmp_path), "--classifier_pooling", "max", "mean", "--bf16", "--use_cpu"]
+        [
+            "--dataset",
+            "imdb",
+            "--output_dir",
+            str(tmp_path),
+            "--classifier_pooling",
+            "max",
+            "mean",
+            "--bf16",
+            "--use_cpu",
+        ]
     )
     assert data.dataset == "imdb"
     assert config_overrides(model)["classifier_pooling"] == ["max", "mean"]

@@ -388,6 +388,11 @@ def test_what_does_not_fit_is_one_sentence(problem_type, names, logits, labels, 
         compute_metrics_for(problem_type, names)(EvalPrediction(np.asarray(logits), labels))
 
 
+def test_best_metric_of_each_problem_type() -> None:
+    best = [best_metric_for(problem_type) for problem_type in (SINGLE, MULTI, REGRESSION)]
+    assert best == [("accuracy", True), ("f1_micro", True), ("mse", False)]
+
+
 def test_unknown_problem_type() -> None:
     for function in (compute_metrics_for, best_metric_for):
         with pytest.raises(ValueError, match=r"'ranking' is unknown: use one of .*multi_label_classification"):

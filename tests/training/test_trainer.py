@@ -49,9 +49,7 @@ def test_group_by_length_reduces_padding(tmp_path: Path) -> None:
     for strategy in ("group_by_length", "random"):
         model = make_model()
         batches = _Batches(model)
-        make_trainer(
-            tmp_path, model, make_dataset(400), train_sampling_strategy=strategy, num_train_epochs=1
-        ).train()
+        make_trainer(tmp_path, model, make_dataset(400), train_sampling_strategy=strategy, num_train_epochs=1).train()
         widths[strategy] = sum(rows * width for rows, width in batches.shapes)
     assert widths["group_by_length"] < 0.75 * widths["random"]
 

@@ -19,9 +19,7 @@ VOCABULARY = {"[PAD]": 0, "[UNK]": 1, **{f"w{index}": index for index in range(2
 def make_tokenizer() -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.WordLevel(VOCABULARY, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=32
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=32)
 
 
 def make_dataset(count: int = 48, kind: str = "single", seed: int = 0) -> Dataset:

@@ -1,0 +1,468 @@
+"""Training of tokenizers whose tokens can be traced back to words and places of the original text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+from transformers.utils import logging
+
+from ..modeling.text_inputs import check_texts
+
+
+KINDS = ("word", "wordpiece", "bpe", "unigram", "char")
+PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# Ideographs are thousands; beyond that are mostly stray characters, which would leave no room for longer pieces.
+MAX_ALPHABET = 10_000
+
+_BATCH = 1_000
+_LETTERS = r"\p{L}\p{M}\p{N}"
+# What joins the parts of a word: the apostrophe of "don't", and invisible joiners and soft hyphens.
+_JOINERS = r"'\x{AD}\x{200C}\x{200D}"
+# An emoji with its variation, skin tone or tags.
+_EMOJI = r"\p{Extended_Pictographic}[\p{M}\x{1F3FB}-\x{1F3FF}\x{E0020}-\x{E007F}]*"
+_HAN = r"\p{Han}\p{M}*"
+_SYMBOLS = (
+    r"\p{Regional_Indicator}{2}",  # a flag
+    rf"{_EMOJI}(?:\x{{200D}}{_EMOJI})*",
+    r"#\p{M}*",  # never two in a token, because "##" marks the pieces inside a word
+    # Any other mark, as often as it is repeated. Control and formatting characters, which nobody sees, are no tokens.
+    rf"([^{_LETTERS}\s\p{{Cc}}\p{{Cf}}])\1*\p{{M}}*",
+)
+_OPENING = r"(\[{“«¿¡（【「『《、。，！？；："
+_CLOSING = r".,!?;:%)\]}”»…、。，！？；：）】」』》"
+_NEEDLESS_SPACE = rf" (?=[{_CLOSING}])|(?<=[{_OPENING}]) |(?<=\p{{Han}}) (?=\p{{Han}})"
+
+_MAX_PIECE = 16
+# The rest of the distinct words are rare ones, and change little but the memory that it takes.
+_MAX_UNIGRAM_CHARACTERS = 2_000_000
+_MAX_UNIGRAM_WORD = 100
+_SHRINKING = 0.75
+# Special tokens never come from text. As the lowest score they also make any known piece better than [UNK].
+_SPECIAL_SCORE = -1e6
+
+
+class _Marks(NamedTuple):
+    """Prefixes that tell the pieces at the beginning of a word from those inside, so that decoding finds the words."""
+
+    start: str
+    inner: str
+
+    def symbols(self, word: str) -> list[str]:
+        return [self.start + word[0], *(self.inner + character for character in word[1:])]
+
+
+_HASHES = _Marks("", "##")
+_METASPACE = _Marks("▁", "")
+
+
+def train_tokenizer(
+    texts: Iterable[str],
+    *,
+    kind: str = "word",
+    vocab_size: int = 30_000,
+    lowercase: bool = True,
+    min_frequency: int = 2,
+    model_max_length: int = 512,
+    show_progress: bool = False,
+) -> PreTrainedTokenizerFast:
+    """Trains a tokenizer for models that explain themselves by words.
+
+    Every token has its exact span in the original text, and `word_ids` says which tokens make up a word. A contraction
+    is one word, the parts of a hyphenated one are several; a mark of punctuation, however often repeated, and an emoji
+    are words too. `<br />` counts as a space. Accents are kept as they are written: where the texts hold both the
+    composed and the decomposed form, bring them to one with `unicodedata.normalize("NFC", text)` before.
+
+    The texts are read once, as they come; the same texts in the same order give the same tokenizer.
+
+    Args:
+        texts: The texts, such as a list, a column of a data set, or a generator over a large file.
+        kind: What a token is. `"word"`: a word, or a Chinese character. `"char"`: a character. `"wordpiece"`, `"bpe"`
+            and `"unigram"`: a frequent piece of a word; of Chinese, `"wordpiece"` gives single characters, while for
+            `"bpe"` and `"unigram"` all characters up to the next punctuation are one word, cut into pieces.
+        vocab_size: Tokens at most, the five special ones included.
+        lowercase: Whether upper and lower case are the same.
+        min_frequency: How often a word, a character or a piece must occur to get a token of its own.
+        model_max_length: Tokens of a text that are kept with `truncation=True`.
+        show_progress: Whether to show how many texts have been read.
+
+    Returns:
+        A tokenizer that `AutoTokenizer` can load without this package. [PAD] is token 0, [UNK] token 1. A single text
+        gets no special tokens, a pair has [SEP] between its texts.
+
+    Raises:
+        TypeError: `texts` is not an iterable of strings; the sentence tells the position of the first other thing.
+        ValueError: There is no text, no word is frequent enough, or an argument is out of range.
+
+    Example:
+
+    ```python
+    >>> tokenizer = train_tokenizer(["A good film.", "Not a good film!", "Don't go."], min_frequency=1)
+    >>> tokenizer.tokenize("Good, don't go!")
+    ['good', '[UNK]', "don't", 'go', '!']
+    ```
+    """
+    _check_arguments(texts, kind, vocab_size, min_frequency, model_max_length)
+    tokenizer = Tokenizer(models.WordLevel({}, unk_token=UNK))
+    tokenizer.normalizer = _normalizer(lowercase)
+    tokenizer.pre_tokenizer = _word_splitter(kind)
+    stream = _TextStream(texts, show_progress)
+    vocab_size = min(vocab_size, sys.maxsize)
+    if kind == "word":
+        _train_words(tokenizer, stream, vocab_size, min_frequency)
+    else:
+        counts = _count_words(tokenizer, stream)
+        tokenizer.model = _subword_model(kind, counts, vocab_size, min_frequency)
+    _check_vocabulary(tokenizer, stream, min_frequency)
+    _finish(tokenizer, kind)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNK,
+        cls_token=CLS,
+        sep_token=SEP,
+        mask_token=MASK,
+        model_max_length=model_max_length,
+        model_input_names=["input_ids", "attention_mask"],
+        padding_side="right",
+    )
+
+
+def _check_arguments(texts: object, kind: object, vocab_size: object, min_frequency: object, length: object) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    _check_integer("vocab_size", vocab_size, len(SPECIAL_TOKENS) + 1, " (five special tokens and another one)")
+    _check_integer("min_frequency", min_frequency, 1)
+    _check_integer("model_max_length", length, 1)
+    if isinstance(texts, (str, bytes, bytearray)):
+        raise TypeError(f"texts must be an iterable of texts, not a single {type(texts).__name__}: put it in a list.")
+    if isinstance(texts, Mapping) or not isinstance(texts, Iterable):
+        raise TypeError(
+            f"texts must be an iterable of texts, not a {type(texts).__name__}: give a list, a column or a generator."
+        )
+
+
+def _check_integer(name: str, value: object, least: int, reason: str = "") -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}{reason}, got {value!r}.")
+
+
+def _normalizer(lowercase: bool) -> normalizers.Normalizer:
+    # Only steps that keep the spans exact: NFC, for one, leaves the accent of a decomposed letter out of them.
+    steps = [normalizers.Replace(Regex(r"<[bB][rR]\s*/?>"), " "), normalizers.Replace("’", "'")]
+    if lowercase:
+        # The only letter with a lower case of two characters, which would be two tokens with the same span.
+        steps += [normalizers.Replace("İ", "i"), normalizers.Lowercase()]
+    return normalizers.Sequence(steps)
+
+
+def _word_splitter(kind: str) -> pre_tokenizers.PreTokenizer:
+    """Cuts a text into words, so that `word_ids` counts words for every kind."""
+    runs_of_han = kind in ("bpe", "unigram")
+    letters = f"[{_LETTERS}]+" if runs_of_han else rf"[{_LETTERS}&&[^\p{{Han}}]]+"
+    word = f"{letters}(?:[{_JOINERS}]+{letters})*"
+    alternatives = (word, *_SYMBOLS) if runs_of_han else (word, _HAN, *_SYMBOLS)
+    return pre_tokenizers.Split(Regex("|".join(alternatives)), "removed", invert=True)
+
+
+class _TextStream:
+    """Checked texts in batches, read as they are needed; remembers whether all were blank."""
+
+    def __init__(self, texts: Iterable[str], show_progress: bool):
+        self.blank = True
+        self._texts = texts
+        self._show_progress = show_progress
+
+    def __iter__(self) -> Iterator[list[str]]:
+        remaining, first = iter(self._texts), 0
+        with logging.tqdm(desc="Reading texts", unit=" texts", disable=not self._show_progress) as bar:
+            while batch := list(islice(remaining, _BATCH)):
+                batch = check_texts(batch, first)
+                self.blank = self.blank and not any(text.strip() for text in batch)
+                first += len(batch)
+                yield batch
+                bar.update(len(batch))
+
+
+def _train_words(tokenizer: Tokenizer, stream: _TextStream, vocab_size: int, min_frequency: int) -> None:
+    # This trainer breaks ties between equally frequent words by the alphabet, so it always gives the same.
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+    )
+    tokenizer.train_from_iterator(iter(stream), trainer)
+
+
+def _count_words(tokenizer: Tokenizer, stream: _TextStream) -> Counter[str]:
+    normalize, split = tokenizer.normalizer.normalize_str, tokenizer.pre_tokenizer.pre_tokenize_str
+    counts: Counter[str] = Counter()
+    for batch in stream:
+        for text in batch:
+            counts.update(word for word, _ in split(normalize(text)))
+    return counts
+
+
+def _subword_model(kind: str, counts: Counter[str], vocab_size: int, min_frequency: int) -> models.Model:
+    room = vocab_size - len(SPECIAL_TOKENS)
+    marks = _METASPACE if kind == "unigram" else _HASHES
+    limit = room if kind == "char" else min(room, MAX_ALPHABET)
+    alphabet = _alphabet(counts, marks, limit, min_frequency)
+    if kind == "char":
+        vocabulary, merges = _numbered([*SPECIAL_TOKENS, *alphabet]), []
+    else:
+        known = set(alphabet)
+        counts = Counter({word: n for word, n in counts.items() if known.issuperset(marks.symbols(word))})
+        if kind == "unigram":
+            pieces = _train_unigram(counts, alphabet, room, min_frequency)
+            return models.Unigram([*((token, _SPECIAL_SCORE) for token in SPECIAL_TOKENS), *pieces], unk_id=1)
+        vocabulary, merges = _train_bpe(counts, alphabet, vocab_size, min_frequency)
+    if kind == "wordpiece":
+        return models.WordPiece(vocabulary, unk_token=UNK, continuing_subword_prefix=_HASHES.inner)
+    return models.BPE(vocabulary, merges, unk_token=UNK, continuing_subword_prefix=_HASHES.inner, fuse_unk=False)
+
+
+def _alphabet(counts: Counter[str], marks: _Marks, limit: int, min_frequency: int) -> list[str]:
+    """The most frequent characters, each as it begins a word and, where it was seen there, as it goes on."""
+    frequencies: Counter[str] = Counter()
+    inside: set[str] = set()
+    for word, count in counts.items():
+        for character in word:
+            frequencies[character] += count
+        inside.update(word[1:])
+    # In a text it cannot be told from the mark.
+    frequencies.pop(marks.start, None)
+    alphabet: list[str] = []
+    for character in sorted(frequencies, key=lambda character: (-frequencies[character], character)):
+        forms = [marks.start + character] + [marks.inner + character] * (character in inside)
+        if frequencies[character] < min_frequency or len(alphabet) == limit:
+            break
+        alphabet += forms[: limit - len(alphabet)]
+    return sorted(alphabet)
+
+
+def _numbered(tokens: Iterable[str]) -> dict[str, int]:
+    return {token: number for number, token in enumerate(tokens)}
+
+
+def _train_bpe(
+    counts: Counter[str], alphabet: list[str], vocab_size: int, min_frequency: int
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Merges frequent pairs.
+
+    The trainer numbers characters inside a word, and cuts its own alphabet, in the order of a hash table that differs
+    from run to run, and breaks ties by these numbers. So it gets the alphabet as if it were special tokens.
+    """
+    most = len(SPECIAL_TOKENS) + len(alphabet) + sum(map(len, counts))
+    trainer = trainers.BpeTrainer(
+        vocab_size=min(vocab_size, most),  # it reserves the memory for that many
+        min_frequency=min_frequency,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet],
+        continuing_subword_prefix=_HASHES.inner,
+        show_progress=False,
+    )
+    scratch = Tokenizer(models.BPE())
+    scratch.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
+    scratch.train_from_iterator(_repeat(counts), trainer)
+    model = json.loads(scratch.to_str())["model"]
+    return model["vocab"], [tuple(pair) for pair in model["merges"]]
+
+
+def _repeat(counts: Counter[str]) -> Iterator[str]:
+    """Each word as often as it was counted, because the trainer takes no counts."""
+    for word, count in counts.items():
+        for done in range(0, count, _BATCH):
+            yield " ".join([word] * min(count - done, _BATCH))
+
+
+def _check_vocabulary(tokenizer: Tokenizer, stream: _TextStream, min_frequency: int) -> None:
+    if tokenizer.get_vocab_size() > len(SPECIAL_TOKENS):
+        return
+    if stream.blank:
+        raise ValueError("There is no text to train a tokenizer on: texts is empty, or all of them are.")
+    raise ValueError(
+        f"The texts hold no word or character that occurs at least {min_frequency} times: give more texts, or set a "
+        "smaller min_frequency=."
+    )
+
+
+def _finish(tokenizer: Tokenizer, kind: str) -> None:
+    words: decoders.Decoder = decoders.WordPiece(prefix=_HASHES.inner, cleanup=False)
+    if kind == "unigram":
+        mark = pre_tokenizers.Metaspace(_METASPACE.start, prepend_scheme="always", split=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, mark])
+        spaced = [decoders.Replace(token, _METASPACE.start + token) for token in SPECIAL_TOKENS]
+        unmarked = decoders.Metaspace(_METASPACE.start, prepend_scheme="always", split=False)
+        words = decoders.Sequence([*spaced, unmarked])
+    tokenizer.decoder = decoders.Sequence([words, decoders.Fuse(), decoders.Replace(Regex(_NEEDLESS_SPACE), "")])
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A", pair=f"$A {SEP} $B", special_tokens=[(SEP, SPECIAL_TOKENS.index(SEP))]
+    )
+
+
+# The unigram trainer of `tokenizers` sums in the order of a hash table that differs from run to run, exceeds the size
+# it is given, and panics on long words. Hence this one: expectation maximisation after Kudo (2018), where pieces are
+# dropped by their expected count.
+
+
+def _train_unigram(
+    counts: Counter[str], alphabet: list[str], room: int, min_frequency: int
+) -> list[tuple[str, float]]:
+    """The pieces with their log-probabilities, the most probable first."""
+    codes, left, weights = _flatten(counts, alphabet)
+    if not codes.size:
+        return [(symbol, 0.0) for symbol in alphabet]
+    edges, spans = _frequent_substrings(codes, left, weights, len(alphabet), min_frequency)
+    lattice = _Lattice(*edges, left, weights)
+    source, target, piece = edges
+    expected = np.bincount(piece, weights[source] * (target - source), len(spans))
+    pieces, done = np.arange(len(spans)), False
+    while not done:
+        for _ in range(2):
+            expected = lattice.expected_counts(_log_probabilities(expected))
+        done = len(pieces) <= room
+        kept = _most_expected(expected, len(alphabet), max(room, int(_SHRINKING * len(pieces))), min_frequency)
+        lattice.keep(kept, len(pieces))
+        pieces, expected = pieces[kept], expected[kept]
+    longer = spans[pieces[len(alphabet) :]]
+    strings = alphabet + ["".join(alphabet[code] for code in codes[start:end]) for start, end in longer]
+    # Rounded, so that the last digits of another processor make no other tokenizer.
+    scores = _log_probabilities(expected).round(6).tolist()
+    return sorted(zip(strings, scores), key=lambda scored: (-scored[1], scored[0]))
+
+
+def _flatten(counts: Counter[str], alphabet: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All words one after the other, the frequent ones first, each with a place after its last character.
+
+    Returns:
+        For every place (places,): the character's number in the alphabet, how many characters there are from it to the
+        end of the word, and the count of the word.
+    """
+    numbers = _numbered(alphabet)
+    codes, left, weights = [], [], []
+    for word, count in counts.most_common():
+        if len(word) > _MAX_UNIGRAM_WORD:
+            continue
+        if len(codes) + len(word) > _MAX_UNIGRAM_CHARACTERS:
+            break
+        codes += [*(numbers[symbol] for symbol in _METASPACE.symbols(word)), 0]
+        left += range(len(word), -1, -1)
+        weights += [count] * (len(word) + 1)
+    return np.array(codes, np.int64), np.array(left, np.int64), np.array(weights, np.float64)
+
+
+def _frequent_substrings(
+    codes: np.ndarray, left: np.ndarray, weights: np.ndarray, alphabet_size: int, min_frequency: int
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """The alphabet, and all longer pieces of words that occur often enough.
+
+    Returns:
+        Three arrays (edges,): of each occurrence the place where it starts, the place after it and the piece's number;
+        and (pieces, 2) one such span for every piece, which means nothing for the alphabet.
+    """
+    places = np.flatnonzero(left)
+    found = [(places, places + 1, codes[places])]
+    spans = [np.zeros((alphabet_size, 2), np.int64)]
+    prefix, total = codes.copy(), alphabet_size
+    for length in range(2, _MAX_PIECE + 1):
+        # A piece can only be frequent where the one that is shorter by a character is.
+        places = places[left[places] >= length]
+        pairs = prefix[places] * alphabet_size + codes[places + length - 1]
+        _, examples, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+        frequent = np.bincount(inverse, weights[places]) >= max(2, min_frequency)
+        starts = places[examples[frequent]]
+        spans.append(np.stack([starts, starts + length], 1))
+        kept = frequent[inverse]
+        numbers = (np.cumsum(frequent) - 1)[inverse[kept]]
+        places = places[kept]
+        prefix[places] = numbers
+        found.append((places, places + length, total + numbers))
+        total += len(starts)
+    source, target, piece = (np.concatenate(arrays) for arrays in zip(*found))
+    return (source, target, piece), np.concatenate(spans)
+
+
+def _log_probabilities(expected: np.ndarray) -> np.ndarray:
+    # A character that is never needed by itself still needs a score.
+    expected = np.maximum(expected, 0.5)
+    return np.log(expected / expected.sum())
+
+
+def _most_expected(expected: np.ndarray, alphabet_size: int, most: int, min_frequency: int) -> np.ndarray:
+    """Numbers of the pieces to keep, in order: the alphabet, and of the others the most frequent ones."""
+    order = alphabet_size + np.argsort(-expected[alphabet_size:], kind="stable")
+    order = order[expected[order] >= min_frequency][: most - alphabet_size]
+    return np.concatenate([np.arange(alphabet_size), np.sort(order)])
+
+
+class _Lattice:
+    """All ways to cut the words into pieces.
+
+    Args:
+        source, target, piece: (edges,) where each piece starts, the place after it, and its number.
+        left: (places,) characters from each place to the end of its word.
+        weights: (places,) count of the word.
+    """
+
+    def __init__(
+        self, source: np.ndarray, target: np.ndarray, piece: np.ndarray, left: np.ndarray, weights: np.ndarray
+    ):
+        self._left, self._weights = left, weights
+        self._forward = _Sweep(source, target, piece, -left)
+        self._backward = _Sweep(target, source, piece, left)
+
+    def expected_counts(self, scores: np.ndarray) -> np.ndarray:
+        """How often each piece (pieces,) occurs, if words are cut at random in proportion to the probabilities."""
+        before, after = self._forward.log_sums(scores), self._backward.log_sums(scores)
+        source, target, piece = self._forward.edges
+        whole_word = before[target + self._left[target]]
+        shares = np.exp(before[source] + scores[piece] + after[target] - whole_word)
+        return np.bincount(piece, shares * self._weights[source], len(scores))
+
+    def keep(self, kept: np.ndarray, size: int) -> None:
+        """Leave out all of the `size` pieces but these, which get new numbers in the same order."""
+        numbers = np.full(size, -1)
+        numbers[kept] = np.arange(len(kept))
+        self._forward.renumber(numbers)
+        self._backward.renumber(numbers)
+
+
+class _Sweep:
+    """A pass over all words at once, from one end to the other."""
+
+    def __init__(self, source: np.ndarray, target: np.ndarray, piece: np.ndarray, rank: np.ndarray):
+        """Edges (edges,) lead from places of lower rank (places,) to places of higher rank."""
+        self._rank = rank
+        order = np.lexsort((target, rank[target]))
+        self.edges = source[order], target[order], piece[order]
+        self._find_groups()
+
+    def renumber(self, numbers: np.ndarray) -> None:
+        """Give the pieces other numbers (pieces,), and leave out those with a negative one."""
+        source, target, piece = self.edges
+        kept = numbers[piece] >= 0
+        self.edges = source[kept], target[kept], numbers[piece[kept]]
+        self._find_groups()
+
+    def _find_groups(self) -> None:
+        """Edges to places of the same rank make a group, within which those to the same place lie together."""
+        target = self.edges[1]
+        heads = np.flatnonzero(np.diff(target, prepend=-1))
+        changes = np.flatnonzero(np.diff(self._rank[target[heads]])) + 1
+        self._groups = np.split(heads, changes)
+
+    def log_sums(self, scores: np.ndarray) -> np.ndarray:
+        """Logarithms (places,) of the summed probabilities of all ways to each place."""
+        source, target, piece = self.edges
+        sums = np.zeros(len(self._rank))
+        ends = [*(heads[0] for heads in self._groups[1:]), len(target)]
+        for heads, end in zip(self._groups, ends):
+            group = slice(heads[0], end)
+            sums[target[heads]] = np.logaddexp.reduceat(sums[source[group]] + scores[piece[group]], heads - heads[0])
+        return sums
