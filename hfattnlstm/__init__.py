@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         AttnLSTMPreTrainedModel,
     )
     from .modeling.pipeline_attnlstm import AttnLSTMTextClassificationPipeline
+    from .modeling.word_vectors import WordVectorCoverage
     from .training.trainer import AttnLSTMTrainer
 
 # Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
@@ -41,12 +42,13 @@ _HOME = {
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTextClassificationPipeline": "modeling.pipeline_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
+    "WordVectorCoverage": "modeling.word_vectors",
     "describe_labels": "data.loading",
     "load_texts": "data.loading",
     "train_tokenizer": "data.tokenization",
 }
 
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

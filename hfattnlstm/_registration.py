@@ -71,6 +71,7 @@ _REGISTRIES: dict[str, Callable[[], None]] = {
 _NEEDED = (
     "transformers.modeling_layers",
     f"{_OWN}.configuration_attnlstm",
+    f"{_OWN}.recurrence",
     f"{_OWN}.modeling_attnlstm",
     f"{_OWN}.pipeline_attnlstm",
 )

@@ -23,6 +23,7 @@ PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]",
 MAX_ALPHABET = 10_000
 
 _BATCH = 1_000
+_MAX_WORD = 100
 _LETTERS = r"\p{L}\p{M}\p{N}"
 # What joins the parts of a word: the apostrophe of "don't", and invisible joiners and soft hyphens.
 _JOINERS = r"'\x{AD}\x{200C}\x{200D}"
@@ -43,7 +44,6 @@ _NEEDLESS_SPACE = rf" (?=[{_CLOSING}])|(?<=[{_OPENING}]) |(?<=\p{{Han}}) (?=\p{{
 _MAX_PIECE = 16
 # The rest of the distinct words are rare ones, and change little but the memory that it takes.
 _MAX_UNIGRAM_CHARACTERS = 2_000_000
-_MAX_UNIGRAM_WORD = 100
 _SHRINKING = 0.75
 # Special tokens never come from text. As the lowest score they also make any known piece better than [UNK].
 _SPECIAL_SCORE = -1e6
@@ -107,6 +107,7 @@ def train_tokenizer(
     >>> tokenizer = train_tokenizer(["A good film.", "Not a good film!", "Don't go."], min_frequency=1)
     >>> tokenizer.tokenize("Good, don't go!")
     ['good', '[UNK]', "don't", 'go', '!']
+
     ```
     """
     _check_arguments(texts, kind, vocab_size, min_frequency, model_max_length)
@@ -216,8 +217,7 @@ def _subword_model(kind: str, counts: Counter[str], vocab_size: int, min_frequen
     if kind == "char":
         vocabulary, merges = _numbered([*SPECIAL_TOKENS, *alphabet]), []
     else:
-        known = set(alphabet)
-        counts = Counter({word: n for word, n in counts.items() if known.issuperset(marks.symbols(word))})
+        counts = _trainable(counts, marks, alphabet)
         if kind == "unigram":
             pieces = _train_unigram(counts, alphabet, room, min_frequency)
             return models.Unigram([*((token, _SPECIAL_SCORE) for token in SPECIAL_TOKENS), *pieces], unk_id=1)
@@ -244,6 +244,18 @@ def _alphabet(counts: Counter[str], marks: _Marks, limit: int, min_frequency: in
             break
         alphabet += forms[: limit - len(alphabet)]
     return sorted(alphabet)
+
+
+def _trainable(counts: Counter[str], marks: _Marks, alphabet: list[str]) -> Counter[str]:
+    """The words with known characters only, and not so long that they are none, on which training would take hours."""
+    known = set(alphabet)
+    return Counter(
+        {
+            word: count
+            for word, count in counts.items()
+            if len(word) <= _MAX_WORD and known.issuperset(marks.symbols(word))
+        }
+    )
 
 
 def _numbered(tokens: Iterable[str]) -> dict[str, int]:
@@ -306,9 +318,9 @@ def _finish(tokenizer: Tokenizer, kind: str) -> None:
     )
 
 
-# The unigram trainer of `tokenizers` sums in the order of a hash table that differs from run to run, exceeds the size
-# it is given, and panics on long words. Hence this one: expectation maximisation after Kudo (2018), where pieces are
-# dropped by their expected count.
+# The unigram trainer of `tokenizers` sums in the order of a hash table that differs from run to run, and exceeds the
+# size it is given. Hence this one: expectation maximisation after Kudo (2018), where pieces are dropped by their
+# expected count.
 
 
 def _train_unigram(
@@ -327,7 +339,7 @@ def _train_unigram(
         for _ in range(2):
             expected = lattice.expected_counts(_log_probabilities(expected))
         done = len(pieces) <= room
-        kept = _most_expected(expected, len(alphabet), max(room, int(_SHRINKING * len(pieces))), min_frequency)
+        kept = _most_expected(expected, len(alphabet), max(room, int(_SHRINKING * len(pieces))))
         lattice.keep(kept, len(pieces))
         pieces, expected = pieces[kept], expected[kept]
     longer = spans[pieces[len(alphabet) :]]
@@ -347,8 +359,6 @@ def _flatten(counts: Counter[str], alphabet: list[str]) -> tuple[np.ndarray, np.
     numbers = _numbered(alphabet)
     codes, left, weights = [], [], []
     for word, count in counts.most_common():
-        if len(word) > _MAX_UNIGRAM_WORD:
-            continue
         if len(codes) + len(word) > _MAX_UNIGRAM_CHARACTERS:
             break
         codes += [*(numbers[symbol] for symbol in _METASPACE.symbols(word)), 0]
@@ -394,10 +404,10 @@ def _log_probabilities(expected: np.ndarray) -> np.ndarray:
     return np.log(expected / expected.sum())
 
 
-def _most_expected(expected: np.ndarray, alphabet_size: int, most: int, min_frequency: int) -> np.ndarray:
-    """Numbers of the pieces to keep, in order: the alphabet, and of the others the most frequent ones."""
+def _most_expected(expected: np.ndarray, alphabet_size: int, most: int) -> np.ndarray:
+    """Numbers of the pieces to keep, in order: the alphabet, and the most frequent ones of the others that are of use."""
     order = alphabet_size + np.argsort(-expected[alphabet_size:], kind="stable")
-    order = order[expected[order] >= min_frequency][: most - alphabet_size]
+    order = order[expected[order] >= 1][: most - alphabet_size]
     return np.concatenate([np.arange(alphabet_size), np.sort(order)])
 
 

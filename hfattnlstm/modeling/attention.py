@@ -77,7 +77,7 @@ class DiagonalDotScore(nn.Module):
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         product = self.query(states) * self.key(states)
-        return product.unflatten(-1, (self.num_heads, -1)).sum(-1)
+        return product.view(*product.shape[:2], self.num_heads, -1).sum(-1)
 
 
 SCORES: dict[str, type[nn.Module]] = {

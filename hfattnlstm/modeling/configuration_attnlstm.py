@@ -247,7 +247,7 @@ class AttnLSTMConfig(PreTrainedConfig):
         _check_num_labels(len(self.id2label))
         if num_labels is not None and num_labels != len(self.id2label):
             raise ValueError(
-                f"num_labels={num_labels} contradicts the {len(self.id2label)} labels of id2label: give one of the two."
+                f"num_labels={num_labels} contradicts the {len(self.id2label)} labels of id2label: give only one."
             )
         self.id2label = {int(index): name for index, name in self.id2label.items()}
         if self.label2id is None:

@@ -39,9 +39,7 @@ class AttnLSTMEmbeddings(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        self.word_embeddings = nn.Embedding(
-            config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
-        )
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
         self.dropout = SequenceDropout(config.embedding_dropout, config.locked_dropout)
         self.word_dropout = config.word_dropout
 
@@ -59,6 +57,6 @@ class AttnLSTMEmbeddings(nn.Module):
         except IndexError as error:
             rows = self.word_embeddings.num_embeddings
             raise IndexError(
-                f"input_ids holds {int(input_ids.max())}, but the embedding has {rows} rows: use the tokenizer that the "
-                "model was trained with, or call model.resize_token_embeddings(len(tokenizer))."
+                f"input_ids holds {int(input_ids.max())}, but the embedding has {rows} rows: use the tokenizer that "
+                "the model was trained with, or call model.resize_token_embeddings(len(tokenizer))."
             ) from error

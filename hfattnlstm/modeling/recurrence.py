@@ -52,10 +52,11 @@ def reading_order(mask: Tensor, in_order: bool = False) -> ReadingOrder:
     (tensor([1, 2, 0]), tensor([2, 1, 0]))
     ```
     """
-    batch, length = mask.shape
+    batch = mask.shape[0]
     count = mask.sum(1, keepdim=True)
-    rank = mask.cumsum(1) - 1
-    behind = count + (~mask).cumsum(1) - 1
+    # As integers, because ONNX has no running sum of booleans.
+    rank = mask.long().cumsum(1) - 1
+    behind = count + (~mask).long().cumsum(1) - 1
     backward_back = torch.where(mask, count - 1 - rank, behind)
     backward = _invert(backward_back)
     forward = forward_back = None
@@ -136,8 +137,38 @@ class AttnLSTMLayer(GradientCheckpointingLayer):
 def _read(
     lstm: nn.LSTM, inputs: Tensor, rows: Tensor | None, rows_back: Tensor | None, last: Tensor
 ) -> tuple[Tensor, Tensor]:
-    states = lstm(_take_rows(inputs, rows))[0]
+    inputs = _take_rows(inputs, rows)
+    states = _onnx_lstm(lstm, inputs) if _is_traced_for_onnx() else lstm(inputs)[0]
     return _take_rows(states, rows_back), states.flatten(0, 1).index_select(0, last)
+
+
+def _is_traced_for_onnx() -> bool:
+    return torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting()
+
+
+def _onnx_lstm(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
+    """The LSTM operator of ONNX, for the exporter on torch.export.
+
+    That exporter unrolls `nn.LSTM` into a loop over time, which freezes the length or is slow, depending on what was
+    exported before in the same process.
+    """
+    size = lstm.hidden_size
+
+    def reordered(weight: Tensor) -> Tensor:
+        # torch has input, forget, cell, output; ONNX has input, output, forget, cell.
+        enter, forget, cell, leave = weight.split(size)
+        return torch.cat([enter, leave, forget, cell])[None]
+
+    bias = torch.cat([reordered(lstm.bias_ih_l0), reordered(lstm.bias_hh_l0)], dim=-1)
+    states = torch.onnx.ops.symbolic(
+        "::LSTM",
+        (inputs, reordered(lstm.weight_ih_l0), reordered(lstm.weight_hh_l0), bias),
+        {"hidden_size": size},
+        dtype=inputs.dtype,
+        shape=(inputs.shape[0], 1, inputs.shape[1], size),
+        version=14,
+    )
+    return states.squeeze(1)
 
 
 class AttnLSTMEncoder(nn.Module):

@@ -91,9 +91,7 @@ class TextEncoder:
     ```
     """
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None, truncation: str = "head"
-    ):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None, truncation: str = "head"):
         if not getattr(tokenizer, "is_fast", False):
             raise TypeError(
                 f"{type(tokenizer).__name__} is not a fast tokenizer: load one with AutoTokenizer, or train one with "

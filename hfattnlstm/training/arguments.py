@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
 import difflib
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -104,8 +105,10 @@ class ClassificationTrainingArguments(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
-        # Pinned memory is for the way to an accelerator; without one torch warns about it.
         if not torch.accelerator.is_available():
+            # Else several processes would train on their own, each without a word on its share of the texts.
+            self.use_cpu = True
+            # Pinned memory is for the way to an accelerator; without one torch warns about it.
             self.dataloader_pin_memory = False
         if self.eval_strategy == "no" or self.save_strategy == "no" or not self.do_train:
             self.load_best_model_at_end = False
@@ -113,6 +116,12 @@ class ClassificationTrainingArguments(TrainingArguments):
         self.metric_is_chosen = self.metric_for_best_model is not None
         super().__post_init__()
 
+
+# Where a run happens, or what follows from the other flags.
+_NOT_IN_COMMAND = (
+    *("output_dir", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "resume_from_checkpoint", "report_to"),
+    *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name"),
+)
 
 ClassificationArguments = tuple[DataArguments, ModelArguments, ClassificationTrainingArguments]
 
@@ -181,3 +190,24 @@ def config_overrides(arguments: ModelArguments) -> dict[str, Any]:
     poolings = values["classifier_pooling"]
     values["classifier_pooling"] = poolings[0] if len(poolings) == 1 else poolings
     return values
+
+
+def command_line(data: DataArguments, model: ModelArguments, training: ClassificationTrainingArguments) -> str:
+    """The command of a run: every flag that is not at its default, with the names of local files for their paths."""
+    words = ["hfattnlstm", "train"]
+    defaults = (DataArguments(), ModelArguments(), ClassificationTrainingArguments(training.output_dir))
+    for arguments, default in zip((data, model, training), defaults):
+        for flag in fields(arguments):
+            value = getattr(arguments, flag.name)
+            if value == getattr(default, flag.name) or flag.name in _NOT_IN_COMMAND:
+                continue
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{flag.name}", *(_shown(item) for item in values)]
+    return shlex.join(words)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    value = str(getattr(value, "value", value))
+    return Path(value).name if Path(value).exists() else value

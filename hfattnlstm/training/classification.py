@@ -192,8 +192,8 @@ def _model(
 def _check_vocabulary(tokenizer: PreTrainedTokenizerBase, config: AttnLSTMConfig) -> None:
     if len(tokenizer) > config.vocab_size:
         raise ValueError(
-            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: leave "
-            "out --tokenizer_name, or give the tokenizer that belongs to the model."
+            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
+            "leave out --tokenizer_name, or give the tokenizer that belongs to the model."
         )
 
 

@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import Trainer
 
 from ..data.loading import describe_labels
-from .arguments import DataArguments, ModelArguments
+from .arguments import DataArguments, ModelArguments, command_line
 
 
 _SPLITS = {"eval": "validation", "test": "test"}
@@ -62,12 +62,17 @@ classifier("a text")
 
 {{ recipe }}
 
+```
+{{ command }}
+```
+
 ## Limits
 
 - It has learnt from the texts above alone. On other kinds of text, other times or other languages it will do worse
   than the metrics say; measure it on your own texts first.
 - It inherits the biases of its training texts and of those who labelled them.
-- It reads at most {{ max_length }} tokens of a text ({{ truncation }}); {{ unknown }}
+- It reads at most {{ max_length }} tokens of a text, {{ truncation }}.
+- Its vocabulary has {{ vocabulary }} tokens; what they do not cover is unknown to it.
 - The attention shows where the model looked. It is no proof of why it decided.
 - The score is not calibrated.
 """
@@ -110,13 +115,14 @@ def write_model_card(
         parameters=f"{trainer.model.num_parameters():,}",
         data=_describe_data(source, texts),
         labels=_describe_labels(texts),
-        metrics=_metrics_table(metrics),
+        metrics=_metrics_table(metrics, trainer.args.load_best_model_at_end),
         recipe=_recipe(trainer, model),
+        command=command_line(data, model, trainer.args),
         max_length=model.max_length,
-        truncation={"head": "the beginning", "tail": "the end", "head_tail": "the beginning and the end"}[
+        truncation={"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}[
             trainer.model.config.truncation
         ],
-        unknown=f"its vocabulary has {len(trainer.processing_class):,} tokens, all others are unknown to it.",
+        vocabulary=f"{len(trainer.processing_class):,}",
     )
     path = Path(folder) / "README.md"
     card.save(path)
@@ -138,18 +144,18 @@ def _card_data(name: str, source: str, data: DataArguments, metrics: dict[str, f
             dataset_type=source,
             dataset_name=source,
             dataset_split=_SPLITS[prefix],
-            metric_type=metric,
+            metric_type=metric.split("_")[0],
+            metric_name=metric,
             metric_value=round(value, 4),
         )
         for prefix, metric, value in _measured(metrics)
-        if "/" not in metric
     ]
     return ModelCardData(
         library_name="transformers",
         pipeline_tag="text-classification",
         tags=["hfattnlstm", "lstm", "attention"],
         datasets=None if _is_local(data) else [data.dataset],
-        metrics=sorted({metric for _, metric, _ in _measured(metrics) if "/" not in metric}) or None,
+        metrics=sorted({metric.split("_")[0] for _, metric, _ in _measured(metrics)}) or None,
         model_name=name.split("/")[-1],
         eval_results=results or None,
     )
@@ -176,12 +182,14 @@ def _describe_labels(texts: DatasetDict) -> str:
     return f"{kind.capitalize()}" + (f", labels: {', '.join(f'`{name}`' for name in names)}." if names else ".")
 
 
-def _metrics_table(metrics: dict[str, float]) -> str:
+def _metrics_table(metrics: dict[str, float], best_chosen: bool) -> str:
     rows = [f"| {_SPLITS[prefix]} | {metric} | {value:.4f} |" for prefix, metric, value in _measured(metrics)]
     if not rows:
         return "Not measured."
-    note = "The validation split also chose the best checkpoint, so its figures are slightly too good."
-    return "\n".join(["| split | metric | value |", "| --- | --- | ---: |", *rows, "", note])
+    table = "\n".join(["| split | metric | value |", "| --- | --- | ---: |", *rows])
+    if best_chosen:
+        table += "\n\nThe validation split also chose the best checkpoint, so its figures are slightly too good."
+    return table
 
 
 def _recipe(trainer: Trainer, model: ModelArguments) -> str:
@@ -198,7 +206,7 @@ def _recipe(trainer: Trainer, model: ModelArguments) -> str:
         f"{config.classifier_dropout}",
         "epochs": training.num_train_epochs,
         "batch size": training.train_batch_size * training.gradient_accumulation_steps * max(training.world_size, 1),
-        "learning rate": f"{training.learning_rate:g}, {getattr(training.lr_scheduler_type, 'value', training.lr_scheduler_type)}",
+        "learning rate": f"{training.learning_rate:g}, {training.lr_scheduler_type.value} schedule",
         "seed": training.seed,
     }
     return "\n".join(f"- {name}: {value}" for name, value in values.items())

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import TrainingArguments
 
 from hfattnlstm import AttnLSTMConfig
 from hfattnlstm.training.arguments import (
     ClassificationTrainingArguments,
     ModelArguments,
+    command_line,
     config_overrides,
     parse_arguments,
 )
@@ -81,3 +84,22 @@ def test_bad_files(tmp_path: Path, content: str, sentence: str) -> None:
 def test_missing_file() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         parse_arguments(["nowhere.json"])
+
+
+def test_processes_without_an_accelerator_train_together(tmp_path: Path) -> None:
+    """Without `use_cpu`, accelerate takes processes on CPUs for runs of their own."""
+    training = ClassificationTrainingArguments(str(tmp_path))
+    assert training.use_cpu is not torch.accelerator.is_available()
+
+
+def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text,label")
+    flags = ["--train_file", str(texts), "--classifier_pooling", "max", "--learning_rate", "0.25", "--no_bidirectional"]
+    command = command_line(*parse_arguments([*flags, "--output_dir", str(tmp_path)]))
+    assert str(tmp_path) not in command
+    words = shlex.split(command)
+    assert words[:2] == ["hfattnlstm", "train"]
+    data, model, training = parse_arguments([*words[2:], "--output_dir", str(tmp_path)])
+    assert (data.train_file, model.classifier_pooling, model.bidirectional) == ("texts.csv", ["max"], False)
+    assert training.learning_rate == 0.25
