@@ -51,7 +51,8 @@ def predict(arguments: Sequence[str]) -> int:
         parameters |= {"level": parsed.level}
     with _output(parsed.output) as stream:
         write = _write_json if _as_json(parsed) else _write_table
-        for text, result in _pairs(classifier, texts, parameters):
+        pairs = _one_by_one if _is_conversation(parsed) else _pairs
+        for text, result in pairs(classifier, texts, parameters):
             write(stream, text, result if isinstance(result, list) else [result])
     return 0
 
@@ -83,7 +84,7 @@ def _texts(parsed: argparse.Namespace) -> Iterable[str]:
     if parsed.texts:
         return parsed.texts
     if parsed.file is None:
-        if sys.stdin.isatty():
+        if _is_conversation(parsed):
             print("Type a text and press Enter; end with Ctrl-D.", file=sys.stderr)
         return (line.rstrip("\r\n") for line in sys.stdin)
     if parsed.file.endswith(".txt"):
@@ -112,6 +113,16 @@ def _pairs(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any
 
     for result in classifier(remembered(), **parameters):
         yield waiting.pop(0), result
+
+
+def _is_conversation(parsed: argparse.Namespace) -> bool:
+    """Whether somebody types the texts and waits for the answer to each."""
+    return not parsed.texts and parsed.file is None and sys.stdin.isatty()
+
+
+def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for text in texts:
+        yield text, classifier([text], **parameters)[0]
 
 
 @contextlib.contextmanager

@@ -31,7 +31,11 @@ def _save(folder: Path, pooling: str) -> str:
         tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16
     )
     config = AttnLSTMConfig(
-        vocab_size=len(WORDS), embedding_size=8, hidden_size=12, classifier_pooling=pooling, id2label={0: "neg", 1: "pos"}
+        vocab_size=len(WORDS),
+        embedding_size=8,
+        hidden_size=12,
+        classifier_pooling=pooling,
+        id2label={0: "neg", 1: "pos"},
     )
     AttnLSTMForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

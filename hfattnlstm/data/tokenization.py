@@ -238,9 +238,9 @@ def _alphabet(counts: Counter[str], marks: _Marks, limit: int, min_frequency: in
     # In a text it cannot be told from the mark.
     frequencies.pop(marks.start, None)
     alphabet: list[str] = []
-    for character in sorted(frequencies, key=lambda character: (-frequencies[character], character)):
+    for character, frequency in frequencies.most_common():
         forms = [marks.start + character] + [marks.inner + character] * (character in inside)
-        if frequencies[character] < min_frequency or len(alphabet) == limit:
+        if frequency < min_frequency or len(alphabet) == limit:
             break
         alphabet += forms[: limit - len(alphabet)]
     return sorted(alphabet)
@@ -319,8 +319,8 @@ def _finish(tokenizer: Tokenizer, kind: str) -> None:
 
 
 # The unigram trainer of `tokenizers` sums in the order of a hash table that differs from run to run, and exceeds the
-# size it is given. Hence this one: expectation maximisation after Kudo (2018), where pieces are dropped by their
-# expected count.
+# size it is given. Hence this one: expectation maximisation as in Kudo (2018), where the pieces with the smallest
+# expected counts are dropped step by step.
 
 
 def _train_unigram(
@@ -330,23 +330,24 @@ def _train_unigram(
     codes, left, weights = _flatten(counts, alphabet)
     if not codes.size:
         return [(symbol, 0.0) for symbol in alphabet]
-    edges, spans = _frequent_substrings(codes, left, weights, len(alphabet), min_frequency)
-    lattice = _Lattice(*edges, left, weights)
-    source, target, piece = edges
-    expected = np.bincount(piece, weights[source] * (target - source), len(spans))
-    pieces, done = np.arange(len(spans)), False
-    while not done:
+    table, spans = _frequent_substrings(codes, left, weights, len(alphabet), min_frequency)
+    lattice = _Lattice(table, left, weights)
+    expected = lattice.occurrences(spans) * spans[:, 1]
+    while True:
         for _ in range(2):
             expected = lattice.expected_counts(_log_probabilities(expected))
-        done = len(pieces) <= room
-        kept = _most_expected(expected, len(alphabet), max(room, int(_SHRINKING * len(pieces))))
-        lattice.keep(kept, len(pieces))
-        pieces, expected = pieces[kept], expected[kept]
-    longer = spans[pieces[len(alphabet) :]]
-    strings = alphabet + ["".join(alphabet[code] for code in codes[start:end]) for start, end in longer]
+        if len(spans) <= room:
+            break
+        kept = _most_expected(expected, len(alphabet), max(room, int(_SHRINKING * len(spans))))
+        lattice.keep(kept, len(spans))
+        spans, expected = spans[kept], expected[kept]
+    # What is left out here would be a token that the model never meets in training.
+    kept = np.flatnonzero((expected >= 1) | (spans[:, 1] == 1))
+    strings = ["".join(alphabet[code] for code in codes[start : start + length]) for start, length in spans[kept]]
+    strings[: len(alphabet)] = alphabet
     # Rounded, so that the last digits of another processor make no other tokenizer.
-    scores = _log_probabilities(expected).round(6).tolist()
-    return sorted(zip(strings, scores), key=lambda scored: (-scored[1], scored[0]))
+    scores = _log_probabilities(expected[kept]).round(6).tolist()
+    return sorted(zip(strings, scores), key=lambda scored: -scored[1])
 
 
 def _flatten(counts: Counter[str], alphabet: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -369,33 +370,31 @@ def _flatten(counts: Counter[str], alphabet: list[str]) -> tuple[np.ndarray, np.
 
 def _frequent_substrings(
     codes: np.ndarray, left: np.ndarray, weights: np.ndarray, alphabet_size: int, min_frequency: int
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """The alphabet, and all longer pieces of words that occur often enough.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The alphabet, and after it all longer pieces of words that occur often enough, the shorter ones first.
 
     Returns:
-        Three arrays (edges,): of each occurrence the place where it starts, the place after it and the piece's number;
-        and (pieces, 2) one such span for every piece, which means nothing for the alphabet.
+        A table (places, lengths + 1) with the number of the piece of each length that starts at each place, or -1; and
+        for each piece (pieces, 2) a place where it starts and its length. The alphabet's places are not filled in.
     """
     places = np.flatnonzero(left)
-    found = [(places, places + 1, codes[places])]
-    spans = [np.zeros((alphabet_size, 2), np.int64)]
-    prefix, total = codes.copy(), alphabet_size
+    table = np.full((len(codes), _MAX_PIECE + 1), -1, np.int32)
+    table[places, 1] = codes[places]
+    spans, total = [np.tile([0, 1], (alphabet_size, 1))], alphabet_size
     for length in range(2, _MAX_PIECE + 1):
         # A piece can only be frequent where the one that is shorter by a character is.
         places = places[left[places] >= length]
-        pairs = prefix[places] * alphabet_size + codes[places + length - 1]
+        pairs = table[places, length - 1].astype(np.int64) * alphabet_size + codes[places + length - 1]
         _, examples, inverse = np.unique(pairs, return_index=True, return_inverse=True)
         frequent = np.bincount(inverse, weights[places]) >= max(2, min_frequency)
         starts = places[examples[frequent]]
-        spans.append(np.stack([starts, starts + length], 1))
+        spans.append(np.stack([starts, np.full_like(starts, length)], 1))
+        numbers = total + np.cumsum(frequent) - 1
         kept = frequent[inverse]
-        numbers = (np.cumsum(frequent) - 1)[inverse[kept]]
         places = places[kept]
-        prefix[places] = numbers
-        found.append((places, places + length, total + numbers))
+        table[places, length] = numbers[inverse[kept]]
         total += len(starts)
-    source, target, piece = (np.concatenate(arrays) for arrays in zip(*found))
-    return (source, target, piece), np.concatenate(spans)
+    return table, np.concatenate(spans)
 
 
 def _log_probabilities(expected: np.ndarray) -> np.ndarray:
@@ -405,27 +404,31 @@ def _log_probabilities(expected: np.ndarray) -> np.ndarray:
 
 
 def _most_expected(expected: np.ndarray, alphabet_size: int, most: int) -> np.ndarray:
-    """Numbers of the pieces to keep, in order: the alphabet, and the most frequent ones of the others that are of use."""
+    """Numbers of the pieces to keep, in order: the alphabet, and of the others those with the largest counts."""
     order = alphabet_size + np.argsort(-expected[alphabet_size:], kind="stable")
-    order = order[expected[order] >= 1][: most - alphabet_size]
-    return np.concatenate([np.arange(alphabet_size), np.sort(order)])
+    return np.concatenate([np.arange(alphabet_size), np.sort(order[: most - alphabet_size])])
 
 
 class _Lattice:
     """All ways to cut the words into pieces.
 
     Args:
-        source, target, piece: (edges,) where each piece starts, the place after it, and its number.
+        table: (places, lengths + 1) number of the piece of each length at each place, or -1.
         left: (places,) characters from each place to the end of its word.
         weights: (places,) count of the word.
     """
 
-    def __init__(
-        self, source: np.ndarray, target: np.ndarray, piece: np.ndarray, left: np.ndarray, weights: np.ndarray
-    ):
+    def __init__(self, table: np.ndarray, left: np.ndarray, weights: np.ndarray):
         self._left, self._weights = left, weights
-        self._forward = _Sweep(source, target, piece, -left)
-        self._backward = _Sweep(target, source, piece, left)
+        source, length = np.nonzero(table >= 0)
+        piece = table[source, length]
+        self._forward = _Sweep(source, source + length, piece, -left)
+        self._backward = _Sweep(source + length, source, piece, left)
+
+    def occurrences(self, spans: np.ndarray) -> np.ndarray:
+        """How often each piece (pieces,) occurs in the words, whatever overlaps it."""
+        source, _, piece = self._forward.edges
+        return np.bincount(piece, self._weights[source], len(spans))
 
     def expected_counts(self, scores: np.ndarray) -> np.ndarray:
         """How often each piece (pieces,) occurs, if words are cut at random in proportion to the probabilities."""
@@ -437,7 +440,7 @@ class _Lattice:
 
     def keep(self, kept: np.ndarray, size: int) -> None:
         """Leave out all of the `size` pieces but these, which get new numbers in the same order."""
-        numbers = np.full(size, -1)
+        numbers = np.full(size, -1, np.int32)
         numbers[kept] = np.arange(len(kept))
         self._forward.renumber(numbers)
         self._backward.renumber(numbers)

@@ -77,7 +77,7 @@ class DiagonalDotScore(nn.Module):
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         product = self.query(states) * self.key(states)
-        return product.view(*product.shape[:2], self.num_heads, -1).sum(-1)
+        return product.view(*product.shape[:2], self.num_heads, product.shape[-1] // self.num_heads).sum(-1)
 
 
 SCORES: dict[str, type[nn.Module]] = {
@@ -180,12 +180,13 @@ class AttentionPooling(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        self.score = SCORES[config.attention_score](config)
+        # Not `score`: peft takes a module of that name for a classifier's last layer.
+        self.scoring = SCORES[config.attention_score](config)
         self.normalizer = config.attention_normalizer
         self.temperature = config.attention_temperature
 
     def forward(self, states: Tensor, mask: Tensor, final_state: Tensor) -> PooledStates:
-        scores = self.score(states, final_state).transpose(1, 2)
+        scores = self.scoring(states, final_state).transpose(1, 2)
         # Half precision is too coarse to make a thousand weights sum to 1.
         wide = scores if scores.dtype == torch.float64 else scores.float()
         weights = NORMALIZERS[self.normalizer](wide / self.temperature, mask[:, None, :])
@@ -205,7 +206,8 @@ def attention_penalty(weights: Tensor, config: AttnLSTMConfig) -> Tensor:
         A scalar: l2 · Σa² + entropy · (−Σa·log a), each averaged over texts and heads, + diversity · ‖AAᵀ−I‖²,
         averaged over texts (Lin et al., 2017).
     """
-    weights = weights.squeeze(2).float()
+    weights = weights.squeeze(2)
+    weights = weights if weights.dtype == torch.float64 else weights.float()
     filled = (weights.sum(dim=(1, 2)) > 0).to(weights.dtype)
     heads = weights.shape[1]
     penalty = weights.new_zeros(weights.shape[0])
@@ -216,6 +218,6 @@ def attention_penalty(weights: Tensor, config: AttnLSTMConfig) -> Tensor:
         logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
         penalty = penalty - config.attention_entropy_coef * (weights * logs).sum((1, 2)) / heads
     if config.attention_diversity_coef:
-        overlap = weights @ weights.transpose(1, 2) - torch.eye(heads, device=weights.device)
+        overlap = weights @ weights.transpose(1, 2) - torch.eye(heads, dtype=weights.dtype, device=weights.device)
         penalty = penalty + config.attention_diversity_coef * overlap.square().sum((1, 2))
     return (penalty * filled).sum() / max(weights.shape[0], 1)

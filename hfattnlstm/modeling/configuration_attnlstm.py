@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: `strict` checks types only where the annotations are types.
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Literal
@@ -117,6 +118,7 @@ class AttnLSTMConfig(PreTrainedConfig):
 
     Raises:
         ValueError: For a misspelt field, an impossible value, or labels that contradict each other.
+        StrictDataclassFieldValidationError: For a value of another type than the field's.
 
     Example:
 
@@ -182,6 +184,9 @@ class AttnLSTMConfig(PreTrainedConfig):
         known = cls._known_keys()
         _refuse_misspelt([*config_dict, *kwargs], known)
         extras = {key: value for key, value in config_dict.items() if key not in known}
+        for key in extras:
+            if isinstance(getattr(cls, key, None), property):
+                raise ValueError(f"The configuration sets {key!r}, which follows from other fields: remove it.")
         declared = {key: value for key, value in config_dict.items() if key in known}
         labels = {key: kwargs.pop(key) for key in LABEL_KEYS if kwargs.get(key) is not None}
         if labels:
@@ -240,16 +245,20 @@ class AttnLSTMConfig(PreTrainedConfig):
 
     def _reconcile_labels(self, num_labels: int | None) -> None:
         """Fill in the missing one of `id2label` and `label2id`."""
-        if self.id2label is None and self.label2id is not None:
-            self.id2label = {int(index): name for name, index in self.label2id.items()}
-        if self.id2label is None:
+        if self.id2label is None and self.label2id is None:
             return
+        if self.id2label is None:
+            ids = _whole_numbers("the values of label2id", self.label2id.values())
+            if len(set(ids)) != len(ids):
+                raise ValueError(f"label2id gives the same number to two labels: {self.label2id}.")
+            self.id2label = dict(zip(ids, self.label2id))
         _check_num_labels(len(self.id2label))
         if num_labels is not None and num_labels != len(self.id2label):
             raise ValueError(
                 f"num_labels={num_labels} contradicts the {len(self.id2label)} labels of id2label: give only one."
             )
-        self.id2label = {int(index): name for index, name in self.id2label.items()}
+        ids = _whole_numbers("the keys of id2label", self.id2label)
+        self.id2label = dict(zip(ids, self.id2label.values()))
         if self.label2id is None:
             self.label2id = {name: index for index, name in self.id2label.items()}
         self.validate_labels()
@@ -258,7 +267,7 @@ class AttnLSTMConfig(PreTrainedConfig):
         """Labels are names for 0 … n−1, and `label2id` is the inverse of `id2label`."""
         if self.id2label is None:
             return
-        ids = sorted(int(index) for index in self.id2label)
+        ids = sorted(_whole_numbers("the keys of id2label", self.id2label))
         if ids != list(range(len(ids))) or not ids:
             raise ValueError(f"The keys of id2label must be 0 … {max(len(ids) - 1, 0)}, got {ids[:10]}.")
         names = list(self.id2label.values())
@@ -267,7 +276,9 @@ class AttnLSTMConfig(PreTrainedConfig):
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"id2label has the label {twice!r} twice: every label needs a name of its own.")
-        inverse = {name: int(index) for name, index in (self.label2id or {}).items()}
+        inverse = dict(
+            zip(self.label2id or {}, _whole_numbers("the values of label2id", (self.label2id or {}).values()))
+        )
         if inverse != {name: int(index) for index, name in self.id2label.items()}:
             raise ValueError("label2id and id2label contradict each other: leave one of them out.")
 
@@ -276,12 +287,20 @@ class AttnLSTMConfig(PreTrainedConfig):
         super().validate_architecture()
         self._validate_sizes()
         self._validate_probabilities()
+        self._validate_numbers()
         self._validate_pooling()
         self._validate_attention()
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
         if self.class_weights is not None:
             self._validate_class_weights()
+
+    def _validate_numbers(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            numbers = value if isinstance(value, list) else [value]
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+                raise ValueError(f"{item.name} must be finite, got {value}.")
 
     def _validate_sizes(self) -> None:
         for name, bound in UPPER_BOUNDS.items():
@@ -328,7 +347,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError('A penalty on the attention weights needs "attention" in classifier_pooling.')
 
     def _validate_class_weights(self) -> None:
-        if self.problem_type == "regression":
+        if self.problem_type == "regression" or (self.problem_type is None and self.num_labels == 1):
             raise ValueError("class_weights have no meaning in a regression: leave them out.")
         if len(self.class_weights) != self.num_labels:
             raise ValueError(
@@ -343,6 +362,14 @@ def _check_num_labels(num_labels: Any) -> None:
         return
     if not isinstance(num_labels, int) or not 1 <= num_labels <= MAX_LABELS:
         raise ValueError(f"num_labels must be a whole number between 1 and {MAX_LABELS:,}, got {num_labels!r}.")
+
+
+def _whole_numbers(what: str, values: Iterable[Any]) -> list[int]:
+    """As integers; JSON makes strings of them."""
+    try:
+        return [int(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(f"{what[0].upper()}{what[1:]} must be whole numbers, got {list(values)[:10]}.") from None
 
 
 def _nearest(key: str, known: Iterable[str], cutoff: float) -> str | None:

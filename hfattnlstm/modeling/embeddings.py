@@ -56,7 +56,8 @@ class AttnLSTMEmbeddings(nn.Module):
             return self.word_embeddings(input_ids.t()).transpose(0, 1)
         except IndexError as error:
             rows = self.word_embeddings.num_embeddings
+            wrong = input_ids[(input_ids < 0) | (input_ids >= rows)]
             raise IndexError(
-                f"input_ids holds {int(input_ids.max())}, but the embedding has {rows} rows: use the tokenizer that "
+                f"input_ids holds {int(wrong[0])}, but the embedding has {rows} rows: use the tokenizer that "
                 "the model was trained with, or call model.resize_token_embeddings(len(tokenizer))."
             ) from error

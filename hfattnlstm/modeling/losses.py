@@ -46,17 +46,17 @@ def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) 
     labels = labels.to(logits.device)
     weights = None if config.class_weights is None else logits.new_tensor(config.class_weights)
     if problem_type == "single_label_classification":
-        _check_shape(labels.reshape(-1), logits.shape[:1], problem_type)
-        return F.cross_entropy(logits, labels.reshape(-1), weight=weights)
-    target = labels.to(logits.dtype).reshape(labels.shape[0], -1)
-    _check_shape(target, logits.shape, problem_type)
+        _check_shape(labels, labels.numel() == logits.shape[0], logits.shape[:1], problem_type)
+        return F.cross_entropy(logits, labels.reshape(-1).long(), weight=weights)
+    _check_shape(labels, labels.numel() == logits.numel(), logits.shape, problem_type)
+    target = labels.to(logits.dtype).reshape(logits.shape)
     if problem_type == "regression":
         return F.mse_loss(logits, target)
     return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights)
 
 
-def _check_shape(labels: Tensor, expected: torch.Size, problem_type: str) -> None:
-    if labels.shape != expected:
+def _check_shape(labels: Tensor, fits: bool, expected: torch.Size, problem_type: str) -> None:
+    if not fits or labels.shape[0] != expected[0]:
         raise ValueError(
             f"labels of shape {tuple(labels.shape)} do not fit problem_type={problem_type!r}, which needs "
             f"{tuple(expected)}: check the labels, or set problem_type and num_labels in the config."

@@ -182,9 +182,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             ValueError: When neither or both of `input_ids` and `inputs_embeds` are given, or the mask has another
                 shape than they.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give exactly one of input_ids and inputs_embeds.")
-        given = input_ids if inputs_embeds is None else inputs_embeds
+        given = _check_inputs(input_ids, attention_mask, inputs_embeds)
         if given.shape[1] == 0:
             input_ids, inputs_embeds, attention_mask = _one_masked_token(self.config, input_ids, inputs_embeds)
             given = input_ids if inputs_embeds is None else inputs_embeds
@@ -273,9 +271,8 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         asked = kwargs.pop("output_attentions", None)
         asked = self.config.output_attentions if asked is None else asked
         penalised = labels is not None and _has_penalty(self.config)
-        outputs = self.attnlstm(
-            input_ids, attention_mask, inputs_embeds, output_attentions=asked or penalised, **kwargs
-        )
+        kwargs |= {"output_attentions": asked or penalised, "return_dict": True}
+        outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
         logits = self.classifier(outputs.pooler_output)
         loss = None
         if labels is not None:
@@ -294,15 +291,25 @@ def _has_penalty(config: AttnLSTMConfig) -> bool:
     return any((config.attention_l2_coef, config.attention_entropy_coef, config.attention_diversity_coef))
 
 
-def _boolean_mask(attention_mask: Tensor | None, given: Tensor) -> Tensor:
-    shape = given.shape[:2]
-    if attention_mask is None:
-        return torch.ones(shape, dtype=torch.bool, device=given.device)
-    if attention_mask.shape != shape:
+def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+    """The one of `input_ids` and `inputs_embeds` that is given."""
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+    name, dimensions = ("input_ids", 2) if inputs_embeds is None else ("inputs_embeds", 3)
+    given = input_ids if inputs_embeds is None else inputs_embeds
+    if given.dim() != dimensions:
+        raise ValueError(f"{name} must have {dimensions} dimensions, batch first, got the shape {tuple(given.shape)}.")
+    if attention_mask is not None and attention_mask.shape != given.shape[:2]:
         raise ValueError(
-            f"attention_mask has the shape {tuple(attention_mask.shape)}, but the input has {tuple(shape)}: they must "
-            "be equal."
+            f"attention_mask has the shape {tuple(attention_mask.shape)}, but the input has {tuple(given.shape[:2])}: "
+            "they must be equal."
         )
+    return given
+
+
+def _boolean_mask(attention_mask: Tensor | None, given: Tensor) -> Tensor:
+    if attention_mask is None:
+        return torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
     return attention_mask.to(device=given.device, dtype=torch.bool)
 
 

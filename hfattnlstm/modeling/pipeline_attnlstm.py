@@ -56,6 +56,11 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         config = self.model.config
+        if not hasattr(config, "poolings"):
+            raise ValueError(
+                f"The model is a {type(self.model).__name__}, without attention pooling: use "
+                'pipeline("text-classification").'
+            )
         if "attention" not in config.poolings:
             raise ValueError(
                 f"The model pools by {', '.join(config.poolings)} and has no attention weights: use "
@@ -104,15 +109,19 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         preprocess = {**self._preprocess_params, **preprocess}
         postprocess = {**self._postprocess_params, **postprocess}
         size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
-        if isinstance(inputs, dict):
-            inputs = _only_text(inputs)
-        if isinstance(inputs, str):
-            result = next(self._stream([inputs], size, preprocess, postprocess))
-            # As in the stock pipeline: a single text without top_k still gives a list.
-            return result if isinstance(result, list) else [result]
-        if isinstance(inputs, (bytes, bytearray)) or not isinstance(inputs, Iterable | Sequence):
+        if size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {size}.")
+        if isinstance(inputs, (str, dict)):
+            text = _only_text(inputs) if isinstance(inputs, dict) else inputs
+            result = next(self._stream([text], size, preprocess, postprocess))
+            # As in the stock pipeline: a single string without top_k in the call gives a list.
+            return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
+        # Some data sets have a length and items, but no iterator of their own.
+        sized = hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__")
+        if isinstance(inputs, (bytes, bytearray)) or not (sized or isinstance(inputs, Iterable)):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
-        stream = self._stream(inputs, size, preprocess, postprocess)
+        texts = inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))
+        stream = self._stream(texts, size, preprocess, postprocess)
         return list(stream) if isinstance(inputs, Sequence) else stream
 
     def _stream(self, texts: Iterable[str], batch_size: int, preprocess: dict, postprocess: dict) -> Iterator[Any]:
@@ -201,6 +210,8 @@ def attention_entries(
     for group in _groups(encoded, kept, level):
         spans = [encoded.spans[kept[position]] for position in group]
         start, end = spans[0][0], spans[-1][1]
+        # Some tokenizers count the space before a word as a part of it.
+        start += len(text[start:end]) - len(text[start:end].lstrip())
         by_head = weights[:, group].sum(1)
         entry = {"text": text[start:end], "start": start, "end": end, "weight": float(by_head.mean())}
         if per_head:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tokenizers import Encoding
+from tokenizers import Encoding, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerBase
 
 
@@ -103,7 +104,11 @@ class TextEncoder:
         self._backend.no_truncation()
         self._backend.no_padding()
         self._prefix, self._suffix = self._special_tokens()
-        self.max_length = min(max_length or tokenizer.model_max_length, NO_MAX_LENGTH)
+        if max_length is None:
+            max_length = min(tokenizer.model_max_length, NO_MAX_LENGTH)
+        elif not isinstance(max_length, int):
+            raise ValueError(f"max_length must be a whole number, got {max_length!r}.")
+        self.max_length = max_length
         self.truncation = truncation
         room = self.max_length - len(self._prefix) - len(self._suffix)
         if room < 1:
@@ -117,7 +122,7 @@ class TextEncoder:
         excerpts = [self._excerpt(text) for text in texts]
         encodings = self._backend.encode_batch([excerpt for excerpt, _, _ in excerpts], add_special_tokens=False)
         return [
-            self._cut(encoding, len(text), split, shift)
+            self._cut(encoding, text, split, shift)
             for text, encoding, (_, split, shift) in zip(texts, encodings, excerpts)
         ]
 
@@ -129,11 +134,13 @@ class TextEncoder:
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
         """Ids that the tokenizer sets before and after a single text."""
-        encoding = self._backend.encode("a", add_special_tokens=True)
-        own = encoding.special_tokens_mask
-        first = next((i for i, special in enumerate(own) if not special), len(own))
-        after = next((i for i in range(len(own), 0, -1) if not own[i - 1]), first)
-        return encoding.ids[:first], encoding.ids[after:]
+        # A model that knows the text for certain; the post-processor has its ids from elsewhere.
+        probe = copy.deepcopy(self._backend)
+        probe.normalizer, probe.pre_tokenizer = normalizers.Sequence([]), pre_tokenizers.Sequence([])
+        probe.model = models.WordLevel({"a": 0}, unk_token="a")
+        encoding = probe.encode("a", add_special_tokens=True)
+        own = encoding.special_tokens_mask.index(0)
+        return encoding.ids[:own], encoding.ids[own + 1 :]
 
     def _excerpt(self, text: str) -> tuple[str, int, int]:
         """The part worth tokenising, and from which of its characters on spans are shifted, by how much."""
@@ -149,23 +156,39 @@ class TextEncoder:
             return values
         return values[: self._head] + values[len(values) - self._tail :]
 
-    def _cut(self, encoding: Encoding, length: int, split: int, shift: int) -> EncodedText:
+    def _cut(self, encoding: Encoding, text: str, split: int, shift: int) -> EncodedText:
+        offsets = self._keep(encoding.offsets)
+        # With both a head and a tail, a space before `split` was put in between them; it stands for nothing.
+        tail = split - 1 if self._head and self._tail else split
         spans = [
-            (start + shift, end + shift) if start >= split else (start, end)
-            for start, end in self._keep(encoding.offsets)
+            (max(start, split) + shift, max(end, split) + shift) if shift and start >= tail else (start, end)
+            for start, end in offsets
         ]
-        left_out = 0
+        if not text.isascii():
+            spans = _with_combining_marks(spans, text)
+        cuts = set()
         if len(encoding) > len(spans):
-            left_out = _gap(spans, self._head, length)
-        elif shift:
-            left_out = _gap(spans, sum(start < split for start, _ in encoding.offsets), length)
+            cuts.add(self._head)
+        if shift:
+            cuts.add(sum(start < tail for start, _ in offsets))
         before, after = [None] * len(self._prefix), [None] * len(self._suffix)
         return EncodedText(
             input_ids=self._prefix + self._keep(encoding.ids) + self._suffix,
             spans=before + spans + after,
             word_ids=before + self._keep(encoding.word_ids) + after,
-            left_out=left_out,
+            left_out=sum(_gap(spans, cut, len(text)) for cut in cuts),
         )
+
+
+def _with_combining_marks(spans: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
+    """Spans that end with their letter's marks, which normalisers such as NFC leave out of them."""
+    starts = [start for start, _ in spans[1:]] + [len(text)]
+    extended = []
+    for (start, end), limit in zip(spans, starts):
+        while end < limit and unicodedata.combining(text[end]):
+            end += 1
+        extended.append((start, end))
+    return extended
 
 
 def _gap(spans: list[tuple[int, int]], cut: int, length: int) -> int:

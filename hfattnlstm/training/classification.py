@@ -101,6 +101,7 @@ def run_classification(
     texts = _load(data)
     problem_type, label_names = describe_labels(texts["train"].features)
     _choose_best_metric(training, problem_type)
+    training.choose_epochs(len(texts["train"]))
     tokenizer = _tokenizer(model, texts)
     network = _model(model, tokenizer, texts, problem_type, label_names)
     _measured_splits(training, texts)

@@ -95,7 +95,15 @@ def test_processes_without_an_accelerator_train_together(tmp_path: Path) -> None
 def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
     texts = tmp_path / "texts.csv"
     texts.write_text("text,label")
-    flags = ["--train_file", str(texts), "--classifier_pooling", "max", "--learning_rate", "0.25", "--no_bidirectional"]
+    flags = [
+        "--train_file",
+        str(texts),
+        "--classifier_pooling",
+        "max",
+        "--learning_rate",
+        "0.25",
+        "--no_bidirectional",
+    ]
     command = command_line(*parse_arguments([*flags, "--output_dir", str(tmp_path)]))
     assert str(tmp_path) not in command
     words = shlex.split(command)
@@ -103,3 +111,13 @@ def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
     data, model, training = parse_arguments([*words[2:], "--output_dir", str(tmp_path)])
     assert (data.train_file, model.classifier_pooling, model.bidirectional) == ("texts.csv", ["max"], False)
     assert training.learning_rate == 0.25
+
+
+@pytest.mark.parametrize(("texts", "epochs"), [(100, 20), (5_000, 13), (20_000, 4), (1_000_000, 4)])
+def test_few_texts_get_more_epochs(tmp_path: Path, texts: int, epochs: int) -> None:
+    training = ClassificationTrainingArguments(str(tmp_path))
+    training.choose_epochs(texts)
+    assert training.num_train_epochs == epochs
+    given = ClassificationTrainingArguments(str(tmp_path), num_train_epochs=3)
+    given.choose_epochs(texts)
+    assert given.num_train_epochs == 3

@@ -1,0 +1,239 @@
+"""Initial weights, and the ways of weights into and out of files."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import pytest
+import torch
+from modeling_helpers import NO_DROPOUT, assert_near, ids_of, mask_of, tiny_config, tiny_model
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoModel, AutoModelForSequenceClassification
+
+from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMModel
+
+
+BOTH = [AttnLSTMModel, AttnLSTMForSequenceClassification]
+AUTO = [(AutoModel, AttnLSTMModel), (AutoModelForSequenceClassification, AttnLSTMForSequenceClassification)]
+# Together these have every module that has parameters.
+OPTIONS = {
+    "default": {},
+    "linear": {"attention_score": "linear", "num_hidden_layers": 3},
+    "dot": {"attention_score": "dot", "bidirectional": False},
+    "general": {"attention_score": "general", "num_attention_heads": 2, "direction_merge": "sum"},
+    "diagonal_dot": {"attention_score": "diagonal_dot", "num_attention_heads": 3, "direction_merge": "mean"},
+    "weighted": {"direction_merge": "weighted", "num_hidden_layers": 2, "residual": True, "pad_token_id": None},
+    "hidden layer": {"classifier_hidden_size": 5, "classifier_pooling": ["max", "attention", "sum"]},
+    "sparsemax": {"attention_normalizer": "sparsemax"},
+    "entmax15": {"attention_normalizer": "entmax15", "attention_size": 4},
+    "no attention": {"classifier_pooling": ["last", "mean"], "attention_temperature": 2},
+    "penalties": {"attention_l2_coef": 0.1, "attention_entropy_coef": -0.1, "attention_diversity_coef": 0.1},
+}
+every_option = pytest.mark.parametrize("name", OPTIONS)
+
+
+def initialized(model_class: type = AttnLSTMForSequenceClassification, **options) -> nn.Module:
+    torch.manual_seed(0)
+    return model_class(tiny_config(**options)).eval()
+
+
+class TestInitialWeights:
+    """What a new model starts from."""
+
+    @every_option
+    def test_every_parameter_is_set(self, name):
+        model = initialized(**OPTIONS[name])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(torch.nan)
+                parameter._is_hf_initialized = False
+        for module in model.modules():
+            module._is_hf_initialized = False
+        model.initialize_weights()
+        assert not [key for key, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+
+    @pytest.mark.parametrize("options", [{}, {"hidden_size": 64}, {"bidirectional": False, "num_hidden_layers": 2}])
+    def test_lstm_has_open_forget_gates_and_orthogonal_recurrence(self, options):
+        model = initialized(**options)
+        lstms = [module for module in model.modules() if isinstance(module, nn.LSTM)]
+        assert len(lstms) == 2
+        for lstm in lstms:
+            entry, forget, candidate, exit_ = (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach().chunk(4)
+            assert forget.eq(1).all()
+            assert not torch.cat([entry, candidate, exit_]).any()
+            identity = torch.eye(lstm.hidden_size)
+            for gate in lstm.weight_hh_l0.detach().chunk(4):
+                assert_near(gate @ gate.T, identity, 1e-5)
+            bound = (6 / (lstm.input_size + lstm.hidden_size)) ** 0.5
+            for gate in lstm.weight_ih_l0.detach().chunk(4):
+                assert 0.8 * bound < gate.abs().max() <= bound
+
+    def test_linear_layers_are_as_wide_as_xavier_says_and_have_no_bias(self):
+        model = initialized(classifier_hidden_size=50, hidden_size=100)
+        for layer in (module for module in model.modules() if isinstance(module, nn.Linear)):
+            bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
+            assert 0.8 * bound < layer.weight.abs().max() <= bound
+            assert layer.bias is None or not layer.bias.any()
+
+    def test_learned_merge_starts_as_the_mean(self):
+        weighted, mean = (initialized(AttnLSTMModel, direction_merge=merge) for merge in ("weighted", "mean"))
+        mean.load_state_dict(weighted.state_dict(), strict=False)
+        ids = torch.tensor([[3, 4, 5]])
+        assert_near(weighted(ids).last_hidden_state, mean(ids).last_hidden_state)
+
+    def test_the_seed_decides(self):
+        first, second = initialized().state_dict(), initialized().state_dict()
+        assert all(first[key].equal(second[key]) for key in first)
+
+    @every_option
+    def test_every_parameter_gets_a_gradient(self, name):
+        model = initialized(**NO_DROPOUT, **OPTIONS[name]).train()
+        mask = mask_of("right")
+        model(ids_of(mask), mask, labels=torch.tensor([0, 1, 1, 1])).loss.backward()
+        without = [key for key, parameter in model.named_parameters() if not parameter.grad.any()]
+        assert not without
+
+    @every_option
+    def test_every_tensor_is_a_parameter_or_a_persistent_buffer(self, name):
+        model = tiny_model(**OPTIONS[name])
+        mask = mask_of("holes")
+        model(ids_of(mask), mask, output_attentions=True, output_hidden_states=True)
+        saved = {id(tensor) for tensor in model.state_dict(keep_vars=True).values()}
+        for module in model.modules():
+            held = [value for key, value in vars(module).items() if key not in ("_parameters", "_buffers", "_modules")]
+            held += [entry for value in held if isinstance(value, (list, tuple)) for entry in value]
+            assert not [value for value in held if isinstance(value, torch.Tensor) and id(value) not in saved]
+            assert not module._non_persistent_buffers_set
+
+
+def outputs_of(model: nn.Module) -> torch.Tensor:
+    mask = mask_of("holes")
+    ids = ids_of(mask).fmod(29).add(1)
+    with torch.no_grad():
+        torch.manual_seed(1)
+        return model(torch.where(mask, torch.arange(36).view(4, 9) % 29 + 1, ids), mask)[0]
+
+
+class TestFiles:
+    """Saving and loading gives the same model back."""
+
+    @every_option
+    @pytest.mark.parametrize(("auto_class", "model_class"), AUTO)
+    def test_save_and_load(self, auto_class, model_class, name, tmp_path):
+        model = tiny_model(model_class, **OPTIONS[name])
+        model.save_pretrained(tmp_path)
+        for loader in (model_class, auto_class):
+            loaded, report = loader.from_pretrained(tmp_path, output_loading_info=True)
+            assert type(loaded) is model_class
+            assert not any(report.values())
+            assert not loaded.training
+            assert outputs_of(loaded).equal(outputs_of(model))
+
+    def test_shards(self, tmp_path):
+        model = tiny_model(num_hidden_layers=2)
+        model.save_pretrained(tmp_path, max_shard_size="3KB")
+        assert len(list(tmp_path.glob("*.safetensors"))) > 2
+        loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+        assert outputs_of(loaded).equal(outputs_of(model))
+
+    @pytest.mark.parametrize("kind", ["deep copy", "pickle"])
+    @pytest.mark.parametrize("model_class", BOTH)
+    def test_copies_are_equal_and_independent(self, model_class, kind):
+        model = tiny_model(model_class, direction_merge="weighted", num_hidden_layers=2)
+        if kind == "pickle":
+            duplicate = pickle.loads(pickle.dumps(model))
+        else:
+            model(torch.tensor([[1, 2]]), output_attentions=True)  # leaves hooks behind, which are copied too
+            duplicate = copy.deepcopy(model)
+        before = outputs_of(model)
+        assert outputs_of(duplicate).equal(before)
+        with torch.no_grad():
+            for parameter in duplicate.parameters():
+                parameter.add_(1)
+        assert outputs_of(model).equal(before)
+        assert len(duplicate(torch.tensor([[1, 2]]), output_attentions=True).attentions) == 1
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+    @pytest.mark.parametrize(("auto_class", "model_class"), AUTO)
+    def test_precision(self, auto_class, model_class, dtype, tmp_path):
+        model = tiny_model(model_class)
+        expected = outputs_of(model)
+        model.to(dtype).save_pretrained(tmp_path)
+        for wanted, got in (("auto", dtype), (dtype, dtype), (torch.float32, torch.float32)):
+            loaded = auto_class.from_pretrained(tmp_path, dtype=wanted)
+            assert {parameter.dtype for parameter in loaded.parameters()} == {got}
+            assert outputs_of(loaded).dtype == got
+            assert_near(outputs_of(loaded).float(), expected, 0.1)
+        assert json.loads((tmp_path / "config.json").read_text())["dtype"] == str(dtype).removeprefix("torch.")
+
+    @pytest.mark.parametrize("device_map", ["cpu", "auto", {"": "cpu"}])
+    def test_device_map(self, device_map, tmp_path):
+        pytest.importorskip("accelerate")
+        model = tiny_model()
+        model.save_pretrained(tmp_path)
+        loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path, device_map=device_map)
+        assert_near(outputs_of(loaded.cpu()), outputs_of(model))
+
+    def test_a_head_loads_the_backbone_of_a_base_checkpoint(self, tmp_path):
+        base = tiny_model(AttnLSTMModel)
+        base.save_pretrained(tmp_path)
+        model, report = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+        assert report["missing_keys"] == {"classifier.out_proj.weight", "classifier.out_proj.bias"}
+        assert not report["unexpected_keys"]
+        assert outputs_of(model.base_model).equal(outputs_of(base))
+        assert model.classifier.out_proj.weight.isfinite().all()
+        assert model.classifier.out_proj.weight.any()
+
+    def test_a_base_model_loads_the_checkpoint_of_a_head(self, tmp_path):
+        model = tiny_model()
+        model.save_pretrained(tmp_path)
+        base, report = AutoModel.from_pretrained(tmp_path, output_loading_info=True)
+        assert type(base) is AttnLSTMModel
+        assert not report["missing_keys"]
+        assert outputs_of(base).equal(outputs_of(model.base_model))
+
+    def test_a_resized_vocabulary_is_saved(self, tmp_path):
+        model = tiny_model()
+        model.resize_token_embeddings(33, mean_resizing=False)
+        model.save_pretrained(tmp_path)
+        loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+        assert loaded.get_input_embeddings().weight.equal(model.get_input_embeddings().weight)
+
+    def test_saving_does_not_change_the_model(self, tmp_path):
+        model = tiny_model()
+        before = outputs_of(model)
+        model.save_pretrained(tmp_path)
+        assert outputs_of(model).equal(before)
+
+
+PARAMETERS = list(tiny_model(direction_merge="weighted", classifier_hidden_size=5).state_dict())
+
+
+@pytest.mark.parametrize("missing", PARAMETERS)
+def test_only_the_parameter_that_a_checkpoint_lacks_is_initialised(missing, tmp_path):
+    model = tiny_model(direction_merge="weighted", classifier_hidden_size=5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(7)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights[missing]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded, report = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert report["missing_keys"] == {missing}
+    for name, tensor in loaded.state_dict().items():
+        if name != missing:
+            assert tensor.eq(7).all(), name
+    fresh = loaded.state_dict()[missing]
+    if missing.endswith("bias_ih_l0"):
+        assert fresh.tolist() == [0.0] * 12 + [1.0] * 12 + [0.0] * 24
+    elif "bias" in missing:
+        assert not fresh.any()
+    elif missing.endswith("merge.weight"):
+        assert fresh.tolist() == [0.5, 0.5]
+    else:
+        assert 0 < fresh.std() < 2
+        assert fresh.abs().max() < 3

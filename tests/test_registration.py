@@ -1,0 +1,158 @@
+"""What an import costs, what is registered after it in any order, and which modules may import which."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hfattnlstm
+from hfattnlstm._registration import PIPELINE_TASK
+from loopback_hub import run_python
+
+
+PACKAGE = Path(hfattnlstm.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODELING = [path for path in FILES if path.parent.name == "modeling"]
+# Folders of the package that the files of a folder may import from, beside their own.
+MAY_IMPORT = {"modeling": set(), "data": {"modeling"}, "training": {"modeling", "data"}}
+MODELING_NEEDS = {"huggingface_hub", "numpy", "tokenizers", "torch", "transformers"}
+MAX_LINES = 500
+
+HEAVY = ["torch", "transformers", "numpy", "tokenizers", "datasets", "huggingface_hub", "sklearn"]
+LIGHT_IMPORT = f"""
+import sys
+import hfattnlstm
+hfattnlstm.__version__, dir(hfattnlstm), hfattnlstm.__all__
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+
+LISTEN = """
+import logging
+class Listener(logging.Handler):
+    heard = []
+    def emit(self, record):
+        self.heard.append(record.getMessage())
+logging.getLogger("transformers").addHandler(Listener())
+"""
+ORDERS = {
+    "the package first": "import hfattnlstm",
+    "transformers and its Auto classes first": (
+        "import transformers\nfrom transformers import AutoModel, pipeline\nimport hfattnlstm"
+    ),
+    "transformers.modeling_layers": "import hfattnlstm\nimport transformers.modeling_layers",
+    "a model of transformers": "import hfattnlstm\nfrom transformers.models.bert import modeling_bert",
+    "the models' module": "import hfattnlstm.modeling.modeling_attnlstm",
+}
+CHECK = f"""
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers.pipelines import PIPELINE_REGISTRY
+import hfattnlstm
+
+config = AutoConfig.for_model("attnlstm", vocab_size=9, embedding_size=4, hidden_size=4)
+assert type(config) is hfattnlstm.AttnLSTMConfig
+assert type(AutoModel.from_config(config)) is hfattnlstm.AttnLSTMModel
+classifier = AutoModelForSequenceClassification.from_config(config)
+assert type(classifier) is hfattnlstm.AttnLSTMForSequenceClassification
+task = PIPELINE_REGISTRY.check_task("{PIPELINE_TASK}")[1]
+assert task["impl"] is hfattnlstm.AttnLSTMTextClassificationPipeline
+assert task["pt"] == (AutoModelForSequenceClassification,)
+print(Listener.heard)
+"""
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Absolute module and level of every import in a file, those in functions too."""
+    package = ["hfattnlstm", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # What `from . import x` names is a module, too.
+            names = [f".{alias.name}" for alias in node.names] if node.module is None else [""]
+            yield from ((module + name, node.level) for name in names)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def folder_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0]
+
+
+def test_importing_the_package_imports_no_library(tmp_path: Path) -> None:
+    assert run_python(LIGHT_IMPORT, {}, tmp_path).strip() == "[]"
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_everything_is_registered_once_in_any_order_of_imports(order: str, tmp_path: Path) -> None:
+    assert run_python(f"{LISTEN}\n{order}\n{CHECK}", {"HF_HUB_OFFLINE": "1"}, tmp_path).strip() == "[]"
+
+
+@pytest.mark.parametrize("name", hfattnlstm.__all__)
+def test_every_public_name_resolves_and_is_listed(name: str) -> None:
+    value = getattr(hfattnlstm, name)
+    assert name in dir(hfattnlstm)
+    assert isinstance(value, str) if name == "__version__" else value.__name__ == name
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="module 'hfattnlstm' has no attribute 'AttnLSTM'"):
+        _ = hfattnlstm.AttnLSTM
+    with pytest.raises(ImportError, match="cannot import name 'AttnLSTM'"):
+        exec("from hfattnlstm import AttnLSTM")
+    assert not hasattr(hfattnlstm, "torch")
+
+
+def test_type_checkers_see_the_same_names_in_the_same_places() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in guarded.body for alias in node.names}
+    assert seen == hfattnlstm._HOME
+    assert sorted([*seen, "__version__"]) == sorted(hfattnlstm.__all__)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if folder_of(path) in MAY_IMPORT], ids=name_of)
+def test_imports_run_one_way(path: Path) -> None:
+    folder = folder_of(path)
+    own = [module for module, _ in imports_of(path) if module.split(".")[0] == "hfattnlstm"]
+    allowed = {folder, *MAY_IMPORT[folder]}
+    assert [module for module in own if module.split(".")[1:2] == [] or module.split(".")[1] not in allowed] == []
+
+
+@pytest.mark.parametrize("path", MODELING, ids=name_of)
+def test_what_ships_in_a_checkpoint_imports_siblings_and_few_libraries(path: Path) -> None:
+    siblings = {f"hfattnlstm.modeling.{other.stem}" for other in MODELING}
+    for module, level in imports_of(path):
+        if level == 0:
+            assert module.split(".")[0] in MODELING_NEEDS | set(sys.stdlib_module_names)
+        else:
+            assert level == 1 and module in siblings
+
+
+def relative_names(path: Path) -> set[str]:
+    """As transformers finds them when it copies the code of a model: by lines, in docstrings too."""
+    found = re.findall(r"^\s*(?:from\s+\.(\S+)\s+import|import\s+\.(\S+))", path.read_text(encoding="utf-8"), re.M)
+    return {first or second for first, second in found}
+
+
+def test_a_checkpoint_gets_every_file_of_the_models() -> None:
+    by_name = {path.stem: path for path in MODELING}
+    reached, waiting = set(), {"modeling_attnlstm"}
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= relative_names(by_name[name]) - reached
+    assert reached == set(by_name) - {"__init__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_file_is_too_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
