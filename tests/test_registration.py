@@ -20,10 +20,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 MODELING = [path for path in FILES if path.parent.name == "modeling"]
 # Folders of the package that the files of a folder may import from, beside their own.
 MAY_IMPORT = {"modeling": set(), "data": {"modeling"}, "training": {"modeling", "data"}}
-MODELING_NEEDS = {"huggingface_hub", "numpy", "tokenizers", "torch", "transformers"}
+MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
 MAX_LINES = 500
 
-HEAVY = ["torch", "transformers", "numpy", "tokenizers", "datasets", "huggingface_hub", "sklearn"]
+HEAVY = ["torch", "transformers", "numpy", "tokenizers", "datasets", "huggingface_hub", "safetensors", "sklearn"]
 LIGHT_IMPORT = f"""
 import sys
 import hfattnlstm

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from ..modeling.text_inputs import check_texts
+from .unigram import train_unigram
 
 
 KINDS = ("word", "wordpiece", "bpe", "unigram", "char")
@@ -41,10 +41,6 @@ _OPENING = r"(\[{“«¿¡（【「『《、。，！？；："
 _CLOSING = r".,!?;:%)\]}”»…、。，！？；：）】」』》"
 _NEEDLESS_SPACE = rf" (?=[{_CLOSING}])|(?<=[{_OPENING}]) |(?<=\p{{Han}}) (?=\p{{Han}})"
 
-_MAX_PIECE = 16
-# The rest of the distinct words are rare ones, and change little but the memory that it takes.
-_MAX_UNIGRAM_CHARACTERS = 2_000_000
-_SHRINKING = 0.75
 # Special tokens never come from text. As the lowest score they also make any known piece better than [UNK].
 _SPECIAL_SCORE = -1e6
 
@@ -219,7 +215,8 @@ def _subword_model(kind: str, counts: Counter[str], vocab_size: int, min_frequen
     else:
         counts = _trainable(counts, marks, alphabet)
         if kind == "unigram":
-            pieces = _train_unigram(counts, alphabet, room, min_frequency)
+            words = ((marks.symbols(word), count) for word, count in counts.most_common())
+            pieces = train_unigram(words, alphabet, room, min_frequency)
             return models.Unigram([*((token, _SPECIAL_SCORE) for token in SPECIAL_TOKENS), *pieces], unk_id=1)
         vocabulary, merges = _train_bpe(counts, alphabet, vocab_size, min_frequency)
     if kind == "wordpiece":
@@ -316,166 +313,3 @@ def _finish(tokenizer: Tokenizer, kind: str) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A", pair=f"$A {SEP} $B", special_tokens=[(SEP, SPECIAL_TOKENS.index(SEP))]
     )
-
-
-# The unigram trainer of `tokenizers` sums in the order of a hash table that differs from run to run, and exceeds the
-# size it is given. Hence this one: expectation maximisation as in Kudo (2018), where the pieces with the smallest
-# expected counts are dropped step by step.
-
-
-def _train_unigram(
-    counts: Counter[str], alphabet: list[str], room: int, min_frequency: int
-) -> list[tuple[str, float]]:
-    """The pieces with their log-probabilities, the most probable first."""
-    codes, left, weights = _flatten(counts, alphabet)
-    if not codes.size:
-        return [(symbol, 0.0) for symbol in alphabet]
-    table, spans = _frequent_substrings(codes, left, weights, len(alphabet), min_frequency)
-    lattice = _Lattice(table, left, weights)
-    expected = lattice.occurrences(spans) * spans[:, 1]
-    while True:
-        for _ in range(2):
-            expected = lattice.expected_counts(_log_probabilities(expected))
-        if len(spans) <= room:
-            break
-        kept = _most_expected(expected, len(alphabet), max(room, int(_SHRINKING * len(spans))))
-        lattice.keep(kept, len(spans))
-        spans, expected = spans[kept], expected[kept]
-    # What is left out here would be a token that the model never meets in training.
-    kept = np.flatnonzero((expected >= 1) | (spans[:, 1] == 1))
-    strings = ["".join(alphabet[code] for code in codes[start : start + length]) for start, length in spans[kept]]
-    strings[: len(alphabet)] = alphabet
-    # Rounded, so that the last digits of another processor make no other tokenizer.
-    scores = _log_probabilities(expected[kept]).round(6).tolist()
-    return sorted(zip(strings, scores), key=lambda scored: -scored[1])
-
-
-def _flatten(counts: Counter[str], alphabet: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All words one after the other, the frequent ones first, each with a place after its last character.
-
-    Returns:
-        For every place (places,): the character's number in the alphabet, how many characters there are from it to the
-        end of the word, and the count of the word.
-    """
-    numbers = _numbered(alphabet)
-    codes, left, weights = [], [], []
-    for word, count in counts.most_common():
-        if len(codes) + len(word) > _MAX_UNIGRAM_CHARACTERS:
-            break
-        codes += [*(numbers[symbol] for symbol in _METASPACE.symbols(word)), 0]
-        left += range(len(word), -1, -1)
-        weights += [count] * (len(word) + 1)
-    return np.array(codes, np.int64), np.array(left, np.int64), np.array(weights, np.float64)
-
-
-def _frequent_substrings(
-    codes: np.ndarray, left: np.ndarray, weights: np.ndarray, alphabet_size: int, min_frequency: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The alphabet, and after it all longer pieces of words that occur often enough, the shorter ones first.
-
-    Returns:
-        A table (places, lengths + 1) with the number of the piece of each length that starts at each place, or -1; and
-        for each piece (pieces, 2) a place where it starts and its length. The alphabet's places are not filled in.
-    """
-    places = np.flatnonzero(left)
-    table = np.full((len(codes), _MAX_PIECE + 1), -1, np.int32)
-    table[places, 1] = codes[places]
-    spans, total = [np.tile([0, 1], (alphabet_size, 1))], alphabet_size
-    for length in range(2, _MAX_PIECE + 1):
-        # A piece can only be frequent where the one that is shorter by a character is.
-        places = places[left[places] >= length]
-        pairs = table[places, length - 1].astype(np.int64) * alphabet_size + codes[places + length - 1]
-        _, examples, inverse = np.unique(pairs, return_index=True, return_inverse=True)
-        frequent = np.bincount(inverse, weights[places]) >= max(2, min_frequency)
-        starts = places[examples[frequent]]
-        spans.append(np.stack([starts, np.full_like(starts, length)], 1))
-        numbers = total + np.cumsum(frequent) - 1
-        kept = frequent[inverse]
-        places = places[kept]
-        table[places, length] = numbers[inverse[kept]]
-        total += len(starts)
-    return table, np.concatenate(spans)
-
-
-def _log_probabilities(expected: np.ndarray) -> np.ndarray:
-    # A character that is never needed by itself still needs a score.
-    expected = np.maximum(expected, 0.5)
-    return np.log(expected / expected.sum())
-
-
-def _most_expected(expected: np.ndarray, alphabet_size: int, most: int) -> np.ndarray:
-    """Numbers of the pieces to keep, in order: the alphabet, and of the others those with the largest counts."""
-    order = alphabet_size + np.argsort(-expected[alphabet_size:], kind="stable")
-    return np.concatenate([np.arange(alphabet_size), np.sort(order[: most - alphabet_size])])
-
-
-class _Lattice:
-    """All ways to cut the words into pieces.
-
-    Args:
-        table: (places, lengths + 1) number of the piece of each length at each place, or -1.
-        left: (places,) characters from each place to the end of its word.
-        weights: (places,) count of the word.
-    """
-
-    def __init__(self, table: np.ndarray, left: np.ndarray, weights: np.ndarray):
-        self._left, self._weights = left, weights
-        source, length = np.nonzero(table >= 0)
-        piece = table[source, length]
-        self._forward = _Sweep(source, source + length, piece, -left)
-        self._backward = _Sweep(source + length, source, piece, left)
-
-    def occurrences(self, spans: np.ndarray) -> np.ndarray:
-        """How often each piece (pieces,) occurs in the words, whatever overlaps it."""
-        source, _, piece = self._forward.edges
-        return np.bincount(piece, self._weights[source], len(spans))
-
-    def expected_counts(self, scores: np.ndarray) -> np.ndarray:
-        """How often each piece (pieces,) occurs, if words are cut at random in proportion to the probabilities."""
-        before, after = self._forward.log_sums(scores), self._backward.log_sums(scores)
-        source, target, piece = self._forward.edges
-        whole_word = before[target + self._left[target]]
-        shares = np.exp(before[source] + scores[piece] + after[target] - whole_word)
-        return np.bincount(piece, shares * self._weights[source], len(scores))
-
-    def keep(self, kept: np.ndarray, size: int) -> None:
-        """Leave out all of the `size` pieces but these, which get new numbers in the same order."""
-        numbers = np.full(size, -1, np.int32)
-        numbers[kept] = np.arange(len(kept))
-        self._forward.renumber(numbers)
-        self._backward.renumber(numbers)
-
-
-class _Sweep:
-    """A pass over all words at once, from one end to the other."""
-
-    def __init__(self, source: np.ndarray, target: np.ndarray, piece: np.ndarray, rank: np.ndarray):
-        """Edges (edges,) lead from places of lower rank (places,) to places of higher rank."""
-        self._rank = rank
-        order = np.lexsort((target, rank[target]))
-        self.edges = source[order], target[order], piece[order]
-        self._find_groups()
-
-    def renumber(self, numbers: np.ndarray) -> None:
-        """Give the pieces other numbers (pieces,), and leave out those with a negative one."""
-        source, target, piece = self.edges
-        kept = numbers[piece] >= 0
-        self.edges = source[kept], target[kept], numbers[piece[kept]]
-        self._find_groups()
-
-    def _find_groups(self) -> None:
-        """Edges to places of the same rank make a group, within which those to the same place lie together."""
-        target = self.edges[1]
-        heads = np.flatnonzero(np.diff(target, prepend=-1))
-        changes = np.flatnonzero(np.diff(self._rank[target[heads]])) + 1
-        self._groups = np.split(heads, changes)
-
-    def log_sums(self, scores: np.ndarray) -> np.ndarray:
-        """Logarithms (places,) of the summed probabilities of all ways to each place."""
-        source, target, piece = self.edges
-        sums = np.zeros(len(self._rank))
-        ends = [*(heads[0] for heads in self._groups[1:]), len(target)]
-        for heads, end in zip(self._groups, ends):
-            group = slice(heads[0], end)
-            sums[target[heads]] = np.logaddexp.reduceat(sums[source[group]] + scores[piece[group]], heads - heads[0])
-        return sums

@@ -6,6 +6,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers import initialization as init
@@ -83,6 +84,31 @@ class AttnLSTMPreTrainedModel(PreTrainedModel):
         bias[size : 2 * size] = 1.0
         init.copy_(lstm.bias_ih_l0, bias)
         init.zeros_(lstm.bias_hh_l0)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike | None, *args: Any, **kwargs: Any) -> Any:
+        """As the base class's; it reads safetensors only, unless `use_safetensors=False` is given.
+
+        Raises:
+            OSError: When there are no weights, or they are damaged.
+            RuntimeError: When the weights have other shapes than the configuration.
+        """
+        kwargs.setdefault("use_safetensors", True)
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except SafetensorError as error:
+            raise OSError(
+                f"The safetensors file of {pretrained_model_name_or_path} is damaged ({error}): save or download it "
+                "again."
+            ) from error
+        except RuntimeError as error:
+            if "ignore_mismatched_sizes" not in str(error):
+                raise
+            raise RuntimeError(
+                f"The weights of {pretrained_model_name_or_path} have other shapes than the configuration, see the "
+                "report above: use the config.json that was saved with them, or set ignore_mismatched_sizes=True to "
+                "start these weights anew."
+            ) from error
 
     def save_pretrained(self, save_directory: str | PathLike, *args: Any, **kwargs: Any) -> None:
         """As the base class's; the checkpoint also names the classes and the pipeline in the code saved with it.

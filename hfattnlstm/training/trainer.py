@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,11 +20,12 @@ class NonFiniteLossError(RuntimeError):
 
 
 class AttnLSTMTrainer(Trainer):
-    """`Trainer`, with two differences.
+    """`Trainer`, with a few differences.
 
     `train_sampling_strategy="group_by_length"` groups training batches only, by a sampler that depends on the seed
     and the epoch alone: a resumed run is bit-equal to one that was not interrupted, and `evaluate` and `predict` keep
-    the order of the data set. And a loss that is NaN or infinite stops the training at once.
+    the order of the data set. A loss that is NaN or infinite stops the training at once. A model card in the output
+    folder is not overwritten.
 
     Raises:
         NonFiniteLossError: From `train`, with the step, when the loss is NaN or infinite.
@@ -59,6 +61,11 @@ class AttnLSTMTrainer(Trainer):
         if not has_length(eval_dataset):
             return None
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """As the base class's, but a card that the run has written is kept; `push_to_hub` calls this."""
+        if not (Path(self.args.output_dir) / "README.md").exists():
+            super().create_model_card(*args, **kwargs)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Tensor | Any], *args: Any, **kwargs: Any) -> Tensor:
         """One step; NonFiniteLossError when its loss is NaN or infinite."""

@@ -299,7 +299,7 @@ def test_only_unknown_characters_are_unknown(kind, expected):
 def test_unigram_never_prefers_the_unknown_token(monkeypatch):
     # A mark of its own, which is unknown, and "xyz" would be far more probable than "▁x", "y" and "z".
     scores = {"xyz": -0.1, "▁x": -20.0, "x": -20.0, "y": -20.0, "z": -20.0}
-    monkeypatch.setattr(tokenization, "_train_unigram", lambda *arguments: list(scores.items()))
+    monkeypatch.setattr(tokenization, "train_unigram", lambda *arguments: list(scores.items()))
     assert train(["xyz"], "unigram").tokenize("xyz") == ["▁x", "y", "z"]
 
 

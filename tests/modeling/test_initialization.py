@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -237,3 +238,38 @@ def test_only_the_parameter_that_a_checkpoint_lacks_is_initialised(missing, tmp_
     else:
         assert 0 < fresh.std() < 2
         assert fresh.abs().max() < 3
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    tiny_model().save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_checkpoint_without_weights(checkpoint):
+    (checkpoint / "model.safetensors").unlink()
+    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
+        AttnLSTMForSequenceClassification.from_pretrained(checkpoint)
+
+
+def test_weights_are_never_unpickled(checkpoint):
+    (checkpoint / "model.safetensors").unlink()
+    torch.save(tiny_model().state_dict(), checkpoint / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        AttnLSTMForSequenceClassification.from_pretrained(checkpoint)
+
+
+@pytest.mark.parametrize("size", [4, 1_000])
+def test_a_truncated_file_of_weights(checkpoint, size):
+    path = checkpoint / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(OSError, match=r"The safetensors file of .* is damaged .* again"):
+        AttnLSTMForSequenceClassification.from_pretrained(checkpoint)
+
+
+def test_weights_of_another_shape(checkpoint):
+    config = AttnLSTMForSequenceClassification.config_class.from_pretrained(checkpoint)
+    config.hidden_size *= 2
+    config.save_pretrained(checkpoint)
+    with pytest.raises(RuntimeError, match="other shapes than the configuration"):
+        AttnLSTMForSequenceClassification.from_pretrained(checkpoint)
