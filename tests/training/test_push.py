@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from loopback_hub import LoopbackHub, run_python
-
 from training.test_classification import write_texts
 
 
