@@ -106,7 +106,7 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
     finished = run(tmp_path / "model", write_texts(tmp_path / "texts.jsonl", "multi"), "--num_train_epochs", "8")
     assert finished.model.config.problem_type == "multi_label_classification"
     assert finished.metrics["eval_f1_micro"] > 0.9
-    scores = pipeline("attention-text-classification", model=str(tmp_path / "model"), top_k=None)("a great film")
+    scores = pipeline("attention-text-classification", model=str(tmp_path / "model"), top_k=None)("a great film")[0]
     assert {entry["label"] for entry in scores if entry["score"] > 0.5} == {"good", "film"}
 
 
