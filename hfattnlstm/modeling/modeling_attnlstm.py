@@ -23,9 +23,10 @@ from .word_vectors import WordVectorCoverage, copy_word_vectors
 
 
 if TYPE_CHECKING:
-    # Never run: it makes `save_pretrained` copy the pipeline's file into the checkpoint, beside the files that it
-    # finds in the other relative imports.
+    # Never run: these make `save_pretrained` copy the pipeline's files into the checkpoint, beside those that it finds
+    # in the other relative imports. Older versions of transformers look at this file alone.
     from .pipeline_attnlstm import AttnLSTMTextClassificationPipeline  # noqa: F401
+    from .text_inputs import TextEncoder  # noqa: F401
 
 AUTO_MAP = {
     "AutoConfig": "configuration_attnlstm.AttnLSTMConfig",

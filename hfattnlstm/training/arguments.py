@@ -140,6 +140,7 @@ _NOT_IN_COMMAND = (
     *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name"),
 )
 
+_KINDS = (DataArguments, ModelArguments, ClassificationTrainingArguments)
 ClassificationArguments = tuple[DataArguments, ModelArguments, ClassificationTrainingArguments]
 
 
@@ -152,7 +153,7 @@ def parse_arguments(argv: Sequence[str], program: str | None = None) -> Classifi
         program: Name of the program in the usage line.
 
     Raises:
-        ValueError: For a file that cannot be read as a mapping, or a flag in it that does not exist.
+        ValueError: For a file that cannot be read as a mapping, or a flag that does not exist.
 
     Example:
 
@@ -162,12 +163,15 @@ def parse_arguments(argv: Sequence[str], program: str | None = None) -> Classifi
     0.001
     ```
     """
-    parser = HfArgumentParser((DataArguments, ModelArguments, ClassificationTrainingArguments), prog=program)
+    parser = HfArgumentParser(_KINDS, prog=program)
     argv = list(argv)
     if argv and argv[0].endswith((".json", ".yaml", ".yml")):
         path = argv.pop(0)
         parser.set_defaults(**_read_flags(path))
-    return parser.parse_args_into_dataclasses(argv)
+    *arguments, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
+    if unknown:
+        raise ValueError(f"The command line has {_unknown_flag(unknown[0].removeprefix('--'))}")
+    return tuple(arguments)
 
 
 def _read_flags(path: str) -> dict[str, Any]:
@@ -180,20 +184,24 @@ def _read_flags(path: str) -> dict[str, Any]:
         raise ValueError(f"The file of flags {path} is not valid: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
         raise ValueError(f"The file of flags {path} must hold a mapping from flags to values.")
-    known = {
-        flag.name for kind in (DataArguments, ModelArguments, ClassificationTrainingArguments) for flag in fields(kind)
-    }
     for name in values:
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            mend = f": did you mean {nearest[0]!r}?" if nearest else "; see --help."
-            raise ValueError(f"{path} has the unknown flag {name!r}{mend}")
+        if name not in _known_flags():
+            raise ValueError(f"The file of flags {path} has {_unknown_flag(name)}")
     return {name: _typed(name, value) for name, value in values.items()}
+
+
+def _known_flags() -> set[str]:
+    return {flag.name for kind in _KINDS for flag in fields(kind)}
+
+
+def _unknown_flag(name: str) -> str:
+    nearest = difflib.get_close_matches(name, _known_flags(), n=1)
+    return f"the unknown flag {name!r}" + (f": did you mean {nearest[0]!r}?" if nearest else "; see --help.")
 
 
 def _typed(name: str, value: Any) -> Any:
     """YAML reads 1e-3 as a string, unlike everybody else."""
-    for kind in (DataArguments, ModelArguments, ClassificationTrainingArguments):
+    for kind in _KINDS:
         for flag in fields(kind):
             if flag.name == name and isinstance(value, str) and isinstance(flag.default, float):
                 return float(value)

@@ -81,6 +81,11 @@ def test_bad_files(tmp_path: Path, content: str, sentence: str) -> None:
         parse_arguments([str(path)])
 
 
+def test_misspelt_flag_on_the_command_line() -> None:
+    with pytest.raises(ValueError, match="unknown flag 'hiden_size': did you mean 'hidden_size'"):
+        parse_arguments(["--hiden_size", "3"])
+
+
 def test_missing_file() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         parse_arguments(["nowhere.json"])
