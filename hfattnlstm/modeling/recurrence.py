@@ -137,9 +137,23 @@ class AttnLSTMLayer(GradientCheckpointingLayer):
 def _read(
     lstm: nn.LSTM, inputs: Tensor, rows: Tensor | None, rows_back: Tensor | None, last: Tensor
 ) -> tuple[Tensor, Tensor]:
-    inputs = _take_rows(inputs, rows)
-    states = _onnx_lstm(lstm, inputs) if _is_traced_for_onnx() else lstm(inputs)[0]
+    states = _run(lstm, _take_rows(inputs, rows))
     return _take_rows(states, rows_back), states.flatten(0, 1).index_select(0, last)
+
+
+def _run(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
+    if _is_traced_for_onnx():
+        return _onnx_lstm(lstm, inputs)
+    if _is_trained_in_fp16_on_cpu(inputs):
+        # oneDNN has no LSTM in float16 that keeps what the backward pass needs.
+        with torch.autocast("cpu", enabled=False):
+            return lstm(inputs.float())[0]
+    return lstm(inputs)[0]
+
+
+def _is_trained_in_fp16_on_cpu(inputs: Tensor) -> bool:
+    autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.float16
+    return autocast and inputs.device.type == "cpu" and torch.is_grad_enabled()
 
 
 def _is_traced_for_onnx() -> bool:

@@ -100,11 +100,11 @@ def run_classification(
     set_seed(training.seed)
     texts = _load(data)
     problem_type, label_names = describe_labels(texts["train"].features)
+    splits = _measured_splits(training, texts)
     _choose_best_metric(training, problem_type)
     training.choose_epochs(len(texts["train"]))
     tokenizer = _tokenizer(model, texts)
     network = _model(model, tokenizer, texts, problem_type, label_names)
-    _measured_splits(training, texts)
     encoded = encode_texts(texts, TextEncoder(tokenizer, model.max_length, network.config.truncation))
     trainer = AttnLSTMTrainer(
         model=network,
@@ -118,7 +118,7 @@ def run_classification(
     )
     metrics = _train(trainer, encoded)
     per_class = {}
-    for prefix, split in _measured_splits(training, encoded).items():
+    for prefix, split in splits.items():
         output = trainer.predict(encoded[split], metric_key_prefix=prefix)
         metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
         if problem_type == SINGLE_LABEL:
@@ -244,11 +244,11 @@ def _train(trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
     return {**result.metrics, "train_samples": len(encoded["train"])}
 
 
-def _measured_splits(training: ClassificationTrainingArguments, encoded: DatasetDict) -> dict[str, str]:
+def _measured_splits(training: ClassificationTrainingArguments, texts: DatasetDict) -> dict[str, str]:
     """Prefix of the metrics and name of each split that is measured at the end."""
     wanted = {"eval": ("validation", training.do_eval), "test": ("test", training.do_predict)}
     splits = {prefix: split for prefix, (split, measure) in wanted.items() if measure}
-    if "test" in splits and "test" not in encoded:
+    if "test" in splits and "test" not in texts:
         raise ValueError("do_predict needs a test split: name one with --test_file, or leave --do_predict out.")
     return splits
 

@@ -127,8 +127,7 @@ def test_a_batch_can_be_overfitted(options):
 
 @pytest.mark.parametrize("normalizer", ["softmax", "sparsemax", "entmax15"])
 @pytest.mark.parametrize("score", ["additive", "linear", "dot", "general", "diagonal_dot"])
-# Not autocast to float16: on a CPU, torch itself cannot train nn.LSTM so.
-@pytest.mark.parametrize("mode", ["bfloat16", "float16", "autocast bfloat16"])
+@pytest.mark.parametrize("mode", ["bfloat16", "float16", "autocast bfloat16", "autocast float16"])
 def test_half_precision(mode, score, normalizer):
     dtype = getattr(torch, mode.split()[-1])
     options = {**EVERYTHING, **PENALTIES, **NO_DROPOUT, "attention_score": score, "attention_normalizer": normalizer}
