@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -206,27 +206,26 @@ def attention_entries(
     # What lies on special tokens is shared out among the others.
     total = weights.sum(1, keepdims=True)
     weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(kept)), where=total > 0)
+    firsts = _first_tokens(encoded, kept, level)
+    by_head = np.add.reduceat(weights, firsts, axis=1)
     entries = []
-    for group in _groups(encoded, kept, level):
-        spans = [encoded.spans[kept[position]] for position in group]
-        start, end = spans[0][0], spans[-1][1]
+    for first, behind, weight in zip(firsts, [*firsts[1:], len(kept)], by_head.mean(0).tolist()):
+        start, end = encoded.spans[kept[first]][0], encoded.spans[kept[behind - 1]][1]
         # Some tokenizers count the space before a word as a part of it.
-        start += len(text[start:end]) - len(text[start:end].lstrip())
-        by_head = weights[:, group].sum(1)
-        entry = {"text": text[start:end], "start": start, "end": end, "weight": float(by_head.mean())}
-        if per_head:
-            entry["head_weights"] = [float(weight) for weight in by_head]
-        entries.append(entry)
+        word = text[start:end].lstrip()
+        entries.append({"text": word, "start": end - len(word), "end": end, "weight": weight})
+    if per_head:
+        for entry, head_weights in zip(entries, by_head.T.tolist()):
+            entry["head_weights"] = head_weights
     return entries
 
 
-def _groups(encoded: EncodedText, kept: list[int], level: str) -> Iterator[list[int]]:
-    """Positions in `kept` that make up one entry each."""
+def _first_tokens(encoded: EncodedText, kept: list[int], level: str) -> list[int]:
+    """Positions in `kept` where a new entry begins."""
     if level == "token":
-        yield from ([position] for position in range(len(kept)))
-        return
-    for _, group in groupby(range(len(kept)), key=lambda position: encoded.word_ids[kept[position]]):
-        yield list(group)
+        return list(range(len(kept)))
+    words = [encoded.word_ids[index] for index in kept]
+    return [0, *(position for position in range(1, len(kept)) if words[position] != words[position - 1])]
 
 
 def _only_text(inputs: dict[str, str]) -> str:
