@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
 
 
@@ -169,7 +170,7 @@ def _support(shifted: Tensor, threshold_of) -> Tensor:
     return shifted > thresholds.gather(-1, size - 1)
 
 
-class AttentionPooling(nn.Module):
+class AttentionPooling(PicklableCapture, nn.Module):
     """Weighted means of the states, one a head, with the weights of the configured score and normaliser.
 
     Args of `forward`:

@@ -15,6 +15,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .attention import AttentionPooling, attention_penalty
+from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import AttnLSTMEmbeddings
 from .losses import classification_loss
@@ -42,7 +43,7 @@ CUSTOM_PIPELINES = {
 }
 
 
-class AttnLSTMPreTrainedModel(PreTrainedModel):
+class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     """Loading, saving and initialisation, shared by the models."""
 
     config_class = AttnLSTMConfig

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import SequenceDropout
 
@@ -105,7 +106,7 @@ class DirectionMerge(nn.Module):
         return total / 2 if self.kind == "mean" else total
 
 
-class AttnLSTMLayer(GradientCheckpointingLayer):
+class AttnLSTMLayer(PicklableCapture, GradientCheckpointingLayer):
     """One LSTM layer over one or two directions, with dropout before it and an optional residual around it.
 
     `forward` takes states (batch, length, width), best with time-major memory, and a [`ReadingOrder`]. It returns the

@@ -273,3 +273,23 @@ def test_weights_of_another_shape(checkpoint):
     config.save_pretrained(checkpoint)
     with pytest.raises(RuntimeError, match="other shapes than the configuration"):
         AttnLSTMForSequenceClassification.from_pretrained(checkpoint)
+
+
+@pytest.mark.parametrize("copied", [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy])
+def test_a_model_that_has_shown_its_attention_is_pickled_and_copied(copied):
+    model = tiny_model(num_hidden_layers=2, num_labels=3).eval()
+    ids = torch.tensor([[1, 2, 3]])
+    expected = model(ids, output_attentions=True, output_hidden_states=True)
+    model.classifier.register_forward_hook(_note)
+    twin = copied(model)
+    for _ in range(2):
+        outputs = twin(ids, output_attentions=True, output_hidden_states=True)
+        assert len(outputs.attentions) == len(expected.attentions) == 1
+        assert len(outputs.hidden_states) == len(expected.hidden_states) == 3
+        assert_near(outputs.attentions[0], expected.attentions[0])
+    assert len(twin.classifier._forward_hooks) == 1
+    assert len(model(ids, output_attentions=True).attentions) == 1
+
+
+def _note(module, args, output) -> None:
+    """A user's own hook, which is kept."""
