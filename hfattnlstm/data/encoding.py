@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets import Dataset, DatasetDict, Features, List, Value
 
+from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
 from .loading import describe_labels
 
@@ -31,8 +32,8 @@ def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
 
 def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
     problem_type, names = describe_labels(split.features)
-    single = problem_type == "single_label_classification"
-    multi = problem_type == "multi_label_classification"
+    single = problem_type == SINGLE_LABEL
+    multi = problem_type == MULTI_LABEL
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
         input_ids = encoder.input_ids(batch["text"])

@@ -12,12 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
+from ..modeling.configuration_attnlstm import MULTI_LABEL, PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from .columns import DECIMAL, column_values, convert_numbers, find_column, kind_of, two_columns
 from .sources import Split, choose_splits, quote, read_source
-
-
-SINGLE_LABEL, MULTI_LABEL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
-PROBLEM_TYPES = (SINGLE_LABEL, MULTI_LABEL, REGRESSION)
 
 
 class _Labels(NamedTuple):

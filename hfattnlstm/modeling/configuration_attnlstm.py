@@ -12,7 +12,8 @@ from transformers import PreTrainedConfig
 
 
 POOLINGS = ("attention", "mean", "max", "last", "sum")
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+REGRESSION, SINGLE_LABEL, MULTI_LABEL = "regression", "single_label_classification", "multi_label_classification"
+PROBLEM_TYPES = (REGRESSION, SINGLE_LABEL, MULTI_LABEL)
 
 # A hostile or damaged config.json must be refused before anything of its size is allocated.
 UPPER_BOUNDS = {
@@ -243,6 +244,11 @@ class AttnLSTMConfig(PreTrainedConfig):
             self.hidden_size * (self.num_attention_heads if name == "attention" else 1) for name in self.poolings
         )
 
+    @property
+    def penalises_attention(self) -> bool:
+        """Whether the loss has a term on the attention weights."""
+        return any((self.attention_l2_coef, self.attention_entropy_coef, self.attention_diversity_coef))
+
     def _reconcile_labels(self, num_labels: int | None) -> None:
         """Fill in the missing one of `id2label` and `label2id`."""
         if self.id2label is None and self.label2id is None:
@@ -342,12 +348,11 @@ class AttnLSTMConfig(PreTrainedConfig):
                 f"attention_size={width} must be a multiple of num_attention_heads={self.num_attention_heads} "
                 'with attention_score="diagonal_dot".'
             )
-        penalties = (self.attention_l2_coef, self.attention_entropy_coef, self.attention_diversity_coef)
-        if any(penalties) and "attention" not in self.poolings:
+        if self.penalises_attention and "attention" not in self.poolings:
             raise ValueError('A penalty on the attention weights needs "attention" in classifier_pooling.')
 
     def _validate_class_weights(self) -> None:
-        if self.problem_type == "regression" or (self.problem_type is None and self.num_labels == 1):
+        if self.problem_type == REGRESSION or (self.problem_type is None and self.num_labels == 1):
             raise ValueError("class_weights have no meaning in a regression: leave them out.")
         if len(self.class_weights) != self.num_labels:
             raise ValueError(

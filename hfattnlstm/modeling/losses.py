@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .configuration_attnlstm import AttnLSTMConfig
+from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 
 
 def infer_problem_type(config: AttnLSTMConfig, labels: Tensor) -> str:
@@ -14,8 +14,8 @@ def infer_problem_type(config: AttnLSTMConfig, labels: Tensor) -> str:
     if config.problem_type is not None:
         return config.problem_type
     if config.num_labels == 1:
-        return "regression"
-    return "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+        return REGRESSION
+    return MULTI_LABEL if labels.is_floating_point() else SINGLE_LABEL
 
 
 def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) -> Tensor:
@@ -45,12 +45,12 @@ def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) 
     logits = logits if logits.dtype == torch.float64 else logits.float()
     labels = labels.to(logits.device)
     weights = None if config.class_weights is None else logits.new_tensor(config.class_weights)
-    if problem_type == "single_label_classification":
+    if problem_type == SINGLE_LABEL:
         _check_shape(labels, labels.numel() == logits.shape[0], logits.shape[:1], problem_type)
         return F.cross_entropy(logits, labels.reshape(-1).long(), weight=weights)
     _check_shape(labels, labels.numel() == logits.numel(), logits.shape, problem_type)
     target = labels.to(logits.dtype).reshape(logits.shape)
-    if problem_type == "regression":
+    if problem_type == REGRESSION:
         return F.mse_loss(logits, target)
     return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights)
 

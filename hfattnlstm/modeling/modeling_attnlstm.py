@@ -298,7 +298,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         """
         asked = kwargs.pop("output_attentions", None)
         asked = self.config.output_attentions if asked is None else asked
-        penalised = labels is not None and _has_penalty(self.config)
+        penalised = labels is not None and self.config.penalises_attention
         kwargs |= {"output_attentions": asked or penalised, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
         logits = self.classifier(outputs.pooler_output)
@@ -313,10 +313,6 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions if asked else None,
         )
-
-
-def _has_penalty(config: AttnLSTMConfig) -> bool:
-    return any((config.attention_l2_coef, config.attention_entropy_coef, config.attention_diversity_coef))
 
 
 def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:

@@ -23,9 +23,9 @@ from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
 from ..data.encoding import encode_texts
-from ..data.loading import SINGLE_LABEL, describe_labels, load_texts
+from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
-from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder
 from .arguments import (
@@ -35,8 +35,9 @@ from .arguments import (
     config_overrides,
 )
 from .callbacks import GradientValueClipping
-from .metrics import ClassificationReport, best_metric_for, compute_metrics_for, format_report
+from .metrics import ClassificationReport, best_metric_for, compute_metrics_for
 from .model_card import write_model_card
+from .report import format_report
 from .trainer import AttnLSTMTrainer
 
 
@@ -208,7 +209,7 @@ def _class_weights(
             return [float(weight) for weight in wanted]
         except ValueError:
             raise ValueError(f"class_weights must be numbers or 'balanced', got {wanted}.") from None
-    if problem_type != "single_label_classification":
+    if problem_type != SINGLE_LABEL:
         raise ValueError("class_weights=balanced needs one label a text: give numbers instead.")
     counts = np.bincount(np.asarray(texts["train"]["label"]), minlength=len(label_names))
     # A label without training texts gets the weight of one with a single text.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,8 @@ import evaluate
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 from transformers import EvalPrediction
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 
 
 # The label that cross entropy leaves out, and so do the scores.
@@ -368,21 +369,21 @@ def _score_logits(prediction: EvalPrediction, *, problem_type: str, label_names:
     broken = int(np.isnan(flat).any(axis=1).sum())
     if broken:
         raise ValueError(f"The logits of {broken} of {len(logits)} examples are NaN: lower the learning rate.")
-    logits = flat if problem_type == "regression" else logits
+    logits = flat if problem_type == REGRESSION else logits
     if logits.ndim != 2:
         raise ValueError(f"The logits must have shape (examples, num_labels), but have shape {logits.shape}.")
     if label_names is not None and len(label_names) != logits.shape[1]:
         raise ValueError(f"label_names has {len(label_names)} names for {logits.shape[1]} columns of logits.")
     scores, column_scores = _PROBLEM_TYPES[problem_type][0](logits, np.asarray(labels))
-    name = "mse" if problem_type == "regression" else "f1"
+    name = "mse" if problem_type == REGRESSION else "f1"
     return scores | {f"{name}/{label}": float(score) for label, score in zip(label_names or [], column_scores)}
 
 
 # How to score the logits, the score that chooses the best checkpoint, and whether greater is better.
 _PROBLEM_TYPES = {
-    "single_label_classification": (_score_single_label, "accuracy", True),
-    "multi_label_classification": (_score_multi_label, "f1_micro", True),
-    "regression": (_score_regression, "mse", False),
+    SINGLE_LABEL: (_score_single_label, "accuracy", True),
+    MULTI_LABEL: (_score_multi_label, "f1_micro", True),
+    REGRESSION: (_score_regression, "mse", False),
 }
 
 
@@ -438,63 +439,3 @@ def best_metric_for(problem_type: str) -> tuple[str, bool]:
     """
     _check_problem_type(problem_type)
     return _PROBLEM_TYPES[problem_type][1:]
-
-
-def format_report(metrics: Mapping[str, Any]) -> str:
-    """Writes scores as an aligned plain-text table, for the end of a training run.
-
-    Args:
-        metrics: What a metric of this module, `evaluate.combine` or the Trainer returned. Per-class scores, nested
-            as in `ClassificationReport` or flat as in `eval_f1/<name>`, make a second table, one row a class.
-
-    Returns:
-        Lines without a trailing line break; "no metrics" for an empty dictionary.
-
-    Example:
-        >>> print(format_report({"accuracy": 0.75, "f1/bad": 0.5, "f1/good": 1.0}))
-        metric     value
-        accuracy  0.7500
-        <BLANKLINE>
-        class      f1
-        bad    0.5000
-        good   1.0000
-    """
-    scalars: dict[str, Any] = {}
-    rows: dict[str, dict[str, Any]] = {}
-    for key, value in metrics.items():
-        if isinstance(value, Mapping):
-            nested = all(isinstance(row, Mapping) for row in value.values())
-            rows.update({name: dict(row) for name, row in (value if nested else {key: value}).items()})
-        elif "/" in key:
-            column, name = key.split("/", 1)
-            rows.setdefault(name, {})[column] = value
-        else:
-            scalars[key] = value
-    tables: list[list[Any]] = [[("metric", "value"), *scalars.items()]] if scalars else []
-    if rows:
-        columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-        body = [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
-        tables.append([["class", *columns], *body])
-    return "\n\n".join(map(_table, tables)) or "no metrics"
-
-
-def _table(rows: Sequence[Sequence[Any]]) -> str:
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(_display_width, column)) for column in zip(*cells)]
-    lines = []
-    for row in cells:
-        padding = [" " * (width - _display_width(cell)) for cell, width in zip(row, widths)]
-        numbers = [pad + cell for pad, cell in zip(padding[1:], row[1:])]
-        lines.append("  ".join([row[0] + padding[0], *numbers]).rstrip())
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4g}"
-    # Label names come with a model: none may break the table or send commands to the terminal.
-    return "".join(character if character.isprintable() else "?" for character in str(value))
-
-
-def _display_width(text: str) -> int:
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)

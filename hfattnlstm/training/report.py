@@ -1,0 +1,70 @@
+"""Scores as plain-text tables."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def format_report(metrics: Mapping[str, Any]) -> str:
+    """Writes scores as an aligned plain-text table, for the end of a training run.
+
+    Args:
+        metrics: What a metric of `hfattnlstm.training.metrics`, `evaluate.combine` or the Trainer returned. Per-class
+            scores, nested as in `ClassificationReport` or flat as in `eval_f1/<name>`, make a second table, one row
+            a class.
+
+    Returns:
+        Lines without a trailing line break; "no metrics" for an empty dictionary.
+
+    Example:
+        >>> print(format_report({"accuracy": 0.75, "f1/bad": 0.5, "f1/good": 1.0}))
+        metric     value
+        accuracy  0.7500
+        <BLANKLINE>
+        class      f1
+        bad    0.5000
+        good   1.0000
+    """
+    scalars: dict[str, Any] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            nested = all(isinstance(row, Mapping) for row in value.values())
+            rows.update({name: dict(row) for name, row in (value if nested else {key: value}).items()})
+        elif "/" in key:
+            column, name = key.split("/", 1)
+            rows.setdefault(name, {})[column] = value
+        else:
+            scalars[key] = value
+    tables: list[list[Any]] = [[("metric", "value"), *scalars.items()]] if scalars else []
+    if rows:
+        columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+        body = [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
+        tables.append([["class", *columns], *body])
+    return "\n\n".join(map(_table, tables)) or "no metrics"
+
+
+def _table(rows: Sequence[Sequence[Any]]) -> str:
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(_display_width, column)) for column in zip(*cells)]
+    lines = []
+    for row in cells:
+        padding = [" " * (width - _display_width(cell)) for cell, width in zip(row, widths)]
+        numbers = [pad + cell for pad, cell in zip(padding[1:], row[1:])]
+        lines.append("  ".join([row[0] + padding[0], *numbers]).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4g}"
+    # Label names come with a model: none may break the table or send commands to the terminal.
+    return "".join(character if character.isprintable() else "?" for character in str(value))
+
+
+def _display_width(text: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
