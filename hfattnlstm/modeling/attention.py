@@ -18,6 +18,10 @@ class PooledStates(NamedTuple):
     weights: Tensor
 
 
+# The scores take time-major states (length, batch, hidden), as they lie in memory, and the final states (batch, hidden);
+# they return (length, batch, heads).
+
+
 class AdditiveScore(nn.Module):
     """vᵀtanh(Wh+b), with one v a head (Bahdanau et al., 2015; several heads after Lin et al., 2017)."""
 
@@ -28,7 +32,7 @@ class AdditiveScore(nn.Module):
         self.vector = nn.Linear(width, config.num_attention_heads, bias=False)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return self.vector(torch.tanh(self.projection(states)))
+        return self.vector(self.projection(states).tanh_())
 
 
 class LinearScore(nn.Module):
@@ -39,7 +43,7 @@ class LinearScore(nn.Module):
         self.projection = nn.Linear(config.hidden_size, config.num_attention_heads)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return torch.tanh(self.projection(states))
+        return self.projection(states).tanh_()
 
 
 class DotScore(nn.Module):
@@ -63,7 +67,7 @@ class GeneralScore(nn.Module):
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         query = self.query(final_state).view(final_state.shape[0], self.num_heads, final_state.shape[-1])
-        return states @ query.transpose(1, 2)
+        return (states.transpose(0, 1) @ query.transpose(1, 2)).transpose(0, 1)
 
 
 class DiagonalDotScore(nn.Module):
@@ -187,12 +191,12 @@ class AttentionPooling(PicklableCapture, nn.Module):
         self.temperature = config.attention_temperature
 
     def forward(self, states: Tensor, mask: Tensor, final_state: Tensor) -> PooledStates:
-        scores = self.scoring(states, final_state).transpose(1, 2)
+        scores = self.scoring(states.transpose(0, 1), final_state).permute(1, 2, 0)
         # Half precision is too coarse to make a thousand weights sum to 1.
         wide = scores if scores.dtype == torch.float64 else scores.float()
         weights = NORMALIZERS[self.normalizer](wide / self.temperature, mask[:, None, :])
         weights = weights.to(states.dtype).unsqueeze(2)
-        pooled = (weights @ states.unsqueeze(1)).flatten(1)
+        pooled = (weights.squeeze(2) @ states).flatten(1)
         return PooledStates(pooled, weights)
 
 

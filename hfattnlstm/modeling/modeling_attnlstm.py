@@ -215,7 +215,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             input_ids, inputs_embeds, attention_mask = _one_masked_token(self.config, input_ids, inputs_embeds)
             given = input_ids if inputs_embeds is None else inputs_embeds
         mask = _boolean_mask(attention_mask, given)
-        order = reading_order(mask, in_order=attention_mask is None)
+        order = reading_order(mask, in_order=True if attention_mask is None else None)
 
         embedded = self.embeddings(input_ids, inputs_embeds)
         states, final_state = self.encoder(embedded, order)

@@ -38,12 +38,12 @@ class ReadingOrder(NamedTuple):
     mask: Tensor
 
 
-def reading_order(mask: Tensor, in_order: bool = False) -> ReadingOrder:
+def reading_order(mask: Tensor, in_order: bool | None = None) -> ReadingOrder:
     """Compute the [`ReadingOrder`] of a batch.
 
     Args:
         mask: Boolean (batch, length), True on real tokens.
-        in_order: Whether every text is known to stand at the front of its row.
+        in_order: Whether every text is known to stand at the front of its row; found out where it is cheap without.
 
     Example:
 
@@ -53,6 +53,8 @@ def reading_order(mask: Tensor, in_order: bool = False) -> ReadingOrder:
     (tensor([1, 2, 0]), tensor([2, 1, 0]))
     ```
     """
+    if in_order is None:
+        in_order = _is_seen_in_order(mask)
     batch = mask.shape[0]
     count = mask.sum(1, keepdim=True)
     # As integers, because ONNX has no running sum of booleans.
@@ -67,6 +69,13 @@ def reading_order(mask: Tensor, in_order: bool = False) -> ReadingOrder:
     row = torch.arange(batch, device=mask.device)
     last = (count.squeeze(1) - 1).clamp(min=0) * batch + row
     return ReadingOrder(forward, forward_back, _as_rows(backward), _as_rows(backward_back), last, mask)
+
+
+def _is_seen_in_order(mask: Tensor) -> bool:
+    """Whether padding is on the right only; False where the answer would wait for a device or freeze a graph."""
+    if mask.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    return bool((mask[:, 1:] <= mask[:, :-1]).all())
 
 
 def _invert(place: Tensor) -> Tensor:
@@ -130,9 +139,13 @@ class AttnLSTMLayer(PicklableCapture, GradientCheckpointingLayer):
             states, final = self.merge(states, backward[0]), self.merge(final, backward[1])
         if self.residual:
             states = states + inputs
-        mask = order.mask
-        states = states.masked_fill(~mask.t()[..., None], 0.0).transpose(0, 1)
-        return states, final.masked_fill(~mask.any(1)[:, None], 0.0)
+        states = _zero_where(~order.mask.t()[..., None], states).transpose(0, 1)
+        return states, _zero_where(~order.mask.any(1)[:, None], final)
+
+
+def _zero_where(mask: Tensor, states: Tensor) -> Tensor:
+    """Zeros where `mask` is True; in place where no gradient can need the old values."""
+    return states.masked_fill(mask, 0.0) if states.requires_grad else states.masked_fill_(mask, 0.0)
 
 
 def _read(
