@@ -18,8 +18,8 @@ class PooledStates(NamedTuple):
     weights: Tensor
 
 
-# The scores take time-major states (length, batch, hidden), as they lie in memory, and the final states (batch, hidden);
-# they return (length, batch, heads).
+# The scores take time-major states (length, batch, hidden), as they lie in memory, and the final states
+# (batch, hidden); they return (length, batch, heads).
 
 
 class AdditiveScore(nn.Module):

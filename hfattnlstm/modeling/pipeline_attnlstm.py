@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import copy
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 from transformers.pipelines.text_classification import TextClassificationPipeline
+from transformers.utils import logging
 
+from .batch_workers import BatchWorkers, plan_batches
+from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
 from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts
 
 
 LEVELS = ("word", "token")
-DEFAULT_BATCH_SIZE = 32
-# Batches read ahead and sorted by length: enough that a batch has little padding, few enough to stream.
-WINDOW_BATCHES = 32
+# Texts read ahead and sorted by length: enough that a batch has little padding, few enough to stream.
+WINDOW_TEXTS = 1024
+WINDOW_CHARACTERS = 4_000_000
+# With dtype "auto", how many of the first texts are compared.
+TEXTS_TO_COMPARE = 32
+# A progress bar appears after this many seconds.
+PROGRESS_DELAY = 2.0
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Texts that are on their way: as they were read, and for each batch its positions and a wait for its results."""
+
+    texts: list[str]
+    batches: list[list[int]]
+    waits: list[Callable[[], list[Any]]]
+
+    def results(self) -> list[Any]:
+        found: list[Any] = [None] * len(self.texts)
+        for batch, wait in zip(self.batches, self.waits):
+            for index, result in zip(batch, wait()):
+                found[index] = result
+        return found
 
 
 class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
@@ -31,13 +58,20 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         per_head: Whether each entry also has `head_weights`, one number a head; `weight` is their mean.
         truncation: `"head"`, `"tail"` or `"head_tail"`, the part of a long text that is read; the config's by default.
         max_length: Tokens that are read of a text; the tokenizer's `model_max_length` by default.
-        top_k, function_to_apply, batch_size: As in the stock pipeline.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"` to compute in; `"auto"` for bfloat16 where the processor is
+            faster in it and the first texts get the same answers; the model's own by default. In a call only.
+        batch_size: Most texts in a batch; without it, as many as fit into the processor's cache.
+        progress_bar: Whether to show one: by default in a terminal, for a list that takes longer than two seconds.
+        top_k, function_to_apply: As in the stock pipeline.
 
     A call takes a text, a list or another sequence of texts, or an iterable of texts, such as a generator or a column
     of a data set. It returns for each text a dictionary (with `top_k`, a list of them) with `label`, `score` and
     `attention`: a list of `{"text", "start", "end", "weight"}`, spans in the original string, special tokens left
-    out, weights that sum to 1. A text that was cut also has `truncated: True` and `characters_left_out`. Iterators
-    are read in windows and answered in order, at constant memory. Several threads may call one pipeline.
+    out, weights that sum to 1. A text that was cut also has `truncated: True` and `characters_left_out`.
+
+    Texts of like length are computed together, and batches side by side on as many cores as `torch.get_num_threads()`
+    says. Iterators are read in windows and answered in order, at constant memory. Several threads may call one
+    pipeline.
 
     Example:
 
@@ -72,6 +106,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
                 "rows: load the tokenizer that belongs to the model."
             )
         self._encoders: dict[tuple[int | None, str], TextEncoder] = {}
+        self._models: dict[str, PreTrainedModel] = {}
+        self._auto_dtype: str | None = None
 
     def _sanitize_parameters(
         self,
@@ -79,13 +115,15 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         per_head: bool | None = None,
         truncation: str | bool | None = None,
         max_length: int | None = None,
+        dtype: str | torch.dtype | None = None,
+        progress_bar: bool | None = None,
         **kwargs: Any,
     ) -> tuple[dict, dict, dict]:
         unknown, _, postprocess = super()._sanitize_parameters(**kwargs)
         if unknown:
             raise ValueError(
                 f"The pipeline has no parameter {next(iter(unknown))!r}: it takes level, per_head, truncation, "
-                "max_length, top_k, function_to_apply and batch_size."
+                "max_length, dtype, progress_bar, top_k, function_to_apply and batch_size."
             )
         if level is not None:
             if level not in LEVELS:
@@ -100,20 +138,27 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             preprocess["truncation"] = truncation
         if max_length is not None:
             preprocess["max_length"] = max_length
-        return preprocess, {}, postprocess
+        forward: dict[str, Any] = {} if progress_bar is None else {"progress_bar": progress_bar}
+        if dtype is not None:
+            forward["dtype"] = dtype_name(dtype)
+        return preprocess, forward, postprocess
 
     def __call__(self, inputs: str | Iterable[str], batch_size: int | None = None, **kwargs: Any) -> Any:
         """Classify a text or many; see the class."""
         kwargs.pop("num_workers", None)
-        preprocess, _, postprocess = self._sanitize_parameters(**kwargs)
-        preprocess = {**self._preprocess_params, **preprocess}
-        postprocess = {**self._postprocess_params, **postprocess}
-        size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
-        if size < 1:
+        parameters = [
+            {**stored, **given}
+            for stored, given in zip(
+                (self._preprocess_params, self._forward_params, self._postprocess_params),
+                self._sanitize_parameters(**kwargs),
+            )
+        ]
+        size = batch_size if batch_size is not None else self._batch_size
+        if size is not None and size < 1:
             raise ValueError(f"batch_size must be at least 1, got {size}.")
         if isinstance(inputs, (str, dict)):
             text = _only_text(inputs) if isinstance(inputs, dict) else inputs
-            result = next(self._stream([text], size, preprocess, postprocess))
+            result = next(self._stream([text], size, *parameters))
             # As in the stock pipeline: a single string without top_k in the call gives a list.
             return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
         # Some data sets have a length and items, but no iterator of their own.
@@ -121,25 +166,53 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         if isinstance(inputs, (bytes, bytearray)) or not (sized or isinstance(inputs, Iterable)):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
         texts = inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))
-        stream = self._stream(texts, size, preprocess, postprocess)
-        return list(stream) if isinstance(inputs, Sequence) else stream
+        stream = self._stream(texts, size, *parameters)
+        if isinstance(inputs, Sequence):
+            return list(_with_progress(stream, len(inputs), parameters[1].get("progress_bar")))
+        return _with_progress(stream, None, True) if parameters[1].get("progress_bar") else stream
 
-    def _stream(self, texts: Iterable[str], batch_size: int, preprocess: dict, postprocess: dict) -> Iterator[Any]:
-        """Results in the order of the texts; batches of like length within a window of texts."""
-        texts = (_only_text(text) if isinstance(text, dict) else text for text in texts)
-        first = 0
-        while window := list(islice(texts, batch_size * WINDOW_BATCHES)):
-            checked = check_texts(window, first)
-            encoded = self.preprocess(checked, **preprocess)
-            order = sorted(range(len(window)), key=lambda index: len(encoded[index].input_ids))
-            results: list[Any] = [None] * len(window)
-            for start in range(0, len(order), batch_size):
-                indices = order[start : start + batch_size]
-                outputs = self.forward(self._collate([encoded[index] for index in indices]))
-                for row, index in enumerate(indices):
-                    results[index] = self._result(window[index], encoded[index], outputs, row, postprocess)
-            yield from results
-            first += len(window)
+    def _stream(
+        self, texts: Iterable[str], batch_size: int | None, preprocess: dict, forward: dict, postprocess: dict
+    ) -> Iterator[Any]:
+        """Results in the order of the texts, window by window; while one is computed, the next one is tokenised."""
+        windows = _windows(_only_text(text) if isinstance(text, dict) else text for text in texts)
+        error: Exception | None = None
+        waiting: deque[_Window] = deque()
+        with BatchWorkers(self.device) as workers:
+            while True:
+                try:
+                    window = next(windows, None)
+                    if window is not None:
+                        waiting.append(self._start(window, workers, batch_size, preprocess, forward, postprocess))
+                except Exception as caught:
+                    # The results of the texts before come first.
+                    error, window = caught, None
+                if window is None and not waiting:
+                    break
+                if window is None or len(waiting) > 1:
+                    yield from waiting.popleft().results()
+        if error is not None:
+            raise error
+
+    def _start(
+        self,
+        texts: list[str],
+        workers: BatchWorkers,
+        batch_size: int | None,
+        preprocess: dict,
+        forward: dict,
+        postprocess: dict,
+    ) -> _Window:
+        encoded = self.preprocess(texts, **preprocess)
+        model = self._model_in(forward.get("dtype"), encoded)
+        batches = plan_batches([len(text.input_ids) for text in encoded], batch_size, workers.count)
+
+        def run(batch: list[int]) -> list[Any]:
+            rows = [encoded[index] for index in batch]
+            outputs = self.forward(self._collate(rows), model=model)
+            return self._results([texts[index] for index in batch], rows, outputs, postprocess)
+
+        return _Window(texts, batches, workers.start([functools.partial(run, batch) for batch in batches]))
 
     def preprocess(
         self, inputs: list[str], truncation: str | None = None, max_length: int | None = None
@@ -159,20 +232,50 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             mask[row, : len(text.input_ids)] = True
         return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
 
-    def _forward(self, model_inputs: dict[str, torch.Tensor]) -> Any:
-        return self.model(**model_inputs, output_attentions=True)
+    def get_inference_context(self) -> Callable[[], Any]:
+        return torch.inference_mode
 
-    def _result(self, text: str, encoded: EncodedText, outputs: Any, row: int, parameters: dict) -> Any:
+    def _forward(self, model_inputs: dict[str, torch.Tensor], model: PreTrainedModel | None = None) -> Any:
+        return (model or self.model)(**model_inputs, output_attentions=True)
+
+    def _model_in(self, dtype: str | None, encoded: list[EncodedText]) -> PreTrainedModel:
+        """The model in a dtype; with "auto", the choice is made once, on the first texts."""
+        if dtype is None:
+            return self.model
+        if dtype == "auto":
+            if self._auto_dtype is None:
+                self._auto_dtype = self._choose_dtype(encoded[:TEXTS_TO_COMPARE])
+            dtype = self._auto_dtype
+        if dtype == dtype_name(self.model.dtype):
+            return self.model
+        if dtype not in self._models:
+            self._models[dtype] = copy.deepcopy(self.model).to(getattr(torch, dtype))
+        return self._models[dtype]
+
+    def _choose_dtype(self, encoded: list[EncodedText]) -> str:
+        own = dtype_name(self.model.dtype)
+        if own != "float32" or not has_fast_bfloat16(self.device):
+            return own
+        inputs = self._collate(encoded)
+        exact, rough = (
+            self.forward(inputs, model=self._model_in(name, encoded))["logits"] for name in (own, "bfloat16")
+        )
+        return "bfloat16" if same_answers(exact, rough, self.model.config.problem_type) else own
+
+    def _results(self, texts: list[str], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
+        """Results of a batch."""
         parameters = dict(parameters)
         level, per_head = parameters.pop("level", "word"), parameters.pop("per_head", False)
-        weights = outputs["attentions"][-1][row, :, 0, : len(encoded.input_ids)].float().numpy()
-        extra: dict[str, Any] = {"attention": attention_entries(text, encoded, weights, level, per_head)}
-        if encoded.left_out:
-            extra |= {"truncated": True, "characters_left_out": encoded.left_out}
-        result = self.postprocess({"logits": outputs["logits"][row : row + 1]}, **parameters)
-        if isinstance(result, dict):
-            return result | extra
-        return [entry | extra for entry in result]
+        weights = outputs["attentions"][-1][:, :, 0].float().numpy()
+        results = []
+        for row, (text, tokens) in enumerate(zip(texts, encoded)):
+            own = weights[row, :, : len(tokens.input_ids)]
+            extra: dict[str, Any] = {"attention": attention_entries(text, tokens, own, level, per_head)}
+            if tokens.left_out:
+                extra |= {"truncated": True, "characters_left_out": tokens.left_out}
+            result = self.postprocess({"logits": outputs["logits"][row : row + 1]}, **parameters)
+            results.append(result | extra if isinstance(result, dict) else [entry | extra for entry in result])
+        return results
 
     def save_pretrained(self, save_directory: str, **kwargs: Any) -> None:
         """Save the model, its code and the tokenizer.
@@ -235,3 +338,34 @@ def _only_text(inputs: dict[str, str]) -> str:
             'pipeline("text-classification").'
         )
     return inputs["text"]
+
+
+def _windows(texts: Iterator[str]) -> Iterator[list[str]]:
+    """Lists of texts, bounded in number and size; those before a mistake come before its error."""
+    first = 0
+    window: list[str] = []
+    size = 0
+    try:
+        for text in texts:
+            check_texts([text], first + len(window))
+            window.append(text)
+            size += len(text)
+            if len(window) == WINDOW_TEXTS or size > WINDOW_CHARACTERS:
+                yield window
+                first, window, size = first + len(window), [], 0
+    except Exception:
+        if window:
+            yield window
+        raise
+    if window:
+        yield window
+
+
+def _with_progress(results: Iterator[Any], total: int | None, wanted: bool | None) -> Iterator[Any]:
+    """The same results, with a bar on standard error; `None` is for a bar in a terminal, if it takes long."""
+    hidden = None if wanted is None else not wanted
+    delay = PROGRESS_DELAY if wanted is None else 0.0
+    with logging.tqdm(total=total, disable=hidden, delay=delay, unit="text") as bar:
+        for result in results:
+            yield result
+            bar.update(1)

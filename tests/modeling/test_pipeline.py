@@ -18,7 +18,8 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from transformers.pipelines.pt_utils import KeyDataset
 
 from hfattnlstm import AttnLSTMTextClassificationPipeline
-from hfattnlstm.modeling.pipeline_attnlstm import DEFAULT_BATCH_SIZE, WINDOW_BATCHES
+from hfattnlstm.modeling import pipeline_attnlstm
+from hfattnlstm.modeling.batch_workers import TEXTS_IN_BATCH
 
 
 TASK = "attention-text-classification"
@@ -238,7 +239,7 @@ def test_one_forward_pass_a_batch_and_batches_of_like_length(classifier: AttnLST
     texts = ["so " * 30, "so", "so " * 29, "so", "so " * 28, "so", "so"]
     results = classifier(texts, batch_size=4, top_k=None, per_head=True, level="token")
     handle.remove()
-    assert shapes == [(4, 3), (3, 32)]
+    assert shapes == [(4, 32), (3, 3)]
     assert [len(result[0]["attention"]) for result in results] == [30, 1, 29, 1, 28, 1, 1]
 
 
@@ -252,24 +253,26 @@ def test_the_order_and_the_numbers_do_not_depend_on_the_batch_size(batch_size: i
 
 
 def test_a_generator_is_read_in_windows_and_answered_in_order(
-    classifier: AttnLSTMTextClassificationPipeline,
+    classifier: AttnLSTMTextClassificationPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts, read = random_texts(3, 3 * 2 * WINDOW_BATCHES + 5), []
+    window = 8
+    monkeypatch.setattr(pipeline_attnlstm, "WINDOW_TEXTS", window)
+    texts, read = random_texts(3, 4 * window + 5), []
 
     def reading() -> Iterator[str]:
         for text in texts:
             read.append(text)
             yield text
 
-    window = 2 * WINDOW_BATCHES
     results = classifier(reading(), batch_size=2)
     assert isinstance(results, Iterator) and read == []
     found = [next(results)]
-    assert len(read) == window
-    found += [next(results) for _ in range(window - 1)]
-    assert len(read) == window
-    found.append(next(results))
+    # One window is computed while the next one is tokenised.
     assert len(read) == 2 * window
+    found += [next(results) for _ in range(window - 1)]
+    assert len(read) == 2 * window
+    found.append(next(results))
+    assert len(read) == 3 * window
     found += results
     assert_same(found, classifier(texts, batch_size=2), 1e-5)
 
@@ -337,15 +340,16 @@ def test_what_is_no_text_is_refused(classifier: AttnLSTMTextClassificationPipeli
 
 @pytest.mark.parametrize("bad", [None, 5, float("nan"), b"good", ["so", "good"], {"text": None}])
 def test_an_entry_that_is_no_text_is_named_with_its_position(
-    classifier: AttnLSTMTextClassificationPipeline, bad: Any
+    classifier: AttnLSTMTextClassificationPipeline, bad: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = type(bad["text"] if isinstance(bad, dict) else bad).__name__
     with pytest.raises(TypeError, match=f"Text number 2 is of type {kind}"):
         classifier(["good", "so", bad, "so"])
-    window = WINDOW_BATCHES * 1
-    results = classifier((bad if position == window + 3 else "so" for position in range(100)), batch_size=1)
-    assert len([next(results) for _ in range(window)]) == window
-    with pytest.raises(TypeError, match=f"Text number {window + 3} is of type {kind}"):
+    monkeypatch.setattr(pipeline_attnlstm, "WINDOW_TEXTS", 8)
+    results = classifier(bad if position == 19 else "so" for position in range(100))
+    # The results of the texts before come first.
+    assert len([next(results) for _ in range(19)]) == 19
+    with pytest.raises(TypeError, match=f"Text number 19 is of type {kind}"):
         next(results)
 
 
@@ -434,8 +438,10 @@ def test_the_size_of_a_batch_when_called_when_made_and_by_default() -> None:
     model.register_forward_pre_hook(
         lambda module, args, kwargs: sizes.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    texts = ["so"] * (DEFAULT_BATCH_SIZE + 1)
+    texts = ["so"] * (TEXTS_IN_BATCH + 1)
     attention_pipeline(model)(texts)
     attention_pipeline(model, batch_size=20)(texts)
     attention_pipeline(model, batch_size=20)(texts, batch_size=30)
-    assert sizes == [DEFAULT_BATCH_SIZE, 1, 20, 13, 30, 3]
+    by_20 = [20] * (len(texts) // 20) + [len(texts) % 20]
+    by_30 = [30] * (len(texts) // 30) + [len(texts) % 30]
+    assert sorted(sizes) == sorted([TEXTS_IN_BATCH, 1, *by_20, *by_30])

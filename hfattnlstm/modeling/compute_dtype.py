@@ -1,0 +1,71 @@
+"""The dtype that a model computes in: which there are, which are fast here, and whether the answers stay the same."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+# What a probability may change by.
+TOLERANCE = 0.02
+
+
+def dtype_name(dtype: str | torch.dtype) -> str:
+    """One of [`DTYPES`].
+
+    Raises:
+        ValueError: For another one.
+
+    Example:
+
+    ```python
+    >>> dtype_name(torch.bfloat16)
+    'bfloat16'
+    ```
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}.")
+    return name
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the processor multiplies matrices faster in bfloat16 than in float32.
+
+    On x86 only one with tile units (AMX) does; with AVX-512 alone an LSTM is slower in bfloat16.
+
+    Example:
+
+    ```python
+    >>> has_fast_bfloat16(torch.device("meta"))
+    False
+    ```
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older versions of torch cannot tell.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return bool(capabilities.get("amx_bf16", False))
+
+
+def same_answers(exact: Tensor, rough: Tensor, problem_type: str | None) -> bool:
+    """Whether two computations of the same texts give the same labels, and probabilities within 0.02.
+
+    Args:
+        exact, rough: Logits (texts, labels) of either computation.
+        problem_type: As in the config. The numbers of a regression are never taken for the same.
+
+    Example:
+
+    ```python
+    >>> same_answers(torch.tensor([[2.0, 0.0]]), torch.tensor([[2.01, 0.0]]), "single_label_classification")
+    True
+    ```
+    """
+    if problem_type == "regression":
+        return False
+    several = problem_type == "multi_label_classification" or exact.shape[-1] == 1
+    first, second = (values.float().sigmoid() if several else values.float().softmax(-1) for values in (exact, rough))
+    labels = [values > 0.5 if several else values.argmax(-1) for values in (first, second)]
+    return torch.equal(*labels) and bool((first - second).abs().max() <= TOLERANCE)
