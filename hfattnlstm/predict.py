@@ -8,15 +8,22 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any, TextIO
 
+from tqdm import tqdm
 from transformers import AutoConfig, Pipeline, pipeline
 
 from ._registration import PIPELINE_TASK
 from .data.loading import read_text_column
+from .modeling.compute_dtype import DTYPES
 from .terminal import bold, printable, shade_words
+
+
+# Of the stock pipeline, which models without attention pooling use.
+STOCK_BATCH_SIZE = 32
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -44,17 +51,34 @@ def predict(arguments: Sequence[str]) -> int:
         raise ValueError("Give texts or --file, not both.")
     classifier = _pipeline(parsed)
     texts = _texts(parsed)
-    parameters: dict[str, Any] = {"batch_size": parsed.batch_size}
-    if parsed.top_k is not None:
-        parameters["top_k"] = parsed.top_k
-    if classifier.task == PIPELINE_TASK:
-        parameters |= {"level": parsed.level}
-    with _output(parsed.output) as stream:
+    parameters = _parameters(parsed, explains=classifier.task == PIPELINE_TASK)
+    with _output(parsed.output) as stream, _progress(texts, parsed) as bar:
         write = _write_json if _as_json(parsed) else _write_table
         pairs = _one_by_one if _is_conversation(parsed) else _pairs
         for text, result in pairs(classifier, texts, parameters):
             write(stream, text, result if isinstance(result, list) else [result])
+            bar.update(1)
     return 0
+
+
+def _parameters(parsed: argparse.Namespace, explains: bool) -> dict[str, Any]:
+    """What the pipeline is called with."""
+    parameters = {"top_k": parsed.top_k, "batch_size": parsed.batch_size}
+    if explains:
+        parameters |= {"level": parsed.level, "dtype": parsed.dtype}
+    elif parsed.dtype is not None:
+        raise ValueError("--dtype is for models with attention pooling: leave it out.")
+    elif parsed.batch_size is None:
+        parameters["batch_size"] = STOCK_BATCH_SIZE
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
+    """A bar on the terminal for work that takes longer than two seconds, unless the results appear there."""
+    hidden = _is_conversation(parsed) or (parsed.output is None and sys.stdout.isatty())
+    total = len(texts) if isinstance(texts, Sized) else None
+    # None hides it where standard error is no terminal.
+    return tqdm(total=total, disable=True if hidden else None, delay=2.0, unit="text")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=("table", "json"), help="form of the output; a table without")
     parser.add_argument("--top_k", type=int, help="labels shown for each text, best first")
     parser.add_argument("--level", choices=("word", "token"), default="word", help="what the weights are given for")
-    parser.add_argument("--batch_size", type=int, default=32, help="texts in a batch")
+    parser.add_argument("--batch_size", type=int, help="texts in a batch; chosen by their length without")
+    parser.add_argument("--dtype", choices=DTYPES, help="what to compute in; the model's own dtype without")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code in the checkpoint")
     return parser
 
@@ -104,7 +129,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _pairs(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each text with its result. The pipeline reads ahead, so the texts are kept until their results come."""
-    waiting: list[str] = []
+    waiting: deque[str] = deque()
 
     def remembered() -> Iterator[str]:
         for text in texts:
@@ -112,7 +137,7 @@ def _pairs(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any
             yield text
 
     for result in classifier(remembered(), **parameters):
-        yield waiting.pop(0), result
+        yield waiting.popleft(), result
 
 
 def _is_conversation(parsed: argparse.Namespace) -> bool:
