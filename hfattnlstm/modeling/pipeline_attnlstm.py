@@ -302,33 +302,42 @@ def attention_entries(
     Returns:
         A list of `{"text", "start", "end", "weight"}` in reading order.
     """
-    kept = [index for index, span in enumerate(encoded.spans) if span is not None]
-    if not kept:
+    own = encoded.own_tokens
+    spans = encoded.spans[own]
+    if not spans:
         return []
-    weights = weights[:, kept]
+    weights = weights[:, own]
     # What lies on special tokens is shared out among the others.
     total = weights.sum(1, keepdims=True)
-    weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(kept)), where=total > 0)
-    firsts = _first_tokens(encoded, kept, level)
-    by_head = np.add.reduceat(weights, firsts, axis=1)
-    entries = []
-    for first, behind, weight in zip(firsts, [*firsts[1:], len(kept)], by_head.mean(0).tolist()):
-        start, end = encoded.spans[kept[first]][0], encoded.spans[kept[behind - 1]][1]
-        # Some tokenizers count the space before a word as a part of it.
-        word = text[start:end].lstrip()
-        entries.append({"text": word, "start": end - len(word), "end": end, "weight": weight})
+    weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(spans)), where=total > 0)
+    if level == "word":
+        firsts = _first_tokens(encoded.word_ids[own])
+        if len(firsts) < len(spans):
+            lasts = [*(first - 1 for first in firsts[1:]), len(spans) - 1]
+            spans = [(spans[first][0], spans[last][1]) for first, last in zip(firsts, lasts)]
+            weights = np.add.reduceat(weights, firsts, axis=1)
+    entries = _entries(text, spans, weights.mean(0).tolist())
     if per_head:
-        for entry, head_weights in zip(entries, by_head.T.tolist()):
+        for entry, head_weights in zip(entries, weights.T.tolist()):
             entry["head_weights"] = head_weights
     return entries
 
 
-def _first_tokens(encoded: EncodedText, kept: list[int], level: str) -> list[int]:
-    """Positions in `kept` where a new entry begins."""
-    if level == "token":
-        return list(range(len(kept)))
-    words = [encoded.word_ids[index] for index in kept]
-    return [0, *(position for position in range(1, len(kept)) if words[position] != words[position - 1])]
+def _first_tokens(words: list[int | None]) -> list[int]:
+    """Positions where a new word begins."""
+    return [0, *(place for place, (word, before) in enumerate(zip(words[1:], words), 1) if word != before)]
+
+
+def _entries(text: str, spans: list[tuple[int, int]], weights: list[float]) -> list[dict[str, Any]]:
+    words = [text[start:end] for start, end in spans]
+    if any(word[:1].isspace() for word in words):
+        # Some tokenizers count the space before a word as a part of it.
+        words = [word.lstrip() for word in words]
+        spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]
+    return [
+        {"text": word, "start": start, "end": end, "weight": weight}
+        for word, (start, end), weight in zip(words, spans, weights)
+    ]
 
 
 def _only_text(inputs: dict[str, str]) -> str:

@@ -40,6 +40,14 @@ class EncodedText:
     word_ids: list[int | None]
     left_out: int
 
+    @property
+    def own_tokens(self) -> slice:
+        """Where the tokens of the text stand, between the special tokens before and after it."""
+        length = len(self.spans)
+        start = next((index for index, span in enumerate(self.spans) if span is not None), length)
+        after = next((index for index, span in enumerate(reversed(self.spans)) if span is not None), length - start)
+        return slice(start, length - after)
+
 
 def check_texts(texts: Iterable[object], first: int = 0) -> list[str]:
     """Make sure that all are strings, and replace lone surrogates, which no tokenizer reads, one for one.
@@ -157,13 +165,14 @@ class TextEncoder:
         return values[: self._head] + values[len(values) - self._tail :]
 
     def _cut(self, encoding: Encoding, text: str, split: int, shift: int) -> EncodedText:
-        offsets = self._keep(encoding.offsets)
+        spans = offsets = self._keep(encoding.offsets)
         # With both a head and a tail, a space before `split` was put in between them; it stands for nothing.
         tail = split - 1 if self._head and self._tail else split
-        spans = [
-            (max(start, split) + shift, max(end, split) + shift) if shift and start >= tail else (start, end)
-            for start, end in offsets
-        ]
+        if shift:
+            spans = [
+                (max(start, split) + shift, max(end, split) + shift) if start >= tail else (start, end)
+                for start, end in offsets
+            ]
         if not text.isascii():
             spans = _with_combining_marks(spans, text)
         cuts = set()
