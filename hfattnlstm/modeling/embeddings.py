@@ -53,6 +53,10 @@ class AttnLSTMEmbeddings(nn.Module):
 
     def _look_up(self, input_ids: Tensor) -> Tensor:
         try:
+            if self.word_embeddings.sparse and torch.is_grad_enabled():
+                # A sparse gradient has a row for every id that is looked up: each is looked up once.
+                ids, places = input_ids.t().unique(return_inverse=True)
+                return nn.functional.embedding(places, self.word_embeddings(ids)).transpose(0, 1)
             return self.word_embeddings(input_ids.t()).transpose(0, 1)
         except IndexError as error:
             rows = self.word_embeddings.num_embeddings

@@ -108,6 +108,9 @@ class ClassificationTrainingArguments(TrainingArguments):
     load_best_model_at_end: bool = _flag(True, "Whether the best checkpoint is kept in the end, not the last.")
     logging_steps: float = _flag(100, "Steps between two lines of the log.")
     max_grad_value: float | None = _flag(None, "Clip every entry of the gradients to this, after max_grad_norm.")
+    embedding_updates: str = _flag(
+        "auto", "auto, lazy or dense: whether an update is limited to the rows of the embedding in use; same result."
+    )
     early_stopping_patience: int | None = _flag(
         None, "Stop after this many evaluations without a better metric_for_best_model."
     )
@@ -118,6 +121,8 @@ class ClassificationTrainingArguments(TrainingArguments):
             self.use_cpu = True
             # Pinned memory is for the way to an accelerator; without one torch warns about it.
             self.dataloader_pin_memory = False
+        if self.embedding_updates not in ("auto", "lazy", "dense"):
+            raise ValueError(f"embedding_updates must be auto, lazy or dense, got {self.embedding_updates!r}.")
         self.epochs_are_chosen = self.num_train_epochs is not None
         # Until the number of texts is known.
         self.num_train_epochs = LEAST_EPOCHS if self.num_train_epochs is None else self.num_train_epochs

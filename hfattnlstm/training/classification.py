@@ -12,7 +12,6 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    DataCollatorWithPadding,
     EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -22,6 +21,7 @@ from transformers import (
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
+from ..data.batching import PaddingCollator
 from ..data.encoding import encode_texts
 from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
@@ -113,7 +113,7 @@ def run_classification(
         train_dataset=encoded["train"],
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=PaddingCollator(tokenizer.pad_token_id),
         compute_metrics=compute_metrics_for(problem_type),
         callbacks=_callbacks(training),
     )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
-from transformers import Trainer
-from transformers.trainer_utils import has_length
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers.trainer_utils import TrainOutput, has_length
 
 from ..data.batching import LengthGroupedSampler
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from .callbacks import CatchingUp
+from .lazy_adamw import LazyAdamW
+from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
+
+
+# Rows of an embedding from which on updating few of them saves time.
+LEAST_ROWS = 10_000
 
 
 class NonFiniteLossError(RuntimeError):
@@ -27,6 +38,10 @@ class AttnLSTMTrainer(Trainer):
     the order of the data set. A loss that is NaN or infinite stops the training at once. A model card in the output
     folder is not overwritten.
 
+    AdamW updates only those rows of a large embedding that a batch has read, by [`LazyAdamW`], with the result of the
+    dense optimiser. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense"; the default, and
+    "auto", is lazy on a CPU, in one process, from 10,000 rows.
+
     Raises:
         NonFiniteLossError: From `train`, with the step, when the loss is NaN or infinite.
 
@@ -39,6 +54,59 @@ class AttnLSTMTrainer(Trainer):
     120
     ```
     """
+
+    _detach: Callable[[], None] | None = None
+
+    def get_optimizer_cls_and_kwargs(self, args: TrainingArguments, model: nn.Module | None = None) -> tuple[Any, Any]:
+        """As the base class's, with [`LazyAdamW`] for AdamW where it pays."""
+        optimizer_class, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+        if optimizer_class is torch.optim.AdamW and self._updates_rows(args, model):
+            return LazyAdamW, options
+        return optimizer_class, options
+
+    def _updates_rows(self, args: TrainingArguments, model: nn.Module | None) -> bool:
+        wanted = getattr(args, "embedding_updates", "auto")
+        if not isinstance(model, PreTrainedModel) or model.config.model_type != AttnLSTMConfig.model_type:
+            return False
+        embedding = model.get_input_embeddings()
+        # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
+        if type(embedding) is not nn.Embedding or not embedding.weight.requires_grad:
+            return False
+        if embedding.weight.dtype != torch.float32 or args.torch_compile or self.accelerator.num_processes > 1:
+            return False
+        if wanted == "auto":
+            return embedding.weight.device.type == "cpu" and embedding.num_embeddings >= LEAST_ROWS
+        return wanted == "lazy"
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+        """As the base class's; the embedding has sparse gradients from here to the end of the training."""
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if isinstance(optimizer, LazyAdamW) and self._detach is None:
+            self._detach = self._attach(optimizer, self.model.get_input_embeddings())
+        return optimizer
+
+    def _attach(self, optimizer: LazyAdamW, embedding: nn.Embedding) -> Callable[[], None]:
+        detach = optimizer.attach(embedding)
+        catching_up = CatchingUp(optimizer, embedding.weight)
+        self.add_callback(catching_up)
+        clip = self.accelerator.clip_grad_norm_
+        self.accelerator.clip_grad_norm_ = functools.partial(_clip_grad_norm, self.accelerator, clip)
+
+        def undo() -> None:
+            detach()
+            self.remove_callback(catching_up)
+            self.accelerator.clip_grad_norm_ = clip
+
+        return undo
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """As the base class's."""
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            if self._detach is not None:
+                self._detach()
+                self._detach = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -76,3 +144,14 @@ class AttnLSTMTrainer(Trainer):
                 "learning_rate or max_grad_norm, or look for broken labels."
             )
         return loss
+
+
+def _clip_grad_norm(
+    accelerator: Accelerator, clip: Callable[..., Tensor], parameters: Iterable[nn.Parameter], *args: Any
+) -> Tensor:
+    """What stands in for `accelerator.clip_grad_norm_`, which knows dense gradients only."""
+    parameters = list(parameters)
+    if not has_sparse_gradients(parameters):
+        return clip(parameters, *args)
+    accelerator.unscale_gradients()
+    return clip_sparse_grad_norm_(parameters, *args)

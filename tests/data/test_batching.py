@@ -1,11 +1,13 @@
-"""Length-grouped order."""
+"""Length-grouped order, and the collator."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast
 
-from hfattnlstm.data.batching import LengthGroupedSampler
+from hfattnlstm.data.batching import LengthGroupedSampler, PaddingCollator
 
 
 def _lengths(count: int) -> list[int]:
@@ -55,3 +57,22 @@ def test_no_texts() -> None:
 def test_impossible_sizes(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         LengthGroupedSampler([1, 2], **settings)
+
+
+@pytest.mark.parametrize("labels", [[1, 0, 1], [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]], [0.5, 1.5, -2.0]])
+def test_the_collator_equals_that_of_transformers(labels: list) -> None:
+    rows = [{"input_ids": ids, "labels": label} for ids, label in zip([[5, 6, 7], [8], [9, 9]], labels)]
+    backend = Tokenizer(models.WordLevel({"a": 0, "b": 1, "c": 2, "[PAD]": 3}, "a"))
+    expected = DataCollatorWithPadding(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]"))
+    actual, reference = PaddingCollator(3)(rows), expected(rows)
+    assert actual.keys() == reference.keys()
+    for name, tensor in reference.items():
+        assert torch.equal(actual[name].to(tensor.dtype), tensor), name
+        assert name == "attention_mask" or actual[name].dtype == tensor.dtype
+
+
+def test_the_collator_takes_texts_without_tokens_and_without_labels() -> None:
+    batch = PaddingCollator(None)([{"input_ids": []}, {"input_ids": [4]}])
+    assert batch["input_ids"].tolist() == [[0], [4]] and batch["attention_mask"].tolist() == [[False], [True]]
+    assert PaddingCollator(0)([{"input_ids": []}])["attention_mask"].tolist() == [[False]]
+    assert "labels" not in batch

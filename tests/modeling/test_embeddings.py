@@ -114,3 +114,17 @@ def test_an_id_beyond_the_vocabulary_is_named(wrong):
 def test_a_negative_id_is_named():
     with pytest.raises(IndexError, match="input_ids holds -3"):
         backbone()(torch.tensor([[1, -3]]))
+
+
+def test_a_sparse_gradient_has_each_row_once_and_equals_the_dense_one():
+    gradients = []
+    ids = torch.tensor([[5, 5, 0], [7, 5, 0]])
+    for sparse in (False, True):
+        model = tiny_model(AttnLSTMModel)
+        embedding = model.get_input_embeddings()
+        embedding.sparse = sparse
+        model(ids, ids != 0).pooler_output.square().sum().backward()
+        gradients.append(embedding.weight.grad)
+    assert gradients[1].is_sparse and gradients[1]._nnz() == 2
+    assert torch.allclose(gradients[1].to_dense(), gradients[0])
+    assert gradients[0].abs().sum() > 0

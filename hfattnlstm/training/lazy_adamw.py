@@ -1,0 +1,197 @@
+"""AdamW that touches only the rows of an embedding that a batch has read, with the result of the dense one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+# Moves of a row from momentum alone shrink by about β₁ a step: after so many steps nothing is left in float32.
+HORIZON = 256
+_ROWS = "row_step"
+
+
+class LazyAdamW(torch.optim.AdamW):
+    """`torch.optim.AdamW`, with a cost for sparse gradients that depends on the rows in use and not on the table.
+
+    A row of an embedding that no text of a batch uses still moves under Adam, from momentum and from weight decay.
+    Here such moves are put off: they are a geometric series, so all that a row has missed is made up for in one go
+    when it is read again, and before the weights are saved. Where the gradients are well above `eps`, the weights are
+    those of the dense optimiser up to rounding. (Rows of the usual lazy Adam keep still in between; with rare words,
+    that is another optimiser, which learns less.)
+
+    Parameters with dense gradients are updated as in `torch.optim.AdamW`. The state is saved and loaded like that of
+    other optimisers, and a training that goes on from it is bit-equal.
+
+    Args:
+        params, lr, betas, eps, weight_decay, fused: As in `torch.optim.AdamW`.
+
+    Example:
+
+    ```python
+    >>> optimizer = LazyAdamW(model.parameters(), lr=2e-3)
+    >>> detach = optimizer.attach(model.get_input_embeddings())
+    >>> for batch in batches:
+    ...     model(**batch).loss.backward()
+    ...     optimizer.step()
+    ...     optimizer.zero_grad()
+    >>> detach()
+    ```
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        fused: bool | None = None,
+    ):
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused)
+
+    def attach(self, embedding: nn.Embedding) -> Callable[[], None]:
+        """Let an embedding have sparse gradients, and catch up with its rows whenever they are read.
+
+        Args:
+            embedding: Its weight is a parameter of this optimiser, in float32.
+
+        Returns:
+            A function that ends this, with all rows caught up.
+        """
+
+        def before_reading(module: nn.Embedding, inputs: tuple[Tensor, ...]) -> None:
+            self.catch_up(module.weight, inputs[0].unique())
+
+        embedding.sparse = True
+        hook = embedding.register_forward_pre_hook(before_reading)
+
+        def detach() -> None:
+            hook.remove()
+            embedding.sparse = False
+            self.catch_up(embedding.weight)
+
+        return detach
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters; of those with sparse gradients, only the rows that have one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        sparse = [
+            (group, weight, weight.grad)
+            for group in self.param_groups
+            for weight in group["params"]
+            if weight.grad is not None and weight.grad.is_sparse
+        ]
+        for group, weight, gradient in sparse:
+            self._update_rows(group, weight, gradient.coalesce())
+            weight.grad = None
+        super().step()
+        for _, weight, gradient in sparse:
+            weight.grad = gradient
+        return loss
+
+    @torch.no_grad()
+    def catch_up(self, weight: nn.Parameter, rows: Tensor | None = None) -> None:
+        """Bring rows to where the dense optimiser would have them after the last step.
+
+        Args:
+            weight: (rows, width), a parameter of this optimiser.
+            rows: (n,) different indices of rows; all rows without it.
+        """
+        state = self.state.get(weight, {})
+        if _ROWS in state:
+            group = next(group for group in self.param_groups if any(weight is other for other in group["params"]))
+            self._catch_up(group, weight, state, _all_rows(weight) if rows is None else rows)
+
+    def _update_rows(self, group: dict[str, Any], weight: nn.Parameter, gradient: Tensor) -> None:
+        state = self.state[weight]
+        if _ROWS not in state:
+            _begin(state, weight)
+        rows, gradient = gradient.indices()[0], gradient.values()
+        self._catch_up(group, weight, state, rows)
+        _advance(state, group)
+
+        (beta1, beta2), step, rate = group["betas"], int(state["step"]), float(group["lr"])
+        momentum = state["exp_avg"].index_select(0, rows).lerp_(gradient, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        ratio = _ratio(momentum, square, group["eps"] * (1 - beta2**step) ** 0.5)
+        moved = weight.index_select(0, rows).mul_(1 - rate * group["weight_decay"])
+        weight.index_copy_(0, rows, moved.sub_(ratio, alpha=_pace(group, step)))
+        state["exp_avg"].index_copy_(0, rows, momentum)
+        state["exp_avg_sq"].index_copy_(0, rows, square)
+        state[_ROWS].index_fill_(0, rows, step)
+
+    def _catch_up(self, group: dict[str, Any], weight: nn.Parameter, state: dict[str, Any], rows: Tensor) -> None:
+        step = int(state["step"])
+        since = state[_ROWS].index_select(0, rows)
+        behind = since < step
+        if not behind.all():
+            rows, since = rows[behind], since[behind]
+        if not len(rows):
+            return
+        beta1, beta2 = group["betas"]
+        last = since.long()
+        missed = (step - since)[:, None]
+        momentum, square = state["exp_avg"].index_select(0, rows), state["exp_avg_sq"].index_select(0, rows)
+        # The moves since then, as multiples of the last one's ratio, and the decay.
+        decay = state["decay"][step]
+        sums = (state["moves"][last] * decay)[:, None]
+        kept = (decay / state["decay"][last])[:, None]
+        ratio = _ratio(momentum, square, group["eps"] * (1 - beta2**since).sqrt()[:, None])
+        weight.index_copy_(0, rows, weight.index_select(0, rows).mul_(kept).sub_(ratio.mul_(sums)))
+        state["exp_avg"].index_copy_(0, rows, momentum.mul_(beta1**missed))
+        state["exp_avg_sq"].index_copy_(0, rows, square.mul_(beta2**missed))
+        state[_ROWS].index_fill_(0, rows, step)
+
+
+def _all_rows(weight: Tensor) -> Tensor:
+    return torch.arange(weight.shape[0], device=weight.device)
+
+
+def _begin(state: dict[str, Any], weight: Tensor) -> None:
+    """State of a table whose rows have their own clocks.
+
+    `moves[s]` is what a row has to move that was last updated at step s, as a multiple of its ratio of momentum to
+    root mean square at that step and in units of `decay[t]`, the product of the weight decays of all steps up to t.
+    All are of the weight's dtype, which is what loading a state makes of them.
+    """
+    # There is a step where a dense optimiser has begun the training.
+    step = state.setdefault("step", torch.zeros((), dtype=torch.float32))
+    state.setdefault("exp_avg", torch.zeros_like(weight))
+    state.setdefault("exp_avg_sq", torch.zeros_like(weight))
+    state[_ROWS] = weight.new_full((weight.shape[0],), float(step))
+    state["moves"] = weight.new_zeros(int(step) + HORIZON)
+    state["decay"] = weight.new_ones(int(step) + HORIZON)
+
+
+def _advance(state: dict[str, Any], group: dict[str, Any]) -> None:
+    """Go on to the next step: what the rows that have no gradient in it miss is added to their sums."""
+    state["step"] += 1
+    step = int(state["step"])
+    if step >= len(state["moves"]):
+        state["moves"] = torch.cat([state["moves"], torch.zeros_like(state["moves"])])
+        state["decay"] = torch.cat([state["decay"], torch.ones_like(state["decay"])])
+    state["decay"][step] = state["decay"][step - 1] * (1 - float(group["lr"]) * group["weight_decay"])
+    beta1, beta2 = group["betas"]
+    first = max(step - HORIZON, 0)
+    age = torch.arange(step - first, 0, -1, dtype=torch.float32, device=state["moves"].device)
+    shrunk = (beta1 / beta2**0.5) ** age
+    state["moves"][first:step] += shrunk * (_pace(group, step) / state["decay"][step])
+
+
+def _pace(group: dict[str, Any], step: int) -> float:
+    """The learning rate with Adam's two corrections for its start."""
+    beta1, beta2 = group["betas"]
+    return float(group["lr"]) * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
+
+
+def _ratio(momentum: Tensor, square: Tensor, eps: float | Tensor) -> Tensor:
+    # A row that was never used has no moments: 0 over 0, without a bound.
+    return momentum / (square.sqrt() + eps).clamp_(min=torch.finfo(momentum.dtype).tiny)

@@ -1,0 +1,264 @@
+"""The lazy AdamW against the dense one: alone, in the Trainer, with clipping, accumulation, decay and resuming."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import TrainerCallback
+
+from hfattnlstm import AttnLSTMTrainer
+from hfattnlstm.training import trainer as trainer_module
+from hfattnlstm.training.callbacks import GradientValueClipping
+from hfattnlstm.training.lazy_adamw import HORIZON, LazyAdamW
+from training.training_helpers import NO_DROPOUT, make_dataset, make_model, make_trainer, weights_of
+
+
+ROWS, WIDTH = 60, 4
+
+
+class _Race:
+    """A dense and a lazy optimiser on equal embeddings, with equal batches and learning rates."""
+
+    def __init__(self, **options: Any):
+        torch.manual_seed(0)
+        self.target = torch.randn(ROWS, WIDTH)
+        self.dense, self.lazy = nn.Embedding(ROWS, WIDTH), nn.Embedding(ROWS, WIDTH)
+        self.lazy.load_state_dict(self.dense.state_dict())
+        self.dense_optimizer = torch.optim.AdamW(self.dense.parameters(), **options)
+        self.lazy_optimizer = LazyAdamW(self.lazy.parameters(), **options)
+        self.detach = self.lazy_optimizer.attach(self.lazy)
+        self.step = 0
+
+    def run(self, steps: int, rate: float = 0.02) -> None:
+        for _ in range(steps):
+            self.step += 1
+            # The first rows come often and the last ones seldom, as words do.
+            ids = (torch.rand(6).square() * (ROWS - 10)).long()
+            # With noise, because Adam turns tiny differences of tiny gradients into steps of full size.
+            aim = self.target[ids] + torch.randn(len(ids), WIDTH)
+            pairs = ((self.dense, self.dense_optimizer), (self.lazy, self.lazy_optimizer))
+            for embedding, optimizer in pairs:
+                optimizer.param_groups[0]["lr"] = rate / (1 + self.step / 100)
+                optimizer.zero_grad()
+                (embedding(ids) - aim).square().mean().backward()
+                optimizer.step()
+
+    def difference(self) -> float:
+        return (self.dense.weight - self.lazy.weight).abs().max().item()
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.7, 0.99), (0.0, 0.9)])
+def test_it_ends_where_the_dense_optimiser_ends(weight_decay, betas):
+    race = _Race(lr=0.02, weight_decay=weight_decay, betas=betas)
+    before = race.dense.weight.detach().clone()
+    race.run(2 * HORIZON + 50)
+    late = race.difference()
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert race.difference() < 2e-5
+    # Something was put off, unless neither momentum nor decay moves a row that has no gradient.
+    assert late > 1e-3 or (betas[0] == 0.0 and weight_decay == 0.0)
+    assert (race.dense.weight - before).abs().max() > 0.5
+    assert torch.equal(race.lazy.weight[-5:], before[-5:]) == (weight_decay == 0.0)
+
+
+def test_catching_up_twice_changes_nothing():
+    race = _Race(lr=0.02, weight_decay=0.1)
+    race.run(50)
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    once = race.lazy.weight.detach().clone()
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert torch.equal(race.lazy.weight, once)
+
+
+def test_rows_are_caught_up_when_they_are_read():
+    race = _Race(lr=0.02)
+    race.run(80)
+    ids = torch.arange(ROWS).view(4, -1)
+    with torch.no_grad():
+        assert (race.lazy(ids) - race.dense(ids)).abs().max() < 1e-5
+
+
+def test_detaching_leaves_an_ordinary_embedding():
+    race = _Race(lr=0.02)
+    race.run(30)
+    race.detach()
+    assert race.difference() < 1e-5
+    race.lazy(torch.tensor([1])).sum().backward()
+    assert not race.lazy.weight.grad.is_sparse
+
+
+def test_an_eps_of_zero_leaves_rows_without_moments_alone():
+    race = _Race(lr=0.02, eps=0.0, weight_decay=0.0)
+    race.run(20)
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert race.lazy.weight.isfinite().all()
+
+
+@pytest.mark.parametrize("stop_at", [7, HORIZON + 9])
+def test_going_on_from_a_saved_state_is_bit_equal(stop_at, tmp_path):
+    whole = _Race(lr=0.02, weight_decay=0.1)
+    whole.run(stop_at)
+    torch.save([whole.lazy.state_dict(), whole.lazy_optimizer.state_dict(), torch.get_rng_state()], tmp_path / "state")
+    whole.run(20)
+    resumed = _Race(lr=0.02, weight_decay=0.1)
+    weights, state, random_state = torch.load(tmp_path / "state")
+    resumed.lazy.load_state_dict(weights)
+    resumed.lazy_optimizer.load_state_dict(state)
+    torch.set_rng_state(random_state)
+    resumed.step = stop_at
+    resumed.run(20)
+    for race in (whole, resumed):
+        race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert torch.equal(whole.lazy.weight, resumed.lazy.weight)
+
+
+def test_it_goes_on_from_a_dense_optimiser():
+    race = _Race(lr=0.02)
+    race.run(40)
+    race.lazy.load_state_dict(race.dense.state_dict())
+    race.lazy_optimizer.load_state_dict(copy.deepcopy(race.dense_optimizer.state_dict()))
+    race.run(40)
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert race.difference() < 1e-5
+
+
+def test_dense_gradients_are_updated_as_by_adamw():
+    torch.manual_seed(0)
+    first, second = nn.Linear(3, 2), nn.Linear(3, 2)
+    second.load_state_dict(first.state_dict())
+    optimizers = torch.optim.AdamW(first.parameters(), lr=0.1), LazyAdamW(second.parameters(), lr=0.1)
+    for _ in range(5):
+        inputs = torch.randn(4, 3)
+        for layer, optimizer in zip((first, second), optimizers):
+            optimizer.zero_grad()
+            layer(inputs).square().sum().backward()
+            optimizer.step()
+    assert torch.equal(first.weight, second.weight)
+
+
+def lazy_trainer(folder: Path, *args: Any, updates: str = "lazy", **kwargs: Any) -> AttnLSTMTrainer:
+    trainer = make_trainer(folder, *args, **kwargs)
+    trainer.args.embedding_updates = updates
+    return trainer
+
+
+class _Seen(TrainerCallback):
+    """Which optimiser the Trainer has, and whether the gradient was sparse."""
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, optimizer=None, **kwargs):
+        self.lazy = isinstance(getattr(optimizer, "optimizer", optimizer), LazyAdamW)
+        self.sparse = model.get_input_embeddings().weight.grad.is_sparse
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"weight_decay": 0.2},
+        {"max_grad_norm": 0.05},
+        {"max_grad_norm": 0.0},
+        {"gradient_accumulation_steps": 3, "max_grad_norm": 0.05},
+        {"optim": "adamw_torch", "lr_scheduler_type": "constant"},
+    ],
+)
+def test_the_trainer_ends_with_the_weights_of_the_dense_run(tmp_path: Path, settings: dict[str, Any]) -> None:
+    models = []
+    for updates in ("dense", "lazy"):
+        model, seen = make_model(**NO_DROPOUT), _Seen()
+        trainer = lazy_trainer(tmp_path, model, make_dataset(), updates=updates, **settings)
+        trainer.add_callback(seen)
+        trainer.train()
+        assert seen.lazy is seen.sparse is (updates == "lazy")
+        assert not model.get_input_embeddings().sparse
+        models.append(model)
+    start = weights_of(make_model(**NO_DROPOUT))
+    for name, expected in weights_of(models[0]).items():
+        assert torch.allclose(models[1].state_dict()[name], expected, atol=3e-5), name
+        assert not torch.allclose(start[name], expected, atol=1e-3), name
+
+
+def test_clipping_by_value_equals_the_dense_run(tmp_path: Path) -> None:
+    models = []
+    for updates in ("dense", "lazy"):
+        trainer = lazy_trainer(tmp_path, make_model(**NO_DROPOUT), make_dataset(), updates=updates)
+        trainer.add_callback(GradientValueClipping(1e-3))
+        trainer.train()
+        models.append(trainer.model)
+    assert torch.allclose(*(model.get_input_embeddings().weight for model in models), atol=3e-5)
+
+
+@pytest.mark.parametrize("stop_at", [5, 12])
+def test_resuming_is_bit_equal(tmp_path: Path, stop_at: int) -> None:
+    settings = {"save_strategy": "steps", "save_steps": stop_at, "weight_decay": 0.1}
+    whole = lazy_trainer(tmp_path / "whole", make_model(), make_dataset(), **settings)
+    whole.train()
+    resumed = lazy_trainer(tmp_path / "resumed", make_model(seed=9), make_dataset(), **settings)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / f"checkpoint-{stop_at}"))
+    for name, tensor in weights_of(whole.model).items():
+        assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+
+
+def test_a_checkpoint_has_the_weights_of_the_dense_run(tmp_path: Path) -> None:
+    saved = []
+    for updates in ("dense", "lazy"):
+        settings = {"save_strategy": "steps", "save_steps": 5, "max_steps": 5}
+        lazy_trainer(tmp_path / updates, make_model(**NO_DROPOUT), make_dataset(), updates=updates, **settings).train()
+        loaded = type(make_model()).from_pretrained(tmp_path / updates / "checkpoint-5")
+        saved.append(loaded.get_input_embeddings().weight)
+    assert torch.allclose(*saved, atol=3e-5)
+
+
+def test_the_best_model_is_the_saved_one(tmp_path: Path) -> None:
+    settings = {
+        "save_strategy": "epoch",
+        "eval_strategy": "epoch",
+        "load_best_model_at_end": True,
+        "learning_rate": 0.5,
+    }
+    trainer = lazy_trainer(tmp_path, make_model(), make_dataset(), **settings)
+    trainer.train()
+    best = type(trainer.model).from_pretrained(trainer.state.best_model_checkpoint)
+    for name, tensor in weights_of(best).items():
+        assert torch.equal(tensor, trainer.model.state_dict()[name]), name
+
+
+def test_training_twice_and_after_an_error(tmp_path: Path) -> None:
+    trainer = lazy_trainer(tmp_path, make_model(), make_dataset())
+    clip = trainer.accelerator.clip_grad_norm_
+    trainer.train()
+    trainer.train()
+    trainer.model.classifier.out_proj.weight.data.fill_(torch.nan)
+    with pytest.raises(RuntimeError, match="The loss is nan"):
+        trainer.train()
+    assert not trainer.model.get_input_embeddings().sparse
+    assert trainer.accelerator.clip_grad_norm_ == clip
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(30, True), (31, False)])
+def test_by_default_it_depends_on_the_number_of_rows(tmp_path: Path, monkeypatch, rows: int, expected: bool) -> None:
+    monkeypatch.setattr(trainer_module, "LEAST_ROWS", rows)
+    seen = _Seen()
+    trainer = make_trainer(tmp_path, make_model(), make_dataset(), max_steps=1)
+    trainer.add_callback(seen)
+    trainer.train()
+    assert seen.lazy is expected
+
+
+@pytest.mark.parametrize("case", ["frozen", "sgd", "bfloat16"])
+def test_where_it_cannot_work_the_run_is_dense(tmp_path: Path, case: str) -> None:
+    model = make_model()
+    if case == "frozen":
+        model.get_input_embeddings().weight.requires_grad_(False)
+    if case == "bfloat16":
+        model.to(torch.bfloat16)
+    trainer = lazy_trainer(
+        tmp_path, model, make_dataset(), max_steps=2, optim="sgd" if case == "sgd" else "adamw_torch"
+    )
+    trainer.train()
+    assert not isinstance(trainer.optimizer.optimizer, LazyAdamW)

@@ -1,0 +1,45 @@
+"""Clipping of sparse gradients against torch's clipping of the same gradients in dense form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from hfattnlstm.training.sparse_gradients import clip_sparse_grad_norm_, clip_sparse_grad_value_, has_sparse_gradients
+
+
+def parameters_with_gradients(sparse: bool) -> list[nn.Parameter]:
+    torch.manual_seed(0)
+    embedding, layer = nn.Embedding(9, 3, sparse=sparse), nn.Linear(3, 2)
+    for _ in range(2):
+        # Accumulated, and with a row twice in one batch.
+        layer(embedding(torch.tensor([1, 4, 1]))).square().sum().backward()
+    return [*embedding.parameters(), *layer.parameters(), nn.Parameter(torch.ones(1))]
+
+
+def dense(parameters: list[nn.Parameter]) -> list[torch.Tensor]:
+    return [parameter.grad.to_dense() for parameter in parameters if parameter.grad is not None]
+
+
+@pytest.mark.parametrize("max_norm", [0.1, 1e6, float("inf")])
+@pytest.mark.parametrize("norm_type", [2.0, 1.0, float("inf")])
+def test_norm(max_norm, norm_type):
+    expected, actual = parameters_with_gradients(sparse=False), parameters_with_gradients(sparse=True)
+    norm = nn.utils.clip_grad_norm_(expected, max_norm, norm_type)
+    assert torch.allclose(clip_sparse_grad_norm_(actual, max_norm, norm_type), norm)
+    for one, other in zip(dense(actual), dense(expected), strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_value():
+    expected, actual = parameters_with_gradients(sparse=False), parameters_with_gradients(sparse=True)
+    nn.utils.clip_grad_value_(expected, 0.3)
+    clip_sparse_grad_value_(actual, 0.3)
+    for one, other in zip(dense(actual), dense(expected), strict=True):
+        assert torch.allclose(one, other) and other.abs().max() == pytest.approx(0.3)
+
+
+def test_which_are_sparse():
+    assert has_sparse_gradients(parameters_with_gradients(sparse=True))
+    assert not has_sparse_gradients(parameters_with_gradients(sparse=False))
