@@ -23,6 +23,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .data.loading import describe_labels, load_texts
     from .data.tokenization import train_tokenizer
+    from .deploy.onnx_export import export_onnx
+    from .deploy.onnx_model import OnnxAttnLSTMForSequenceClassification
     from .modeling.configuration_attnlstm import AttnLSTMConfig
     from .modeling.modeling_attnlstm import (
         AttnLSTMForSequenceClassification,
@@ -42,8 +44,10 @@ _HOME = {
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTextClassificationPipeline": "modeling.pipeline_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
+    "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "WordVectorCoverage": "modeling.word_vectors",
     "describe_labels": "data.loading",
+    "export_onnx": "deploy.onnx_export",
     "load_texts": "data.loading",
     "train_tokenizer": "data.tokenization",
 }

@@ -15,6 +15,7 @@ _DESCRIPTION = """Train and use small, explainable text classifiers.
 
   hfattnlstm train --dataset stanfordnlp/imdb --output_dir imdb-model
   hfattnlstm predict imdb-model "Not bad at all"
+  hfattnlstm export imdb-model --int8
   hfattnlstm quickstart
 """
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "hfattnlstm", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"hfattnlstm {__version__}")
-    commands = {"train": _train, "predict": _predict, "quickstart": _quickstart}
+    commands = {"train": _train, "predict": _predict, "export": _export, "quickstart": _quickstart}
     parser.add_argument("command", choices=commands, metavar="command", help=", ".join(commands))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see hfattnlstm COMMAND --help")
     parsed = parser.parse_args(argv)
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (ImportError, OSError, ValueError, TypeError, RuntimeError) as error:
         if os.environ.get("HFATTNLSTM_TRACEBACK"):
             raise
         print(f"hfattnlstm {parsed.command}: {error}", file=sys.stderr)
@@ -60,6 +61,12 @@ def _predict(arguments: list[str]) -> int:
     from .predict import predict
 
     return predict(arguments)
+
+
+def _export(arguments: list[str]) -> int:
+    from .export import export
+
+    return export(arguments)
 
 
 def _quickstart(arguments: list[str]) -> int:

@@ -1,0 +1,143 @@
+"""Does an exported file compute what the model computes?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
+from ..modeling.text_inputs import TextEncoder
+
+
+TOLERANCE = 1e-5
+# (batch, length), none of which the export has seen.
+SHAPES = ((1, 1), (1, 6), (4, 1), (2, 5), (7, 9), (9, 40))
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the answers of two files agree on texts.
+
+    Attributes:
+        num_texts: How many texts were read.
+        equal_labels: Share of the texts with equal labels, all of them in multi-label problems; None in a regression.
+        largest_difference: Largest difference of a probability, in a regression of an answer.
+    """
+
+    num_texts: int
+    equal_labels: float | None
+    largest_difference: float
+
+
+def largest_difference(session: Any, model: AttnLSTMForSequenceClassification) -> float:
+    """Run an exported file and the model on random batches with every kind of padding.
+
+    Args:
+        session: An ONNX Runtime session.
+        model: The model in evaluation mode.
+
+    Returns:
+        The largest difference of a logit or an attention weight. Logits beyond 1 count in relation to the largest of
+        their batch, because float32 is no more exact than that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for batch, length in SHAPES:
+        ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
+        for mask in _masks(batch, length, generator):
+            outputs = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+            expected = _torch_outputs(model, ids, mask)
+            differences += [_difference(actual, wanted) for actual, wanted in zip(outputs, expected, strict=True)]
+    # Unlike max, NumPy's lets no NaN go by.
+    return float(np.max(differences))
+
+
+def _masks(batch: int, length: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
+    """All real; padded on the right; on the left; with holes; and the same with one text without any token."""
+    yield torch.ones(batch, length, dtype=torch.long)
+    lengths = torch.randint(1, length + 1, (batch, 1), generator=generator)
+    right = (torch.arange(length) < lengths).long()
+    yield right
+    yield right.flip(1)
+    holes = (torch.rand(batch, length, generator=generator) < 0.7).long()
+    yield holes
+    holes = holes.clone()
+    holes[-1] = 0
+    yield holes
+
+
+def _torch_outputs(
+    model: AttnLSTMForSequenceClassification, ids: torch.Tensor, mask: torch.Tensor
+) -> tuple[np.ndarray, ...]:
+    explains = "attention" in model.config.poolings
+    with torch.no_grad():
+        outputs = model(ids, mask, output_attentions=explains)
+    logits = (outputs.logits.numpy(),)
+    return (*logits, outputs.attentions[-1].squeeze(2).numpy()) if explains else logits
+
+
+def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
+    if actual.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(actual - expected).max() / max(1.0, np.abs(expected).max()))
+
+
+def agreement(
+    first: Any, second: Any, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: AttnLSTMConfig
+) -> Agreement:
+    """Compare the answers of two ONNX Runtime sessions to texts, read in batches of like length.
+
+    Args:
+        first, second: Sessions of exported files of one model.
+        texts: Real texts, at least one.
+        tokenizer: The model's tokenizer.
+        config: The model's configuration.
+    """
+    answers, others = [], []
+    for batch in _batches(TextEncoder(tokenizer, None, config.truncation).input_ids(texts), config.pad_token_id or 0):
+        one, other = (_probabilities(session.run(["logits"], batch)[0], config) for session in (first, second))
+        answers.append(one)
+        others.append(other)
+    one, other = np.concatenate(answers), np.concatenate(others)
+    return Agreement(len(one), _share_of_equal_labels(one, other, config), float(np.abs(one - other).max()))
+
+
+def _batches(encoded: Iterable[list[int]], pad_token_id: int) -> Iterator[dict[str, np.ndarray]]:
+    rows = sorted(encoded, key=len)
+    for start in range(0, len(rows), BATCH_SIZE):
+        batch = rows[start : start + BATCH_SIZE]
+        # A text can be empty, a batch cannot.
+        ids = np.full((len(batch), max(1, len(batch[-1]))), pad_token_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for index, row in enumerate(batch):
+            ids[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        yield {"input_ids": ids, "attention_mask": mask}
+
+
+def _probabilities(logits: np.ndarray, config: AttnLSTMConfig) -> np.ndarray:
+    kind = _problem_type(config)
+    if kind == REGRESSION:
+        return logits
+    tensor = torch.from_numpy(logits)
+    return (tensor.sigmoid() if kind == MULTI_LABEL else tensor.softmax(-1)).numpy()
+
+
+def _share_of_equal_labels(one: np.ndarray, other: np.ndarray, config: AttnLSTMConfig) -> float | None:
+    kind = _problem_type(config)
+    if kind == REGRESSION:
+        return None
+    if kind == MULTI_LABEL:
+        return float(((one > 0.5) == (other > 0.5)).all(-1).mean())
+    return float((one.argmax(-1) == other.argmax(-1)).mean())
+
+
+def _problem_type(config: AttnLSTMConfig) -> str:
+    return config.problem_type or (REGRESSION if config.num_labels == 1 else SINGLE_LABEL)

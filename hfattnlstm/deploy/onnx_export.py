@@ -1,0 +1,345 @@
+"""Export of a classifier to one ONNX file, checked before it is in place."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+from .. import __version__
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
+from ..modeling.text_inputs import NO_MAX_LENGTH
+from .graph import ClassifierGraph
+from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference
+from .quantization import quantize
+from .session import INPUTS, import_optional, open_session
+
+
+FILE_NAMES = {False: "model.onnx", True: "model_int8.onnx"}
+# Below this share of equal labels an int8 file is not what its model was.
+ENOUGH_EQUAL_LABELS = 0.99
+# A protocol buffer ends at 2 GiB, and the graph needs some room beside the weights.
+_MOST_BYTES = 2**31 - 2**24
+_OLDEST_OPSET = 18
+# Whose warnings and progress are about the export as such, and not for its user.
+_CHATTY = ("torch.onnx", "torch.export", "torch._export", "onnxscript", "onnx_ir")
+
+
+@dataclass(frozen=True)
+class OnnxExport:
+    """What [`export_onnx`] has written and found out.
+
+    Attributes:
+        path: The .onnx file.
+        num_bytes: Its size.
+        int8: Whether the weights are int8.
+        largest_difference: Largest difference between the float32 graph and the model, see [`export_onnx`].
+        agreement: How far int8 agrees with float32 on the given texts; None for float32 and without texts.
+    """
+
+    path: Path
+    num_bytes: int
+    int8: bool
+    largest_difference: float
+    agreement: Agreement | None
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence, when too many labels of the int8 file are others than those of the model."""
+        share = None if self.agreement is None else self.agreement.equal_labels
+        if share is None or share >= ENOUGH_EQUAL_LABELS:
+            return None
+        return (
+            f"Only {share:.2%} of the labels of int8 are those of float32, less than {ENOUGH_EQUAL_LABELS:.0%}: use "
+            "the float32 file, or check with more texts of the kind that the model was trained on."
+        )
+
+
+def export_onnx(
+    model: PreTrainedModel | str | PathLike[str],
+    path: str | PathLike[str],
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    int8: bool = False,
+    check_texts: Sequence[str] | None = None,
+    opset: int | None = None,
+) -> OnnxExport:
+    """Write a classifier as one ONNX file that ONNX Runtime runs without this package.
+
+    The graph takes `input_ids` and `attention_mask`, int64 (batch, length) with both sizes free and at least 1, and
+    gives `logits` (batch, labels) and, with attention pooling, `attentions` (batch, heads, length), which are 0 on
+    padding. Beside the file stand the config.json and the tokenizer; the file itself names the labels, the longest
+    input and the like in its metadata. float32 is compared with the model on random batches with all kinds of padding,
+    and files are put in place only when no logit and no weight is off by more than 1e-5 (logits beyond 1: in relation
+    to the largest of the batch).
+
+    Args:
+        model: An [`AttnLSTMForSequenceClassification`], or its folder or name on the Hub. It is not changed.
+        path: Folder, or file that ends in .onnx. In a folder the file is called model.onnx, or model_int8.onnx.
+        tokenizer: Written beside the file; by default the one in the model's folder, if any.
+        int8: Whether to write int8 weights: a smaller and faster file, with nearly the same answers.
+        check_texts: Real texts on which the labels of int8 are compared with those of float32.
+        opset: Version of ONNX's operators, 18 or later; what torch prefers by default.
+
+    Raises:
+        ImportError: Without the extra `onnx`.
+        OSError: When the model cannot be read or the files cannot be written.
+        RuntimeError: When torch cannot export the model, or the exported graph computes something else.
+        TypeError: For another kind of model.
+        ValueError: When the arguments contradict each other, or the model does not fit into one file.
+
+    Example:
+
+    ```python
+    >>> export = export_onnx("my-model", "my-model-onnx", int8=True, check_texts=texts)
+    >>> export.path.name, export.agreement.equal_labels
+    ('model_int8.onnx', 0.998)
+    ```
+    """
+    for module in ("onnx", "onnxruntime", "onnxscript"):
+        import_optional(module)
+    target = _target(Path(path).expanduser(), int8)
+    _check_opset(opset)
+    _check_texts(check_texts, int8)
+    if isinstance(model, (str, PathLike)):
+        model, tokenizer = _load(str(model), tokenizer)
+    twin = _float32_twin(model)
+    _check_tokenizer(tokenizer, twin.config, needed=check_texts is not None)
+    with _staging_folder(target.parent) as folder:
+        proto = _export(twin, opset)
+        _describe(proto, twin.config, tokenizer, "float32")
+        plain = folder / FILE_NAMES[False]
+        _save(proto, plain)
+        difference = _checked_difference(plain, twin, opset)
+        finished, found = plain, None
+        if int8:
+            finished = folder / FILE_NAMES[True]
+            _write_int8(proto, finished, tokenizer, twin)
+            if check_texts is not None:
+                sessions = open_session(plain), open_session(finished)
+                found = agreement(*sessions, check_texts, tokenizer, twin.config)
+        _put_in_place(finished, target, twin.config, tokenizer)
+    return OnnxExport(target, target.stat().st_size, int8, difference, found)
+
+
+def _load(
+    name: str, tokenizer: PreTrainedTokenizerBase | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
+    try:
+        config = AttnLSTMConfig.get_config_dict(name)[0]
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise OSError(f"{name} is no folder of a model, nor one that can be had from the Hub: {reason}") from error
+    _check_kind(config.get("model_type"), config.get("architectures"))
+    model = AttnLSTMForSequenceClassification.from_pretrained(name)
+    # A checkpoint need not have a tokenizer.
+    if tokenizer is None and get_tokenizer_config(name):
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    return model, tokenizer
+
+
+def _check_kind(model_type: str | None, architectures: Sequence[str] | None) -> None:
+    wanted = AttnLSTMForSequenceClassification.__name__
+    if model_type != AttnLSTMConfig.model_type or wanted not in (architectures or [wanted]):
+        found = ", ".join(architectures or [str(model_type)])
+        raise TypeError(f"The model is a {found}: only an {wanted} can be exported.")
+
+
+def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
+    """The model on the CPU, in float32 and in evaluation mode; it shares what it can with the original."""
+    # By name, because code that came with a checkpoint has classes of its own.
+    _check_kind(getattr(getattr(model, "config", None), "model_type", None), [type(model).__name__])
+    values = model.config.to_dict()
+    for key in ("auto_map", "custom_pipelines"):
+        values.pop(key, None)
+    config = AttnLSTMConfig.from_dict(values)
+    config.dtype = torch.float32
+    config.architectures = [AttnLSTMForSequenceClassification.__name__]
+    weights = model.state_dict()
+    size = 4 * sum(tensor.numel() for tensor in weights.values())
+    if size > _MOST_BYTES:
+        raise ValueError(f"The model has {size / 2**30:.1f} GiB of weights in float32: one ONNX file holds 2 GiB.")
+    with torch.device("meta"):
+        twin = AttnLSTMForSequenceClassification(config)
+    weights = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in weights.items()}
+    twin.load_state_dict(weights, assign=True)
+    return twin.requires_grad_(False).eval()
+
+
+def _check_texts(texts: Sequence[str] | None, int8: bool) -> None:
+    if isinstance(texts, str):
+        raise TypeError("check_texts must be a list of texts, not one text.")
+    if texts is not None and not int8:
+        raise ValueError("check_texts are for int8: float32 is always checked against the model.")
+    if texts is not None and not len(texts):
+        raise ValueError("check_texts is empty: give some texts, or leave it out.")
+
+
+def _check_opset(opset: int | None) -> None:
+    newest = import_optional("onnx").defs.onnx_opset_version()
+    if opset is not None and not _OLDEST_OPSET <= opset <= newest:
+        raise ValueError(f"opset must be between {_OLDEST_OPSET} and {newest}, got {opset}.")
+
+
+def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTMConfig, needed: bool) -> None:
+    if tokenizer is None:
+        if needed:
+            raise ValueError("check_texts need a tokenizer, and the model comes without: give tokenizer=.")
+    elif len(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: give "
+            "the tokenizer that belongs to the model."
+        )
+
+
+def _target(path: Path, int8: bool) -> Path:
+    target = path if path.suffix == ".onnx" else path / FILE_NAMES[int8]
+    if any(target.parent.glob("*.safetensors")):
+        raise ValueError(
+            f"The folder {target.parent} holds the checkpoint of a model, with a config.json of its own: export to "
+            f"another, such as {target.parent / 'onnx'}."
+        )
+    if target.is_dir():
+        raise ValueError(f"{target} is a folder: give another name to the file.")
+    return target
+
+
+@contextlib.contextmanager
+def _staging_folder(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` for unfinished files; it goes away, and so does `parent` if nothing came into it."""
+    created = not parent.exists()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(prefix=".export-", dir=parent)
+    except OSError as error:
+        raise OSError(f"The folder {parent} cannot be written: {error.strerror}.") from error
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if created:
+            with contextlib.suppress(OSError):  # not empty: the export is in it
+                parent.rmdir()
+
+
+def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
+    graph = ClassifierGraph(twin).eval()
+    names = ["logits", "attentions"][: 1 + ("attention" in twin.config.poolings)]
+    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
+    # Sizes other than 1, which the exporter would take for fixed.
+    example = torch.zeros(2, 3, dtype=torch.long)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                graph,
+                (example, torch.ones_like(example)),
+                dynamo=True,
+                dynamic_shapes=(free, free),
+                input_names=list(INPUTS),
+                output_names=names,
+                opset_version=opset,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise RuntimeError(f"torch.onnx cannot export the model: {reason}") from error
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's warnings and progress to itself."""
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
+
+
+def _describe(proto: Any, config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, precision: str) -> None:
+    """Say in the file what its user must know, and who made it."""
+    proto.producer_name, proto.producer_version = "hfattnlstm", __version__
+    facts = {
+        "producer": f"hfattnlstm {__version__}",
+        "precision": precision,
+        "labels": json.dumps([config.id2label[index] for index in range(config.num_labels)], ensure_ascii=False),
+        "problem_type": config.problem_type,
+        "pad_token_id": config.pad_token_id,
+        "truncation": config.truncation,
+        "max_length": tokenizer.model_max_length if tokenizer is not None else None,
+    }
+    if facts["max_length"] is not None and facts["max_length"] > NO_MAX_LENGTH:
+        facts["max_length"] = None
+    del proto.metadata_props[:]
+    for key, value in facts.items():
+        if value is not None:
+            proto.metadata_props.add(key=key, value=str(value))
+
+
+def _save(proto: Any, path: Path) -> None:
+    import_optional("onnx").save(proto, str(path))
+
+
+def _checked_difference(path: Path, twin: AttnLSTMForSequenceClassification, opset: int | None) -> float:
+    try:
+        session = open_session(path)
+    except ValueError as error:
+        if opset is None:
+            raise RuntimeError("ONNX Runtime does not take what torch.onnx has written: update both.") from error
+        raise ValueError(f"The installed ONNX Runtime does not run opset {opset}: choose a lower one.") from error
+    difference = largest_difference(session, twin)
+    # Not greater: NaN is none of both.
+    if not difference <= TOLERANCE:
+        raise RuntimeError(
+            f"The exported graph is off by {difference:.2g}, more than {TOLERANCE:.0e}: nothing was written. Please "
+            "report this with the model's config.json."
+        )
+    return difference
+
+
+def _write_int8(
+    proto: Any, path: Path, tokenizer: PreTrainedTokenizerBase | None, twin: AttnLSTMForSequenceClassification
+) -> None:
+    quantize(proto, path)
+    quantized = import_optional("onnx").load(str(path))
+    _describe(quantized, twin.config, tokenizer, "int8")
+    _save(quantized, path)
+    # How far it may be off depends on the weights; that it runs with all kinds of padding does not.
+    if not math.isfinite(largest_difference(open_session(path), twin)):
+        raise RuntimeError("The int8 graph does not give numbers: nothing was written. Export in float32.")
+
+
+def _put_in_place(
+    finished: Path, target: Path, config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None
+) -> None:
+    """Move the file and what belongs to it to where they shall be, the file last."""
+    beside = finished.parent / "beside"
+    beside.mkdir()
+    # Not save_pretrained, which would add the code of the configuration.
+    config.to_json_file(beside / "config.json")
+    if tokenizer is not None:
+        tokenizer.save_pretrained(beside)
+    for item in beside.iterdir():
+        os.replace(item, target.parent / item.name)
+    os.replace(finished, target)

@@ -1,0 +1,274 @@
+"""An exported classifier, run by ONNX Runtime and taken by the pipelines of transformers for a model."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, Pipeline, pipeline
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from .._registration import PIPELINE_TASK
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from .session import open_session
+
+
+class OnnxAttnLSTMForSequenceClassification:
+    """A classifier that [`export_onnx`] has written, for use in place of the model that it was.
+
+    It is called as the model is, and can be given to `pipeline("attention-text-classification", model=…, tokenizer=…)`
+    and `pipeline("text-classification", …)`, with `device="cpu"` on a machine with an accelerator, which it does not
+    use. It cannot be trained, and one instance serves several threads.
+
+    Args:
+        path: The .onnx file.
+        config: The configuration that belongs to it.
+        num_threads: Threads of one call; as many as torch uses when it is called if it is None.
+
+    Attributes:
+        config: The configuration.
+        path: The .onnx file.
+
+    Raises:
+        ImportError: Without ONNX Runtime.
+        ValueError: When the file is damaged, or the configuration is that of another model.
+
+    Example:
+
+    ```python
+    >>> model = OnnxAttnLSTMForSequenceClassification.from_pretrained("my-model-onnx")
+    >>> model(torch.tensor([[5, 6, 7]])).logits.shape
+    torch.Size([1, 2])
+    ```
+    """
+
+    # What pipelines ask of a model.
+    main_input_name = "input_ids"
+    input_modalities = ("text",)
+    device = torch.device("cpu")
+    dtype = torch.float32
+    training = False
+
+    def __init__(self, path: Path, config: AttnLSTMConfig, num_threads: int | None = None):
+        self.config = config
+        self.path = path
+        self.name_or_path = str(path.parent)
+        self._num_threads = num_threads
+        self._sessions: dict[int, Any] = {}
+        self._lock = threading.Lock()
+        self._explains = "attention" in config.poolings
+        outputs = self._session().get_outputs()
+        if outputs[0].shape[1] != config.num_labels or len(outputs) != 1 + self._explains:
+            raise ValueError(f"The config.json beside {path} belongs to another model: export the model again.")
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | PathLike[str], *, num_threads: int | None = None
+    ) -> OnnxAttnLSTMForSequenceClassification:
+        """Load an exported file and the config.json beside it.
+
+        Args:
+            path: The .onnx file, or its folder. Of several files in a folder, model.onnx is taken.
+            num_threads: Threads of one call; as many as torch uses when it is called if it is None.
+
+        Raises:
+            FileNotFoundError: When there is no such file or no config.json beside it.
+            ImportError: Without ONNX Runtime.
+            ValueError: When a file is damaged, or the two do not belong together.
+        """
+        file = find_onnx_file(path)
+        if not (file.parent / "config.json").is_file():
+            raise FileNotFoundError(f"There is no config.json beside {file}: keep the files of an export together.")
+        config = AttnLSTMConfig.from_pretrained(file.parent)
+        return cls(file, config, num_threads)
+
+    def __call__(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        output_attentions: bool | None = None,
+        **kwargs: Any,
+    ) -> SequenceClassifierOutput:
+        """Classify a batch.
+
+        Args:
+            input_ids: (batch, length) token ids.
+            attention_mask: (batch, length) of any dtype; non-zero marks the real tokens. All are real without it.
+            output_attentions: Whether to return the attention weights; the config's `output_attentions` by default.
+
+        Returns:
+            `logits` (batch, num_labels), and on request `attentions`, a tuple of one tensor
+            (batch, heads, 1, length), as from the model itself.
+
+        Raises:
+            ValueError: For inputs of a wrong shape, ids beyond the vocabulary, labels, or `inputs_embeds`.
+        """
+        for name in ("labels", "inputs_embeds"):
+            if kwargs.get(name) is not None:
+                raise ValueError(f"An exported model takes no {name}: use the model that it was exported from.")
+        ids, mask = self._inputs(input_ids, attention_mask)
+        asked = self.config.output_attentions if output_attentions is None else output_attentions
+        names = ["logits", "attentions"] if asked and self._explains else ["logits"]
+        outputs = self._session().run(names, {"input_ids": ids, "attention_mask": mask})
+        logits, *attentions = [torch.from_numpy(output) for output in outputs]
+        return SequenceClassifierOutput(
+            logits=logits, attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None
+        )
+
+    # The pipeline looks at the signature of `forward`.
+    forward = __call__
+
+    def _session(self) -> Any:
+        """The session with the threads of this call: where batches run side by side, each has one."""
+        threads = self._num_threads or torch.get_num_threads()
+        with self._lock:
+            if threads not in self._sessions:
+                self._sessions[threads] = open_session(self.path, threads)
+            return self._sessions[threads]
+
+    def _inputs(self, input_ids: Tensor | None, attention_mask: Tensor | None) -> tuple[np.ndarray, np.ndarray]:
+        if input_ids is None:
+            raise ValueError("Give input_ids.")
+        ids = torch.as_tensor(input_ids).to("cpu", torch.long).numpy()
+        if ids.ndim != 2:
+            raise ValueError(f"input_ids must have 2 dimensions, batch first, got the shape {ids.shape}.")
+        if attention_mask is None:
+            mask = np.ones_like(ids)
+        else:
+            mask = torch.as_tensor(attention_mask).to("cpu", torch.bool).long().numpy()
+        if mask.shape != ids.shape:
+            raise ValueError(
+                f"attention_mask has the shape {mask.shape}, but input_ids has {ids.shape}: they must be equal."
+            )
+        if ids.shape[1] == 0:
+            # As the model does: texts without any token read one that is masked.
+            ids, mask = np.zeros((len(ids), 1), dtype=np.int64), np.zeros((len(ids), 1), dtype=np.int64)
+        if ids.size and not (ids.min() >= 0 and ids.max() < self.config.vocab_size):
+            wrong = ids[(ids < 0) | (ids >= self.config.vocab_size)][0]
+            raise ValueError(
+                f"input_ids holds {wrong}, but the embedding has {self.config.vocab_size} rows: use the tokenizer "
+                "that was exported with the model."
+            )
+        return ids, mask
+
+    def to(self, *args: Any, **kwargs: Any) -> OnnxAttnLSTMForSequenceClassification:
+        """Return the model as it is: it computes on the CPU, wherever its inputs are.
+
+        Raises:
+            ValueError: For another dtype than float32.
+        """
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, torch.dtype) and value != self.dtype:
+                raise ValueError("An exported model computes as its file says, and in no other dtype: leave it out.")
+        return self
+
+    def __deepcopy__(self, memo: dict) -> OnnxAttnLSTMForSequenceClassification:
+        return self
+
+    def eval(self) -> OnnxAttnLSTMForSequenceClassification:
+        """Return the model as it is: it is never in training mode."""
+        return self
+
+    def can_generate(self) -> bool:
+        """Return False: it does not generate text."""
+        return False
+
+    def save_pretrained(self, save_directory: str | PathLike[str], **kwargs: Any) -> None:
+        """Copy the file and write its configuration into a folder."""
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config.to_json_file(folder / "config.json")
+        if folder.resolve() != self.path.parent.resolve():
+            shutil.copyfile(self.path, folder / self.path.name)
+
+
+# Pipelines look the name of the model's class up among those that are registered for the task, and print an error
+# without it. No configuration stands for this class, so it is entered under itself.
+AutoModelForSequenceClassification.register(
+    OnnxAttnLSTMForSequenceClassification, OnnxAttnLSTMForSequenceClassification, exist_ok=True
+)
+
+
+def find_onnx_file(path: str | PathLike[str]) -> Path:
+    """The .onnx file that a path names or that lies in the folder it names.
+
+    Raises:
+        FileNotFoundError: When there is none.
+        ValueError: When there are several and none is called model.onnx.
+
+    Example:
+
+    ```python
+    >>> find_onnx_file("my-model-onnx").name
+    'model.onnx'
+    ```
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    files = sorted(path.glob("*.onnx"))
+    if not files:
+        raise FileNotFoundError(f"The folder {path} has no .onnx file: write one with hfattnlstm export.")
+    if len(files) > 1 and path / "model.onnx" not in files:
+        raise ValueError(f"The folder {path} has several files, {', '.join(f.name for f in files)}: name one.")
+    return path / "model.onnx" if len(files) > 1 else files[0]
+
+
+def is_onnx(path: str | PathLike[str]) -> bool:
+    """Whether a path is an .onnx file, or a folder with one and without the weights of torch.
+
+    Example:
+
+    ```python
+    >>> is_onnx("my-model-onnx"), is_onnx("my-model")
+    (True, False)
+    ```
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return any(path.glob("*.onnx")) and not any(path.glob("*.safetensors"))
+    return path.suffix == ".onnx"
+
+
+def onnx_pipeline(
+    path: str | PathLike[str], *, task: str | None = None, num_threads: int | None = None, **kwargs: Any
+) -> Pipeline:
+    """Make a pipeline of the files that [`export_onnx`] has written.
+
+    Args:
+        path: The .onnx file, or its folder, with the config.json and the tokenizer.
+        task: `"attention-text-classification"` or `"text-classification"`; by default the first, if the model has
+            attention pooling.
+        num_threads: Threads of one call; as many as torch uses when it is called if it is None.
+        kwargs: Passed on to `transformers.pipeline`.
+
+    Raises:
+        FileNotFoundError: When a file is missing.
+        ImportError: Without ONNX Runtime.
+        ValueError: When a file is damaged.
+
+    Example:
+
+    ```python
+    >>> classifier = onnx_pipeline("my-model-onnx")
+    >>> classifier("Not bad at all")
+    [{'label': 'positive', 'score': 0.94, 'attention': [{'text': 'Not', 'start': 0, 'end': 3, 'weight': 0.41}, ...]}]
+    ```
+    """
+    model = OnnxAttnLSTMForSequenceClassification.from_pretrained(path, num_threads=num_threads)
+    folder = model.path.parent
+    if kwargs.get("tokenizer") is None:
+        if not (folder / "tokenizer.json").is_file():
+            raise FileNotFoundError(f"There is no tokenizer.json beside {model.path}: give tokenizer=.")
+        kwargs["tokenizer"] = AutoTokenizer.from_pretrained(folder)
+    if task is None:
+        task = PIPELINE_TASK if "attention" in model.config.poolings else "text-classification"
+    return pipeline(task, model=model, **{"device": "cpu", **kwargs})

@@ -1,0 +1,76 @@
+"""ONNX Runtime, which is an optional dependency: imported when it is first needed."""
+
+from __future__ import annotations
+
+import importlib
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+
+INPUTS = ("input_ids", "attention_mask")
+# ONNX Runtime's level for errors that end the process; lesser ones are raised, and need not be printed as well.
+_FATAL = 4
+
+
+def import_optional(name: str) -> ModuleType:
+    """Import a module of the extra `onnx`.
+
+    Raises:
+        ImportError: Says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.split(".")[0]
+        raise ImportError(f"This needs {package}, which is not installed: pip install 'hfattnlstm[onnx]'.") from error
+
+
+def open_session(path: str | PathLike[str], num_threads: int | None = None) -> Any:
+    """Load an exported classifier into ONNX Runtime, on the CPU.
+
+    Args:
+        path: The .onnx file.
+        num_threads: Threads of one call; as many as torch uses when it is None.
+
+    Returns:
+        An `onnxruntime.InferenceSession`.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ImportError: Without ONNX Runtime.
+        ValueError: When the file is damaged, or no classifier that this package has exported.
+
+    Example:
+
+    ```python
+    >>> session = open_session("my-model-onnx/model.onnx")
+    >>> [output.name for output in session.get_outputs()]
+    ['logits', 'attentions']
+    ```
+    """
+    onnxruntime = import_optional("onnxruntime")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    if num_threads is not None and num_threads < 1:
+        raise ValueError(f"num_threads must be at least 1, got {num_threads}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads or torch.get_num_threads()
+    # Threads that wait by spinning take the cores from the tokenizer, and from other sessions.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _FATAL
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the exceptions of ONNX Runtime have no common class of their own
+        raise ValueError(
+            f"ONNX Runtime cannot load {path}, which is damaged or no ONNX file: export it again."
+        ) from error
+    names = {entry.name for entry in session.get_inputs()}
+    if names != set(INPUTS) or session.get_outputs()[0].name != "logits":
+        raise ValueError(
+            f"{path} takes {', '.join(sorted(names))}: give a file that hfattnlstm.deploy.export_onnx has written."
+        )
+    return session

@@ -1,0 +1,114 @@
+"""`hfattnlstm export`: a trained model as an ONNX file, from the command line."""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from transformers.utils import logging
+
+from .data.loading import read_text_column
+from .deploy.onnx_check import Agreement
+from .deploy.onnx_export import OnnxExport, export_onnx
+
+
+def export(arguments: Sequence[str]) -> int:
+    """Export a model and print what was written and found out.
+
+    Args:
+        arguments: The command line after `hfattnlstm export`; see its `--help`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ValueError: For a file or a flag that cannot be used.
+
+    Example:
+
+    ```python
+    >>> export(["my-model", "--int8", "--check_texts", "reviews.csv"])
+    Wrote my-model-onnx/model_int8.onnx, 4.2 MB
+    float32 differs from the model by at most 4.8e-07
+    int8 and float32 agree on the labels of 99.80% of 1,000 texts; probabilities differ by at most 0.0085
+    0
+    ```
+    """
+    parsed = _parser().parse_args(arguments)
+    if parsed.text_column and not parsed.check_texts:
+        raise ValueError("--text_column names a column of --check_texts: give both.")
+    texts = read_text_column(parsed.check_texts, parsed.text_column) if parsed.check_texts else None
+    with _no_progress_bars():
+        result = export_onnx(
+            parsed.model,
+            parsed.output or _default_output(parsed.model),
+            int8=parsed.int8,
+            check_texts=texts,
+            opset=parsed.opset,
+        )
+    print(_report(result))
+    if result.warning:
+        print(f"hfattnlstm export: {result.warning}", file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "hfattnlstm export", description="Write a model as one ONNX file, and check that it computes the same."
+    )
+    parser.add_argument("model", help="folder or Hub name of a trained model")
+    parser.add_argument("--output", help="folder, or file that ends in .onnx; MODEL-onnx without")
+    parser.add_argument("--int8", action="store_true", help="smaller and faster, with nearly the same answers")
+    parser.add_argument(
+        "--check_texts",
+        help="csv, tsv, json lines or parquet file with real texts, to count the labels that int8 changes",
+    )
+    parser.add_argument("--text_column", help="column with the texts; found by its name without")
+    parser.add_argument("--opset", type=int, help="version of ONNX's operators, 18 or later; torch's choice without")
+    return parser
+
+
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Without those of loading a model, which takes no time."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _default_output(model: str) -> Path:
+    """Beside a folder; in the working directory for a model on the Hub."""
+    path = Path(model).expanduser()
+    if not path.is_dir():
+        return Path(f"{path.name}-onnx")
+    path = path.resolve() if path.name in ("", "..") else path
+    return path.with_name(f"{path.name}-onnx")
+
+
+def _report(result: OnnxExport) -> str:
+    lines = [
+        f"Wrote {result.path}, {result.num_bytes / 1e6:.1f} MB",
+        f"float32 differs from the model by at most {result.largest_difference:.1e}",
+    ]
+    if result.agreement is not None:
+        lines.append(_describe(result.agreement))
+    elif result.int8:
+        lines.append("The share of labels that int8 and float32 agree on was not measured: give --check_texts")
+    return "\n".join(lines)
+
+
+def _describe(found: Agreement) -> str:
+    if found.equal_labels is None:
+        return f"int8 and float32 differ by at most {found.largest_difference:.2g} on {found.num_texts:,} texts"
+    return (
+        f"int8 and float32 agree on the labels of {found.equal_labels:.2%} of {found.num_texts:,} texts; "
+        f"probabilities differ by at most {found.largest_difference:.2g}"
+    )

@@ -1,0 +1,57 @@
+"""Small random models, a tokenizer for them, and batches with every kind of padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
+
+
+WORDS = ["[PAD]", "[UNK]", "a", "all", "at", "bad", "film", "good", "is", "not", "the"]
+# Some that are not ASCII.
+LABELS = {0: "schlecht", 1: "gut", 2: "größer"}
+TEXTS = ["a good film", "bad bad film", "", "not a good film", "good", "the film is not bad at all"] * 5
+# Sizes that no export uses for its example.
+SHAPES = [(1, 1), (1, 8), (5, 1), (4, 3), (6, 11)]
+
+
+def random_model(**options: Any) -> PreTrainedModel:
+    """A model whose parameters are all random, biases too, so that none can be overlooked."""
+    torch.manual_seed(0)
+    config = AttnLSTMConfig(**{"vocab_size": 30, "embedding_size": 8, "hidden_size": 12, **options})
+    model = AttnLSTMForSequenceClassification(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.5)
+    return model.eval()
+
+
+def word_tokenizer() -> PreTrainedTokenizerFast:
+    backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16)
+
+
+def padded_batches() -> Iterator[dict[str, torch.Tensor]]:
+    """Padding on the right, on the left, in holes, and in place of a whole text."""
+    generator = torch.Generator().manual_seed(1)
+    for batch, length in SHAPES:
+        positions, real = torch.arange(length), torch.randint(1, length + 1, (batch, 1), generator=generator)
+        holes = torch.rand(batch, length, generator=generator) < 0.6
+        empty = holes.clone()
+        empty[0] = False
+        for mask in (positions < real, positions >= length - real, holes, empty):
+            ids = torch.randint(30, (batch, length), generator=generator)
+            yield {"input_ids": ids, "attention_mask": mask.long()}
+
+
+def torch_outputs(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    explains = "attention" in model.config.poolings
+    with torch.no_grad():
+        outputs = model(**batch, output_attentions=explains)
+    return [outputs.logits, outputs.attentions[-1].squeeze(2)] if explains else [outputs.logits]
