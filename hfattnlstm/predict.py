@@ -18,6 +18,7 @@ from transformers import AutoConfig, Pipeline, pipeline
 
 from ._registration import PIPELINE_TASK
 from .data.loading import read_text_column
+from .deploy.onnx_model import is_onnx, onnx_pipeline
 from .modeling.compute_dtype import DTYPES
 from .terminal import bold, printable, shade_words
 
@@ -83,7 +84,7 @@ def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("hfattnlstm predict", description="Label texts and show the attention on words.")
-    parser.add_argument("model", help="folder or Hub name of a trained model")
+    parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
     parser.add_argument("texts", nargs="*", help="texts; without them --file, or lines of standard input")
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
     parser.add_argument("--text_column", help="column with the texts; found by its name without")
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _pipeline(parsed: argparse.Namespace) -> Pipeline:
+    if is_onnx(parsed.model):
+        return onnx_pipeline(parsed.model)
     trust = parsed.trust_remote_code or None
     config = AutoConfig.from_pretrained(parsed.model, trust_remote_code=trust)
     explains = "attention" in getattr(config, "poolings", ())

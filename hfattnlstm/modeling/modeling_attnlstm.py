@@ -19,7 +19,7 @@ from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import AttnLSTMEmbeddings
 from .losses import classification_loss
-from .recurrence import AttnLSTMEncoder, AttnLSTMLayer, DirectionMerge, reading_order
+from .recurrence import AttnLSTMEncoder, AttnLSTMLayer, DirectionMerge, full_reading_order, reading_order
 from .word_vectors import WordVectorCoverage, copy_word_vectors
 
 
@@ -215,7 +215,8 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             input_ids, inputs_embeds, attention_mask = _one_masked_token(self.config, input_ids, inputs_embeds)
             given = input_ids if inputs_embeds is None else inputs_embeds
         mask = _boolean_mask(attention_mask, given)
-        order = reading_order(mask, in_order=True if attention_mask is None else None)
+        full = attention_mask is None
+        order = full_reading_order(*mask.shape, mask.device) if full else reading_order(mask)
 
         embedded = self.embeddings(input_ids, inputs_embeds)
         states, final_state = self.encoder(embedded, order)

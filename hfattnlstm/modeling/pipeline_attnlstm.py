@@ -224,13 +224,13 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         return self._encoders[key](inputs)
 
     def _collate(self, encoded: list[EncodedText]) -> dict[str, torch.Tensor]:
-        length = max(len(text.input_ids) for text in encoded)
-        ids = np.full((len(encoded), length), self.model.config.pad_token_id or 0, dtype=np.int64)
-        mask = np.zeros((len(encoded), length), dtype=bool)
-        for row, text in enumerate(encoded):
-            ids[row, : len(text.input_ids)] = text.input_ids
-            mask[row, : len(text.input_ids)] = True
-        return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        lengths = np.array([len(text.input_ids) for text in encoded])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(mask.shape, self.model.config.pad_token_id or 0, dtype=np.int64)
+        ids[mask] = np.concatenate([text.input_ids for text in encoded])
+        inputs = {"input_ids": torch.from_numpy(ids)}
+        # Without padding the model has less to do.
+        return inputs if mask.all() else inputs | {"attention_mask": torch.from_numpy(mask)}
 
     def get_inference_context(self) -> Callable[[], Any]:
         return torch.inference_mode
@@ -254,6 +254,9 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
 
     def _choose_dtype(self, encoded: list[EncodedText]) -> str:
         own = dtype_name(self.model.dtype)
+        # A model that runs elsewhere, such as in ONNX Runtime, has the dtype that it has.
+        if not isinstance(self.model, torch.nn.Module):
+            return own
         if own != "float32" or not has_fast_bfloat16(self.device):
             return own
         inputs = self._collate(encoded)
@@ -325,12 +328,13 @@ def attention_entries(
 
 def _first_tokens(words: list[int | None]) -> list[int]:
     """Positions where a new word begins."""
-    return [0, *(place for place, (word, before) in enumerate(zip(words[1:], words), 1) if word != before)]
+    ids = np.array(words)
+    return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]
 
 
 def _entries(text: str, spans: list[tuple[int, int]], weights: list[float]) -> list[dict[str, Any]]:
     words = [text[start:end] for start, end in spans]
-    if any(word[:1].isspace() for word in words):
+    if any([word[:1].isspace() for word in words]):  # noqa: C419 (half the time)
         # Some tokenizers count the space before a word as a part of it.
         words = [word.lstrip() for word in words]
         spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]

@@ -27,7 +27,7 @@ class ReadingOrder(NamedTuple):
         backward: Row of the k-th real token from the end.
         backward_back: Inverse of `backward`.
         last: (batch,) row that holds the state after the whole text, in either direction's order.
-        mask: Boolean (batch, length), True on real tokens.
+        mask: Boolean (batch, length), True on real tokens; None where all of them are.
     """
 
     forward: Tensor | None
@@ -35,15 +35,29 @@ class ReadingOrder(NamedTuple):
     backward: Tensor
     backward_back: Tensor
     last: Tensor
-    mask: Tensor
+    mask: Tensor | None
 
 
-def reading_order(mask: Tensor, in_order: bool | None = None) -> ReadingOrder:
-    """Compute the [`ReadingOrder`] of a batch.
+def full_reading_order(batch: int, length: int, device: torch.device) -> ReadingOrder:
+    """The [`ReadingOrder`] of a batch without padding.
+
+    Example:
+
+    ```python
+    >>> full_reading_order(1, 3, torch.device("cpu")).backward
+    tensor([2, 1, 0])
+    ```
+    """
+    rows = torch.arange(length * batch, device=device).view(length, batch)
+    backward = rows.flip(0).flatten()
+    return ReadingOrder(None, None, backward, backward, rows[-1], None)
+
+
+def reading_order(mask: Tensor) -> ReadingOrder:
+    """Compute the [`ReadingOrder`] of a batch with padding.
 
     Args:
         mask: Boolean (batch, length), True on real tokens.
-        in_order: Whether every text is known to stand at the front of its row; found out where it is cheap without.
 
     Example:
 
@@ -53,8 +67,6 @@ def reading_order(mask: Tensor, in_order: bool | None = None) -> ReadingOrder:
     (tensor([1, 2, 0]), tensor([2, 1, 0]))
     ```
     """
-    if in_order is None:
-        in_order = _is_seen_in_order(mask)
     batch = mask.shape[0]
     count = mask.sum(1, keepdim=True)
     # As integers, because ONNX has no running sum of booleans.
@@ -63,7 +75,7 @@ def reading_order(mask: Tensor, in_order: bool | None = None) -> ReadingOrder:
     backward_back = torch.where(mask, count - 1 - rank, behind)
     backward = _invert(backward_back)
     forward = forward_back = None
-    if not in_order:
+    if not _is_seen_in_order(mask):
         place = torch.where(mask, rank, behind)
         forward, forward_back = _as_rows(_invert(place)), _as_rows(place)
     row = torch.arange(batch, device=mask.device)
@@ -139,8 +151,10 @@ class AttnLSTMLayer(PicklableCapture, GradientCheckpointingLayer):
             states, final = self.merge(states, backward[0]), self.merge(final, backward[1])
         if self.residual:
             states = states + inputs
-        states = _zero_where(~order.mask.t()[..., None], states).transpose(0, 1)
-        return states, _zero_where(~order.mask.any(1)[:, None], final)
+        if order.mask is not None:
+            states = _zero_where(~order.mask.t()[..., None], states)
+            final = _zero_where(~order.mask.any(1)[:, None], final)
+        return states.transpose(0, 1), final
 
 
 def _zero_where(mask: Tensor, states: Tensor) -> Tensor:
