@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from .modeling.pipeline_attnlstm import AttnLSTMTextClassificationPipeline
     from .modeling.word_vectors import WordVectorCoverage
+    from .training.lazy_adamw import LazyAdamW
     from .training.trainer import AttnLSTMTrainer
 
 # Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
@@ -44,6 +45,7 @@ _HOME = {
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTextClassificationPipeline": "modeling.pipeline_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
+    "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "WordVectorCoverage": "modeling.word_vectors",
     "describe_labels": "data.loading",
