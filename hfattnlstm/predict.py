@@ -47,7 +47,7 @@ def predict(arguments: Sequence[str]) -> int:
     0
     ```
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = _parser().parse_intermixed_args(arguments)
     if parsed.texts and parsed.file:
         raise ValueError("Give texts or --file, not both.")
     classifier = _pipeline(parsed)

@@ -106,7 +106,7 @@ def test_same_texts_gives_all_the_texts_of_the_slowest():
     clock = FakeTime()
     candidates = [
         clock.candidate("fast", lambda _: 0.01, least=8),
-        clock.candidate("slow", lambda _: 0.05, least=4),
+        clock.candidate("slow", lambda _: 0.045, least=4),
     ]
     measured = run(clock, candidates, same_texts=True)
     assert {times.texts for times in measured.by_name.values()} == {20}
