@@ -12,7 +12,7 @@ import torch
 
 # What one core reads fastest, with the embedding and the hidden size at their defaults: the gates of a time step stay
 # in its cache, and there are enough rows for the matrix product to be efficient.
-TOKENS_IN_BATCH = 12_800
+TOKENS_IN_BATCH = 6_400
 TEXTS_IN_BATCH = 256
 # Below this, a batch costs more to begin than it gains by running beside another one.
 FEWEST_TOKENS = 1_600
