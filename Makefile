@@ -7,7 +7,11 @@ PIP_INSTALL = $(VENV)/bin/pip install --quiet $(if $(CONSTRAINTS),--constraint $
 
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help quickstart test quality style clean
+# What `make bench` measures, and how: `make bench TABLE=inference BENCH_FLAGS=--quick`.
+TABLE ?= all
+BENCH_FLAGS ?=
+
+.PHONY: help quickstart test bench quality style clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
@@ -18,6 +22,9 @@ quickstart: $(VENV)/installed  ## Train a small classifier, save and reload it, 
 
 test: $(VENV)/installed-dev  ## Run the tests; nothing needs the network
 	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
+
+bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TABLE=inference BENCH_FLAGS=--quick)
+	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)
 
 quality: $(VENV)/installed-dev  ## Check the style without changing anything
 	$(VENV)/bin/ruff check .
@@ -39,4 +46,11 @@ $(VENV)/installed: pyproject.toml $(wildcard $(CONSTRAINTS))
 $(VENV)/installed-dev: $(VENV)/installed
 	@echo "Installing the tools for tests and style."
 	$(PIP_INSTALL) --editable ".[dev]"
+	@touch $@
+
+# flair asks for an older transformers than ours, and runs with ours nevertheless.
+$(VENV)/installed-bench: $(VENV)/installed benchmarks/flair-requirements.txt
+	@echo "Installing the libraries that the benchmarks compare with."
+	$(PIP_INSTALL) --editable ".[bench]"
+	$(PIP_INSTALL) --no-deps --requirement benchmarks/flair-requirements.txt
 	@touch $@
