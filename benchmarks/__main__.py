@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from .machine import describe_machine, usable_cores, versions
 from .options import Options
 from .table import Table, as_markdown, as_text
+from .timing import reason
 
 
 TABLES = {
@@ -50,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tables; 0 on success, 2 after a mistake that is told in one sentence on standard error."""
+    """Run the tables; 0 on success, 1 if one failed, 2 after a mistake that is told in one sentence."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _make_parser()
     parsed = parser.parse_args(arguments)
@@ -69,16 +70,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     _hush()
     torch.set_num_threads(options.threads)
     record = _record(arguments, options)
-    tables = []
-    try:
-        for name in names:
-            table = _run(name, options)
-            tables.append(table)
-            _write(parsed, record, tables, plots[name])
-            print(f"\n{as_text(table)}\n", flush=True)
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    tables: list[Table] = []
+    failed = False
+    for name in names:
+        try:
+            tables.append(_run(name, options))
+        except KeyboardInterrupt:
+            return 130
+        # The tables after it may well work.
+        except Exception as error:
+            _report(f"{name} failed, {reason(error)}")
+            failed = True
+            continue
+        _write(parsed, record, tables, plots[name])
+        print(f"\n{as_text(tables[-1])}\n", flush=True)
+    return 1 if failed else 0
 
 
 def _make_parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
+from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
@@ -64,6 +65,50 @@ def test_json_lines_have_the_attention(model: str, capsys: pytest.CaptureFixture
     assert record["text"] == "a good film"
     assert [entry["text"] for entry in record["attention"]] == ["a", "good", "film"]
     assert sum(entry["weight"] for entry in record["attention"]) == pytest.approx(1)
+
+
+def test_a_dtype_a_batch_size_and_texts_after_flags(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {}
+    for dtype in ("float32", "auto", "bfloat16"):
+        assert (
+            main(["predict", model, "--dtype", dtype, "--batch_size", "1", "--format", "json", "good", "a film"]) == 0
+        )
+        scores[dtype] = [record["score"] for record in _records(capsys.readouterr().out)]
+    assert len(scores["float32"]) == 2
+    assert scores["bfloat16"] == pytest.approx(scores["float32"], abs=0.02)
+    assert scores["bfloat16"] != scores["float32"]
+
+
+def test_a_dtype_is_for_models_with_attention(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", _save(tmp_path, "max"), "good", "--dtype", "float32"]) == 2
+    assert "--dtype is for models with attention pooling" in capsys.readouterr().err
+
+
+def test_an_exported_model(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", model, "--output", str(tmp_path / "onnx")]) == 0
+    capsys.readouterr()
+    assert main(["predict", model, "a good film", "--format", "json"]) == 0
+    expected = _records(capsys.readouterr().out)[0]
+    for exported in (tmp_path / "onnx", tmp_path / "onnx" / "model.onnx"):
+        assert main(["predict", str(exported), "a good film", "--format", "json"]) == 0
+        record = _records(capsys.readouterr().out)[0]
+        assert record["label"] == expected["label"]
+        assert record["score"] == pytest.approx(expected["score"], abs=1e-5)
+        assert [entry["text"] for entry in record["attention"]] == ["a", "good", "film"]
+
+
+def test_a_bar_for_long_work_on_a_terminal(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = []
+    monkeypatch.setattr("hfattnlstm.predict.tqdm", lambda **options: bars.append(options) or tqdm(**options))
+    (tmp_path / "texts.csv").write_text("text\ngood\nbad\n", encoding="utf-8")
+    for output in (["--output", str(tmp_path / "labels.tsv")], []):
+        assert main(["predict", model, "--file", str(tmp_path / "texts.csv"), *output]) == 0
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    assert main(["predict", model, "good"]) == 0
+    assert [bar["disable"] for bar in bars] == [None, None, True]
+    assert [bar["total"] for bar in bars] == [2, 2, 1]
 
 
 def test_top_k(model: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ the embedding, activation functions and the optimiser count for nothing, so they
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,9 @@ def run(options: Options) -> Table:
     table = Table("limit", "The limit", COLUMNS, notes=list(NOTES), chart=chart)
     kinds = ("reviews",) if options.main else ("reviews", "sentences")
     vocab_size = configurations(options)[0].vocab_size
+    if options.only:
+        # Without them there is no limit.
+        options = replace(options, only=(*options.only, _SQUARE))
     for kind in kinds:
         configuration = Configuration(kind, vocab_size=vocab_size)
         workload = options.workload(kind)

@@ -34,8 +34,8 @@ NOTES = [
     "in torch but flair's; ours updates only the rows of the embedding in use, with the same result, as its Trainer "
     "does), with 32 texts; the batches were made before.",
     "The recurrent models have the same embedding, width, dropout and additive attention; flair's has no attention.",
-    f"DistilBERT has random weights and batches of {DISTILBERT_BATCH}, padded to their longest text; its texts are "
-    "the same tokens, without [CLS] and [SEP].",
+    f"DistilBERT has random weights and batches of {DISTILBERT_BATCH} in random order, padded to their longest text; "
+    "its texts are the same tokens, without [CLS] and [SEP]. flair and Keras have random order, too.",
     "Keras runs on the first of JAX, TensorFlow and torch that is installed, with the threads that it chooses itself; "
     "its batches are padded to a multiple of 64 tokens, because every length is compiled. fastText: time of a text in "
     "one epoch, on all cores.",

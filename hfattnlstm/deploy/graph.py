@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..modeling.attention import NORMALIZERS, GeneralScore
 from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
-from ..modeling.recurrence import AttnLSTMLayer
+from ..modeling.recurrence import AttnLSTMLayer, gates_of_onnx
 
 
 # Added to what must not be the largest. Not the lowest number, which could overflow.
@@ -105,9 +105,9 @@ class _LayerGraph(nn.Module):
         self.residual = layer.residual
         # Joined states are only another shape of what the operator returns.
         self.merge = layer.merge if layer.merge is not None and layer.merge.kind != "concat" else None
-        self.register_buffer("weight_in", torch.stack([_gates_in_order(lstm.weight_ih_l0) for lstm in lstms]))
-        self.register_buffer("weight_back", torch.stack([_gates_in_order(lstm.weight_hh_l0) for lstm in lstms]))
-        biases = [torch.cat([_gates_in_order(lstm.bias_ih_l0), _gates_in_order(lstm.bias_hh_l0)]) for lstm in lstms]
+        self.register_buffer("weight_in", torch.stack([gates_of_onnx(lstm.weight_ih_l0) for lstm in lstms]))
+        self.register_buffer("weight_back", torch.stack([gates_of_onnx(lstm.weight_hh_l0) for lstm in lstms]))
+        biases = [torch.cat([gates_of_onnx(lstm.bias_ih_l0), gates_of_onnx(lstm.bias_hh_l0)]) for lstm in lstms]
         self.register_buffer("bias", torch.stack(biases))
 
     def forward(self, inputs: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:
@@ -129,12 +129,6 @@ class _LayerGraph(nn.Module):
         if self.residual:
             states = states + (inputs.transpose(0, 1) if batch_first else inputs)
         return states, final
-
-
-def _gates_in_order(weight: Tensor) -> Tensor:
-    """From torch's input, forget, cell, output to ONNX's input, output, forget, cell."""
-    enter, forget, cell, leave = weight.detach().chunk(4)
-    return torch.cat([enter, leave, forget, cell])
 
 
 def _place_in_order(mask: Tensor, count: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
-from ..modeling.text_inputs import TextEncoder
+from ..modeling.text_inputs import TextEncoder, pad_ids
 
 
 TOLERANCE = 1e-5
@@ -34,6 +36,12 @@ class Agreement:
     num_texts: int
     equal_labels: float | None
     largest_difference: float
+
+
+def vocabulary_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What tells a tokenizer from one that was trained anew: a digest of its tokens and their ids."""
+    tokens = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
 
 
 def largest_difference(session: Any, model: AttnLSTMForSequenceClassification) -> float:
@@ -112,14 +120,8 @@ def agreement(
 def _batches(encoded: Iterable[list[int]], pad_token_id: int) -> Iterator[dict[str, np.ndarray]]:
     rows = sorted(encoded, key=len)
     for start in range(0, len(rows), BATCH_SIZE):
-        batch = rows[start : start + BATCH_SIZE]
-        # A text can be empty, a batch cannot.
-        ids = np.full((len(batch), max(1, len(batch[-1]))), pad_token_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(batch):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
-        yield {"input_ids": ids, "attention_mask": mask}
+        ids, mask = pad_ids(rows[start : start + BATCH_SIZE], pad_token_id)
+        yield {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
 
 
 def _probabilities(logits: np.ndarray, config: AttnLSTMConfig) -> np.ndarray:

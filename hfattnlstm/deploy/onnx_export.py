@@ -25,7 +25,7 @@ from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .graph import ClassifierGraph
-from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference
+from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
 from .quantization import quantize
 from .session import INPUTS, import_optional, open_session
 
@@ -288,6 +288,7 @@ def _describe(proto: Any, config: AttnLSTMConfig, tokenizer: PreTrainedTokenizer
         "pad_token_id": config.pad_token_id,
         "truncation": config.truncation,
         "max_length": tokenizer.model_max_length if tokenizer is not None else None,
+        "vocabulary": vocabulary_hash(tokenizer) if tokenizer is not None else None,
     }
     if facts["max_length"] is not None and facts["max_length"] > NO_MAX_LENGTH:
         facts["max_length"] = None

@@ -11,11 +11,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, Pipeline, pipeline
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    Pipeline,
+    PreTrainedTokenizerBase,
+    pipeline,
+)
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .._registration import PIPELINE_TASK
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from .onnx_check import vocabulary_hash
 from .session import open_session
 
 
@@ -87,6 +94,24 @@ class OnnxAttnLSTMForSequenceClassification:
             raise FileNotFoundError(f"There is no config.json beside {file}: keep the files of an export together.")
         config = AttnLSTMConfig.from_pretrained(file.parent)
         return cls(file, config, num_threads)
+
+    def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Make sure that a tokenizer is the one that was exported with the file.
+
+        A later export into the same folder brings its own, and leaves the other file of the folder as it was.
+
+        Raises:
+            ValueError: When it has other tokens.
+        """
+        expected = self._session().get_modelmeta().custom_metadata_map.get("vocabulary")
+        if expected is not None and expected != vocabulary_hash(tokenizer):
+            raise ValueError(
+                f"The tokenizer beside {self.path} is not the one that the file was exported with: export it again."
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The sessions stay where they are.
+        return type(self), (self.path, self.config, self._num_threads)
 
     def __call__(
         self,
@@ -269,6 +294,7 @@ def onnx_pipeline(
         if not (folder / "tokenizer.json").is_file():
             raise FileNotFoundError(f"There is no tokenizer.json beside {model.path}: give tokenizer=.")
         kwargs["tokenizer"] = AutoTokenizer.from_pretrained(folder)
+        model.check_tokenizer(kwargs["tokenizer"])
     if task is None:
         task = PIPELINE_TASK if "attention" in model.config.poolings else "text-classification"
     return pipeline(task, model=model, **{"device": "cpu", **kwargs})

@@ -22,6 +22,11 @@ class PooledStates(NamedTuple):
 # (batch, hidden); they return (length, batch, heads).
 
 
+def _tanh(values: Tensor) -> Tensor:
+    """In place where no gradient can need the old values."""
+    return torch.tanh(values) if torch.is_grad_enabled() else values.tanh_()
+
+
 class AdditiveScore(nn.Module):
     """vᵀtanh(Wh+b), with one v a head (Bahdanau et al., 2015; several heads after Lin et al., 2017)."""
 
@@ -32,7 +37,7 @@ class AdditiveScore(nn.Module):
         self.vector = nn.Linear(width, config.num_attention_heads, bias=False)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return self.vector(self.projection(states).tanh_())
+        return self.vector(_tanh(self.projection(states)))
 
 
 class LinearScore(nn.Module):
@@ -43,7 +48,7 @@ class LinearScore(nn.Module):
         self.projection = nn.Linear(config.hidden_size, config.num_attention_heads)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return self.projection(states).tanh_()
+        return _tanh(self.projection(states))
 
 
 class DotScore(nn.Module):

@@ -66,9 +66,8 @@ class BatchWorkers:
     """
 
     def __init__(self, device: torch.device):
-        self._device = device
         self._pool: ThreadPoolExecutor | None = None
-        self.count = _threads_of_torch() if device.type == "cpu" else 1
+        self.count = torch.get_num_threads() if device.type == "cpu" else 1
 
     def __enter__(self) -> BatchWorkers:
         return self
@@ -77,44 +76,36 @@ class BatchWorkers:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
-            _give_back_threads()
 
     def start(self, jobs: Sequence[Callable[[], Any]]) -> list[Callable[[], Any]]:
         """Begin with the jobs; each returned function waits for the result of one."""
         if self.count == 1 or (len(jobs) < 2 and self._pool is None):
             return list(jobs)
         if self._pool is None:
-            _borrow_threads()
-            self._pool = ThreadPoolExecutor(
-                self.count, "batch-worker", initializer=torch.set_num_threads, initargs=(1,)
-            )
+            self._pool = _single_threaded_pool(self.count)
         futures: list[Future] = [self._pool.submit(job) for job in jobs]
         return [future.result for future in futures]
 
 
-# `torch.set_num_threads(1)` in a worker holds for that thread and for threads that begin later, and it is what
-# `torch.get_num_threads` then says. So the number that the user set is kept here while there are workers.
-_lock = threading.Lock()
-_borrowers = 0
-_users_threads = 1
+# What `torch.set_num_threads` sets holds for the calling thread, and for all threads that use torch for the first time
+# later. So nobody else may be given workers while some are being started.
+_starting = threading.Lock()
 
 
-def _threads_of_torch() -> int:
-    with _lock:
-        return _users_threads if _borrowers else torch.get_num_threads()
+def _single_threaded_pool(workers: int) -> ThreadPoolExecutor:
+    """Threads with one thread of torch each; what torch does in all others stays as it is."""
+    started = threading.Barrier(workers + 1)
+    pool = ThreadPoolExecutor(workers, initializer=_use_one_thread)
+    with _starting:
+        users_threads = torch.get_num_threads()
+        for _ in range(workers):
+            pool.submit(started.wait)
+        started.wait()
+        torch.set_num_threads(users_threads)
+    return pool
 
 
-def _borrow_threads() -> None:
-    global _borrowers, _users_threads
-    with _lock:
-        if not _borrowers:
-            _users_threads = torch.get_num_threads()
-        _borrowers += 1
-
-
-def _give_back_threads() -> None:
-    global _borrowers
-    with _lock:
-        _borrowers -= 1
-        if not _borrowers:
-            torch.set_num_threads(_users_threads)
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    # Else the thread would take over the number for new threads with its first computation.
+    torch.get_num_threads()

@@ -17,12 +17,14 @@ from transformers.utils import logging
 
 from .batch_workers import BatchWorkers, plan_batches
 from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
-from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts
+from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts, pad_ids
 
 
 LEVELS = ("word", "token")
-# Texts read ahead and sorted by length: enough that a batch has little padding, few enough to stream.
+# Texts read ahead and sorted by length: enough that a batch has little padding, few enough to stream. The first window
+# of a stream is smaller, and each has twice as many as the one before: the first results come soon.
 WINDOW_TEXTS = 1024
+FIRST_WINDOW_TEXTS = 32
 WINDOW_CHARACTERS = 4_000_000
 # With dtype "auto", how many of the first texts are compared.
 TEXTS_TO_COMPARE = 32
@@ -59,7 +61,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         truncation: `"head"`, `"tail"` or `"head_tail"`, the part of a long text that is read; the config's by default.
         max_length: Tokens that are read of a text; the tokenizer's `model_max_length` by default.
         dtype: `"float32"`, `"bfloat16"` or `"float16"` to compute in; `"auto"` for bfloat16 where the processor is
-            faster in it and the first texts get the same answers; the model's own by default. In a call only.
+            faster in it and the first texts get the same answers; the model's own by default. In a call only. The
+            choice is made, and the weights are converted, once: make a new pipeline after training on.
         batch_size: Most texts in a batch; without it, as many as fit into the processor's cache.
         progress_bar: Whether to show one: by default in a terminal, for a list that takes longer than two seconds.
         top_k, function_to_apply: As in the stock pipeline.
@@ -107,7 +110,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             )
         self._encoders: dict[tuple[int | None, str], TextEncoder] = {}
         self._models: dict[str, PreTrainedModel] = {}
-        self._auto_dtype: str | None = None
+        self._takes_bfloat16: bool | None = None
 
     def _sanitize_parameters(
         self,
@@ -166,16 +169,22 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         if isinstance(inputs, (bytes, bytearray)) or not (sized or isinstance(inputs, Iterable)):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
         texts = inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))
-        stream = self._stream(texts, size, *parameters)
+        stream = self._stream(texts, size, *parameters, first=WINDOW_TEXTS if sized else FIRST_WINDOW_TEXTS)
         if isinstance(inputs, Sequence):
             return list(_with_progress(stream, len(inputs), parameters[1].get("progress_bar")))
         return _with_progress(stream, None, True) if parameters[1].get("progress_bar") else stream
 
     def _stream(
-        self, texts: Iterable[str], batch_size: int | None, preprocess: dict, forward: dict, postprocess: dict
+        self,
+        texts: Iterable[str],
+        batch_size: int | None,
+        preprocess: dict,
+        forward: dict,
+        postprocess: dict,
+        first: int = FIRST_WINDOW_TEXTS,
     ) -> Iterator[Any]:
         """Results in the order of the texts, window by window; while one is computed, the next one is tokenised."""
-        windows = _windows(_only_text(text) if isinstance(text, dict) else text for text in texts)
+        windows = _windows((_only_text(text) if isinstance(text, dict) else text for text in texts), first)
         error: Exception | None = None
         waiting: deque[_Window] = deque()
         with BatchWorkers(self.device) as workers:
@@ -224,10 +233,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         return self._encoders[key](inputs)
 
     def _collate(self, encoded: list[EncodedText]) -> dict[str, torch.Tensor]:
-        lengths = np.array([len(text.input_ids) for text in encoded])
-        mask = np.arange(lengths.max()) < lengths[:, None]
-        ids = np.full(mask.shape, self.model.config.pad_token_id or 0, dtype=np.int64)
-        ids[mask] = np.concatenate([text.input_ids for text in encoded])
+        ids, mask = pad_ids([text.input_ids for text in encoded], self.model.config.pad_token_id)
         inputs = {"input_ids": torch.from_numpy(ids)}
         # Without padding the model has less to do.
         return inputs if mask.all() else inputs | {"attention_mask": torch.from_numpy(mask)}
@@ -243,27 +249,28 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         if dtype is None:
             return self.model
         if dtype == "auto":
-            if self._auto_dtype is None:
-                self._auto_dtype = self._choose_dtype(encoded[:TEXTS_TO_COMPARE])
-            dtype = self._auto_dtype
-        if dtype == dtype_name(self.model.dtype):
+            if self._takes_bfloat16 is None:
+                self._takes_bfloat16 = self._may_take_bfloat16(encoded[:TEXTS_TO_COMPARE])
+            if not self._takes_bfloat16:
+                return self.model
+            dtype = "bfloat16"
+        if getattr(torch, dtype) == self.model.dtype:
             return self.model
         if dtype not in self._models:
             self._models[dtype] = copy.deepcopy(self.model).to(getattr(torch, dtype))
         return self._models[dtype]
 
-    def _choose_dtype(self, encoded: list[EncodedText]) -> str:
-        own = dtype_name(self.model.dtype)
+    def _may_take_bfloat16(self, encoded: list[EncodedText]) -> bool:
         # A model that runs elsewhere, such as in ONNX Runtime, has the dtype that it has.
-        if not isinstance(self.model, torch.nn.Module):
-            return own
-        if own != "float32" or not has_fast_bfloat16(self.device):
-            return own
+        if not isinstance(self.model, torch.nn.Module) or self.model.dtype != torch.float32:
+            return False
+        if not has_fast_bfloat16(self.device):
+            return False
         inputs = self._collate(encoded)
         exact, rough = (
-            self.forward(inputs, model=self._model_in(name, encoded))["logits"] for name in (own, "bfloat16")
+            self.forward(inputs, model=self._model_in(name, encoded))["logits"] for name in ("float32", "bfloat16")
         )
-        return "bfloat16" if same_answers(exact, rough, self.model.config.problem_type) else own
+        return same_answers(exact, rough, self.model.config.problem_type)
 
     def _results(self, texts: list[str], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
         """Results of a batch."""
@@ -353,8 +360,8 @@ def _only_text(inputs: dict[str, str]) -> str:
     return inputs["text"]
 
 
-def _windows(texts: Iterator[str]) -> Iterator[list[str]]:
-    """Lists of texts, bounded in number and size; those before a mistake come before its error."""
+def _windows(texts: Iterator[str], most: int) -> Iterator[list[str]]:
+    """Lists of texts, of bounded number (at first `most`) and size; those before a mistake come before its error."""
     first = 0
     window: list[str] = []
     size = 0
@@ -363,9 +370,9 @@ def _windows(texts: Iterator[str]) -> Iterator[list[str]]:
             check_texts([text], first + len(window))
             window.append(text)
             size += len(text)
-            if len(window) == WINDOW_TEXTS or size > WINDOW_CHARACTERS:
+            if len(window) >= min(most, WINDOW_TEXTS) or size > WINDOW_CHARACTERS:
                 yield window
-                first, window, size = first + len(window), [], 0
+                first, window, size, most = first + len(window), [], 0, 2 * most
     except Exception:
         if window:
             yield window

@@ -188,6 +188,12 @@ def _is_traced_for_onnx() -> bool:
     return torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting()
 
 
+def gates_of_onnx(weight: Tensor) -> Tensor:
+    """A weight or bias from torch's order of the gates (input, forget, cell, output) to ONNX's (i, o, f, c)."""
+    enter, forget, cell, leave = weight.chunk(4)
+    return torch.cat([enter, leave, forget, cell])
+
+
 def _onnx_lstm(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
     """The LSTM operator of ONNX, for the exporter on torch.export.
 
@@ -195,16 +201,10 @@ def _onnx_lstm(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
     exported before in the same process.
     """
     size = lstm.hidden_size
-
-    def reordered(weight: Tensor) -> Tensor:
-        # torch has input, forget, cell, output; ONNX has input, output, forget, cell.
-        enter, forget, cell, leave = weight.split(size)
-        return torch.cat([enter, leave, forget, cell])[None]
-
-    bias = torch.cat([reordered(lstm.bias_ih_l0), reordered(lstm.bias_hh_l0)], dim=-1)
+    bias = torch.cat([gates_of_onnx(lstm.bias_ih_l0), gates_of_onnx(lstm.bias_hh_l0)])[None]
     states = torch.onnx.ops.symbolic(
         "::LSTM",
-        (inputs, reordered(lstm.weight_ih_l0), reordered(lstm.weight_hh_l0), bias),
+        (inputs, gates_of_onnx(lstm.weight_ih_l0)[None], gates_of_onnx(lstm.weight_hh_l0)[None], bias),
         {"hidden_size": size},
         dtype=inputs.dtype,
         shape=(inputs.shape[0], 1, inputs.shape[1], size),

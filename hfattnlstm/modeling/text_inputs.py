@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from tokenizers import Encoding, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerBase
 
@@ -74,6 +75,31 @@ def check_texts(texts: Iterable[object], first: int = 0) -> list[str]:
             )
         checked.append(text if text.isascii() else _LONE_SURROGATE.sub("�", text))
     return checked
+
+
+def pad_ids(ids: Sequence[Sequence[int]], pad_token_id: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids as one array, padded on the right.
+
+    Args:
+        ids: Token ids of each text.
+        pad_token_id: What fills the rows up; 0 when it is None.
+
+    Returns:
+        Ids, int64 (texts, length), and a mask, boolean (texts, length), that is True on the tokens; at least one
+        column.
+
+    Example:
+
+    ```python
+    >>> pad_ids([[7, 8], [9]], 0)
+    (array([[7, 8], [9, 0]]), array([[ True,  True], [ True, False]]))
+    ```
+    """
+    lengths = np.array([len(row) for row in ids])
+    mask = np.arange(lengths.max(initial=1)) < lengths[:, None]
+    padded = np.full(mask.shape, pad_token_id or 0, dtype=np.int64)
+    padded[mask] = np.concatenate(ids) if len(ids) else []
+    return padded, mask
 
 
 class TextEncoder:

@@ -109,7 +109,7 @@ class ClassificationTrainingArguments(TrainingArguments):
     logging_steps: float = _flag(100, "Steps between two lines of the log.")
     max_grad_value: float | None = _flag(None, "Clip every entry of the gradients to this, after max_grad_norm.")
     embedding_updates: str = _flag(
-        "auto", "auto, lazy or dense: whether an update is limited to the rows of the embedding in use; same result."
+        "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )
     early_stopping_patience: int | None = _flag(
         None, "Stop after this many evaluations without a better metric_for_best_model."

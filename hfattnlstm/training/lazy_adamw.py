@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 
-# Moves of a row from momentum alone shrink by about β₁ a step: after so many steps nothing is left in float32.
-HORIZON = 256
+# What is left of a move after the horizon: nothing, in float32.
+_NEGLIGIBLE = 1e-8
+# Below this, the product of the weight decays starts anew.
+_LEAST_DECAY = 1e-6
 _ROWS = "row_step"
 
 
@@ -28,6 +31,9 @@ class LazyAdamW(torch.optim.AdamW):
 
     Args:
         params, lr, betas, eps, weight_decay, fused: As in `torch.optim.AdamW`.
+
+    Raises:
+        ValueError: When β₁ is not below √β₂: moves from momentum would not die away.
 
     Example:
 
@@ -52,25 +58,45 @@ class LazyAdamW(torch.optim.AdamW):
         fused: bool | None = None,
     ):
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused)
+        for group in self.param_groups:
+            horizon(group["betas"])
+        # Else the scaler of float16 training leaves it to a fused step to skip gradients that overflow.
+        self._step_supports_amp_scaling = False
 
     def attach(self, embedding: nn.Embedding) -> Callable[[], None]:
-        """Let an embedding have sparse gradients, and catch up with its rows whenever they are read.
+        """Let an embedding have sparse gradients, and catch up with its rows whenever they are read or saved.
+
+        Whoever reads `embedding.weight` itself calls `catch_up` before.
 
         Args:
             embedding: Its weight is a parameter of this optimiser, in float32.
 
         Returns:
             A function that ends this, with all rows caught up.
+
+        Raises:
+            ValueError: For an embedding of another optimiser or dtype.
         """
+        if not any(embedding.weight is weight for group in self.param_groups for weight in group["params"]):
+            raise ValueError("The embedding's weight is no parameter of this optimizer: pass it to LazyAdamW, too.")
+        if embedding.weight.dtype != torch.float32:
+            raise ValueError(f"The embedding's weight is {embedding.weight.dtype}: LazyAdamW needs torch.float32.")
 
         def before_reading(module: nn.Embedding, inputs: tuple[Tensor, ...]) -> None:
             self.catch_up(module.weight, inputs[0].unique())
 
+        def before_saving(module: nn.Embedding, *_: Any) -> None:
+            self.catch_up(module.weight)
+
         embedding.sparse = True
-        hook = embedding.register_forward_pre_hook(before_reading)
+        hooks = (
+            embedding.register_forward_pre_hook(before_reading),
+            embedding.register_state_dict_pre_hook(before_saving),
+        )
 
         def detach() -> None:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
             embedding.sparse = False
             self.catch_up(embedding.weight)
 
@@ -92,9 +118,11 @@ class LazyAdamW(torch.optim.AdamW):
         for group, weight, gradient in sparse:
             self._update_rows(group, weight, gradient.coalesce())
             weight.grad = None
-        super().step()
-        for _, weight, gradient in sparse:
-            weight.grad = gradient
+        try:
+            super().step()
+        finally:
+            for _, weight, gradient in sparse:
+                weight.grad = gradient
         return loss
 
     @torch.no_grad()
@@ -106,14 +134,18 @@ class LazyAdamW(torch.optim.AdamW):
             rows: (n,) different indices of rows; all rows without it.
         """
         state = self.state.get(weight, {})
-        if _ROWS in state:
+        if _is_begun(state):
             group = next(group for group in self.param_groups if any(weight is other for other in group["params"]))
             self._catch_up(group, weight, state, _all_rows(weight) if rows is None else rows)
 
     def _update_rows(self, group: dict[str, Any], weight: nn.Parameter, gradient: Tensor) -> None:
         state = self.state[weight]
-        if _ROWS not in state:
-            _begin(state, weight)
+        if not _is_begun(state):
+            _begin(state, weight, group)
+        # Before the numbers become too small to divide by.
+        if state["decay"][int(state["step"])] < _LEAST_DECAY:
+            self._catch_up(group, weight, state, _all_rows(weight))
+            _begin(state, weight, group)
         rows, gradient = gradient.indices()[0], gradient.values()
         self._catch_up(group, weight, state, rows)
         _advance(state, group)
@@ -155,32 +187,60 @@ def _all_rows(weight: Tensor) -> Tensor:
     return torch.arange(weight.shape[0], device=weight.device)
 
 
-def _begin(state: dict[str, Any], weight: Tensor) -> None:
-    """State of a table whose rows have their own clocks.
+def horizon(betas: tuple[float, float]) -> int:
+    """Steps after which nothing in float32 is left of the moves that momentum alone makes.
+
+    Raises:
+        ValueError: When they do not die away.
+
+    Example:
+
+    ```python
+    >>> horizon((0.9, 0.999))
+    176
+    ```
+    """
+    shrinks = betas[0] / betas[1] ** 0.5 if betas[1] else math.inf
+    if shrinks >= 1:
+        raise ValueError(f"betas={betas} cannot be used: β₁ must be below √β₂; take the dense AdamW.")
+    return math.ceil(math.log(_NEGLIGIBLE) / math.log(shrinks)) if shrinks else 1
+
+
+def _is_begun(state: dict[str, Any]) -> bool:
+    """Whether the rows' clocks are those of the last step; a dense optimiser that took over leaves them behind."""
+    return _ROWS in state and bool(state["lazy_step"] == state["step"])
+
+
+def _begin(state: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> None:
+    """State of a table whose rows have their own clocks, and are all up to date.
 
     `moves[s]` is what a row has to move that was last updated at step s, as a multiple of its ratio of momentum to
     root mean square at that step and in units of `decay[t]`, the product of the weight decays of all steps up to t.
     All are of the weight's dtype, which is what loading a state makes of them.
     """
-    # There is a step where a dense optimiser has begun the training.
+    # There are a step and moments where a dense optimiser has begun the training.
     step = state.setdefault("step", torch.zeros((), dtype=torch.float32))
     state.setdefault("exp_avg", torch.zeros_like(weight))
     state.setdefault("exp_avg_sq", torch.zeros_like(weight))
+    state["lazy_step"] = step.clone()
     state[_ROWS] = weight.new_full((weight.shape[0],), float(step))
-    state["moves"] = weight.new_zeros(int(step) + HORIZON)
-    state["decay"] = weight.new_ones(int(step) + HORIZON)
+    length = int(step) + 1 + horizon(group["betas"])
+    state["moves"] = weight.new_zeros(length)
+    state["decay"] = weight.new_ones(length)
 
 
 def _advance(state: dict[str, Any], group: dict[str, Any]) -> None:
     """Go on to the next step: what the rows that have no gradient in it miss is added to their sums."""
     state["step"] += 1
+    state["lazy_step"] = state["step"].clone()
     step = int(state["step"])
     if step >= len(state["moves"]):
         state["moves"] = torch.cat([state["moves"], torch.zeros_like(state["moves"])])
         state["decay"] = torch.cat([state["decay"], torch.ones_like(state["decay"])])
-    state["decay"][step] = state["decay"][step - 1] * (1 - float(group["lr"]) * group["weight_decay"])
+    kept = max(1 - float(group["lr"]) * group["weight_decay"], _LEAST_DECAY**2)
+    state["decay"][step] = state["decay"][step - 1] * kept
     beta1, beta2 = group["betas"]
-    first = max(step - HORIZON, 0)
+    first = max(step - horizon(group["betas"]), 0)
     age = torch.arange(step - first, 0, -1, dtype=torch.float32, device=state["moves"].device)
     shrunk = (beta1 / beta2**0.5) ** age
     state["moves"][first:step] += shrunk * (_pace(group, step) / state["decay"][step])

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import TrainOutput, has_length
 
 from ..data.batching import LengthGroupedSampler
@@ -57,14 +57,8 @@ class AttnLSTMTrainer(Trainer):
 
     _detach: Callable[[], None] | None = None
 
-    def get_optimizer_cls_and_kwargs(self, args: TrainingArguments, model: nn.Module | None = None) -> tuple[Any, Any]:
-        """As the base class's, with [`LazyAdamW`] for AdamW where it pays."""
-        optimizer_class, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
-        if optimizer_class is torch.optim.AdamW and self._updates_rows(args, model):
-            return LazyAdamW, options
-        return optimizer_class, options
-
-    def _updates_rows(self, args: TrainingArguments, model: nn.Module | None) -> bool:
+    def _updates_rows(self) -> bool:
+        args, model = self.args, self.model
         wanted = getattr(args, "embedding_updates", "auto")
         if not isinstance(model, PreTrainedModel) or model.config.model_type != AttnLSTMConfig.model_type:
             return False
@@ -74,15 +68,23 @@ class AttnLSTMTrainer(Trainer):
             return False
         if embedding.weight.dtype != torch.float32 or args.torch_compile or self.accelerator.num_processes > 1:
             return False
+        if args.adam_beta1 >= args.adam_beta2**0.5:
+            return False
         if wanted == "auto":
             return embedding.weight.device.type == "cpu" and embedding.num_embeddings >= LEAST_ROWS
         return wanted == "lazy"
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """As the base class's; the embedding has sparse gradients from here to the end of the training."""
+        if self.optimizer is None and self.optimizer_cls_and_kwargs is None and self._updates_rows():
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            if optimizer_class is torch.optim.AdamW:
+                self.optimizer_cls_and_kwargs = LazyAdamW, options
         optimizer = super().create_optimizer(*args, **kwargs)
-        if isinstance(optimizer, LazyAdamW) and self._detach is None:
-            self._detach = self._attach(optimizer, self.model.get_input_embeddings())
+        # In a second training it is that of the first, as accelerate has wrapped it.
+        inner = getattr(optimizer, "optimizer", optimizer)
+        if isinstance(inner, LazyAdamW) and self._detach is None:
+            self._detach = self._attach(inner, self.model.get_input_embeddings())
         return optimizer
 
     def _attach(self, optimizer: LazyAdamW, embedding: nn.Embedding) -> Callable[[], None]:
@@ -147,11 +149,15 @@ class AttnLSTMTrainer(Trainer):
 
 
 def _clip_grad_norm(
-    accelerator: Accelerator, clip: Callable[..., Tensor], parameters: Iterable[nn.Parameter], *args: Any
+    accelerator: Accelerator,
+    clip: Callable[..., Tensor],
+    parameters: Iterable[nn.Parameter],
+    *args: Any,
+    **kwargs: Any,
 ) -> Tensor:
     """What stands in for `accelerator.clip_grad_norm_`, which knows dense gradients only."""
     parameters = list(parameters)
     if not has_sparse_gradients(parameters):
-        return clip(parameters, *args)
+        return clip(parameters, *args, **kwargs)
     accelerator.unscale_gradients()
-    return clip_sparse_grad_norm_(parameters, *args)
+    return clip_sparse_grad_norm_(parameters, *args, **kwargs)

@@ -20,7 +20,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from hfattnlstm import AttnLSTMConfig
 from hfattnlstm.deploy import OnnxExport, export_onnx, graph, onnx_check, onnx_export
-from hfattnlstm.deploy.onnx_check import agreement, largest_difference
+from hfattnlstm.deploy.onnx_check import agreement, largest_difference, vocabulary_hash
 
 
 INPUTS = ("input_ids", "attention_mask")
@@ -151,6 +151,7 @@ def test_the_file_describes_itself(float32: OnnxExport, int8: OnnxExport) -> Non
         assert json.loads(facts.pop("labels")) == list(LABELS.values())
         assert facts.pop("producer").startswith(f"{proto.producer_name} {proto.producer_version}")
         assert proto.producer_name == "hfattnlstm"
+        assert facts.pop("vocabulary") == vocabulary_hash(word_tokenizer())
         assert facts == {"precision": precision, "max_length": "16", "pad_token_id": "0", "truncation": "head"}
 
 
@@ -186,7 +187,7 @@ def test_the_model_stays_as_it_was_and_is_exported_in_float32(tmp_path: Path) ->
 def test_a_wrong_export_is_noticed_and_leaves_everything_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "_gates_in_order", lambda weight: weight.detach())
+    monkeypatch.setattr(graph, "gates_of_onnx", lambda weight: weight.detach())
     present = tmp_path / "present"
     present.mkdir()
     for name in ("model.onnx", "config.json"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import pickle
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -225,3 +227,20 @@ def test_without_onnx_runtime(float32: OnnxExport, monkeypatch: pytest.MonkeyPat
 def test_public_names() -> None:
     assert hfattnlstm.export_onnx is hfattnlstm.deploy.export_onnx
     assert {"export_onnx", "OnnxAttnLSTMForSequenceClassification"} <= set(dir(hfattnlstm))
+
+
+def test_a_tokenizer_of_a_later_export_is_refused(float32: OnnxExport, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(float32.path.parent, tmp_path / "onnx"))
+    tokens = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokens["model"]["vocab"] = {word: (index + 1) % 11 for word, index in tokens["model"]["vocab"].items()}
+    for token in tokens["added_tokens"]:
+        token["id"] = tokens["model"]["vocab"][token["content"]]
+    (folder / "tokenizer.json").write_text(json.dumps(tokens), encoding="utf-8")
+    with pytest.raises(ValueError, match="is not the one that the file was exported with"):
+        onnx_pipeline(folder)
+
+
+def test_a_pipeline_can_be_pickled(float32: OnnxExport) -> None:
+    classifier = onnx_pipeline(float32.path)
+    copied = pickle.loads(pickle.dumps(classifier))
+    assert copied("a good film") == classifier("a good film")

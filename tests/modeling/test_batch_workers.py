@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -86,18 +87,27 @@ def test_torch_has_its_threads_back(leave):
                 raise ValueError("of the caller")
     except ValueError:
         pass
-    assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
 
 
-def test_a_second_user_sees_the_users_threads_and_the_last_one_gives_them_back():
+def threads_of_a_new_thread() -> int:
+    """What torch uses in a thread that begins now: `torch.set_num_threads` in another one can change it."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
+
+
+def test_nobody_else_notices_the_workers():
+    def compute() -> int:
+        torch.randn(300, 300) @ torch.randn(300, 300)
+        return torch.get_num_threads()
+
     with BatchWorkers(CPU) as first:
-        first.start([dict, dict])[1]()
+        assert [wait() for wait in first.start([compute] * 4)] == [1] * 4
+        assert torch.get_num_threads() == threads_of_a_new_thread() == 2
         with BatchWorkers(CPU) as second:
             assert second.count == 2
-            second.start([dict, dict])
-        with BatchWorkers(CPU) as third:
-            assert third.count == 2
-    assert torch.get_num_threads() == 2
+            assert [wait() for wait in second.start([compute] * 2)] == [1, 1]
+        assert [wait() for wait in first.start([compute] * 4)] == [1] * 4
 
 
 def test_one_job_runs_in_the_calling_thread_with_torchs_own_threads():

@@ -143,3 +143,19 @@ def test_a_bar_is_shown_on_request_and_not_into_files(classifier, capsys):
     assert "5/5" in capsys.readouterr().err
     list(classifier(iter(texts(5)), progress_bar=True))
     assert "5text" in capsys.readouterr().err.replace(" ", "")
+
+
+def test_the_first_results_of_a_stream_come_soon(classifier, monkeypatch):
+    monkeypatch.setattr(pipeline_attnlstm, "FIRST_WINDOW_TEXTS", 2)
+    read = []
+    stream = classifier(read.append(text) or text for text in ["so good"] * 40)
+    next(stream)
+    assert len(read) == 2 + 4
+    assert len(list(stream)) == 39
+
+
+def test_a_model_in_float64_takes_a_dtype(classifier):
+    many, exact = ["so good", "bad"], classifier(["so good", "bad"])
+    classifier.model.double()
+    for dtype in ("auto", "float32"):
+        assert_same(classifier(many, dtype=dtype), exact)

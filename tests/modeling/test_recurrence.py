@@ -18,8 +18,8 @@ from modeling_helpers import (
 )
 from torch import nn
 
-from hfattnlstm import AttnLSTMModel
-from hfattnlstm.modeling.recurrence import AttnLSTMLayer, reading_order
+from hfattnlstm import AttnLSTMConfig, AttnLSTMModel
+from hfattnlstm.modeling.recurrence import AttnLSTMLayer, full_reading_order, reading_order
 
 
 STACKS = {
@@ -97,6 +97,43 @@ def test_right_padding_equals_a_packed_lstm(layers, bidirectional):
         expected, _ = nn.utils.rnn.pad_packed_sequence(lstm(packed)[0], batch_first=True)
         states = model(ids, mask).last_hidden_state
     assert_near(states, expected)
+
+
+@pytest.mark.parametrize("kind", ["right", "left", "holes"])
+@pytest.mark.parametrize("grad", [False, True])
+def test_random_lengths_and_empty_rows_equal_a_packed_lstm_in_float32(kind, grad):
+    """At the default width, and in batches as large as the pipeline's."""
+    model = AttnLSTMModel(AttnLSTMConfig(vocab_size=500)).eval()
+    lstm = copied_lstm(model, bidirectional=True)
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(0, 90, (48,), generator=generator)
+    lengths[[5, 17]] = 0
+    mask = torch.arange(90) < lengths[:, None]
+    if kind == "left":
+        mask = mask.flip(1)
+    if kind == "holes":
+        mask = mask & (torch.rand(mask.shape, generator=generator) < 0.7)
+    ids = torch.randint(1, 500, mask.shape, generator=generator)
+    with torch.set_grad_enabled(grad):
+        outputs = model(ids, mask)
+    rows = [row for row in range(len(mask)) if mask[row].any()]
+    with torch.no_grad():
+        embedded = [model.get_input_embeddings()(ids[row, mask[row]]) for row in rows]
+        packed = lstm(nn.utils.rnn.pack_sequence(embedded, enforce_sorted=False))[0]
+        states = nn.utils.rnn.unpack_sequence(packed)
+    for row, expected in zip(rows, states):
+        assert (outputs.last_hidden_state[row, mask[row]] - expected).abs().max() < 1e-5
+    assert not outputs.last_hidden_state[~mask].any() and len(rows) <= 46
+
+
+def test_padding_is_found_out_and_nothing_is_moved_without_need():
+    assert reading_order(mask_of("right")).forward is None
+    assert reading_order(mask_of("left")).forward is not None
+    assert reading_order(mask_of("holes")).forward is not None
+    full, same = full_reading_order(3, 4, torch.device("cpu")), reading_order(torch.ones(3, 4, dtype=torch.bool))
+    assert full.forward is same.forward is None
+    for name in ("backward", "backward_back", "last"):
+        assert getattr(full, name).equal(getattr(same, name))
 
 
 def test_without_a_mask_every_token_counts():

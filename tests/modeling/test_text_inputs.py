@@ -8,11 +8,12 @@ import time
 import unicodedata
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-from hfattnlstm.modeling.text_inputs import CHARACTERS_PER_TOKEN, EncodedText, TextEncoder, check_texts
+from hfattnlstm.modeling.text_inputs import CHARACTERS_PER_TOKEN, EncodedText, TextEncoder, check_texts, pad_ids
 
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -334,3 +335,10 @@ def test_a_slow_tokenizer_and_an_unknown_truncation_are_refused() -> None:
         TextEncoder(ByT5Tokenizer())
     with pytest.raises(ValueError, match="truncation must be one of head, tail, head_tail, got 'middle'"):
         TextEncoder(fast(word_level()), truncation="middle")
+
+
+def test_ids_are_padded_on_the_right():
+    ids, mask = pad_ids([[7, 8], [], [9]], 3)
+    assert ids.tolist() == [[7, 8], [3, 3], [9, 3]] and ids.dtype == np.int64
+    assert mask.tolist() == [[True, True], [False, False], [True, False]]
+    assert pad_ids([[]], None)[0].tolist() == [[0]]

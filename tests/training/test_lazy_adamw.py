@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from hfattnlstm import AttnLSTMTrainer
 from hfattnlstm.training import trainer as trainer_module
 from hfattnlstm.training.callbacks import GradientValueClipping
-from hfattnlstm.training.lazy_adamw import HORIZON, LazyAdamW
+from hfattnlstm.training.lazy_adamw import LazyAdamW, horizon
 from training.training_helpers import NO_DROPOUT, make_dataset, make_model, make_trainer, weights_of
 
 
@@ -53,11 +53,11 @@ class _Race:
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.7, 0.99), (0.0, 0.9)])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.7, 0.99), (0.0, 0.9), (0.98, 0.999)])
 def test_it_ends_where_the_dense_optimiser_ends(weight_decay, betas):
     race = _Race(lr=0.02, weight_decay=weight_decay, betas=betas)
     before = race.dense.weight.detach().clone()
-    race.run(2 * HORIZON + 50)
+    race.run(400)
     late = race.difference()
     race.lazy_optimizer.catch_up(race.lazy.weight)
     assert race.difference() < 2e-5
@@ -100,7 +100,7 @@ def test_an_eps_of_zero_leaves_rows_without_moments_alone():
     assert race.lazy.weight.isfinite().all()
 
 
-@pytest.mark.parametrize("stop_at", [7, HORIZON + 9])
+@pytest.mark.parametrize("stop_at", [7, horizon((0.9, 0.999)) + 9])
 def test_going_on_from_a_saved_state_is_bit_equal(stop_at, tmp_path):
     whole = _Race(lr=0.02, weight_decay=0.1)
     whole.run(stop_at)
@@ -126,6 +126,54 @@ def test_it_goes_on_from_a_dense_optimiser():
     race.run(40)
     race.lazy_optimizer.catch_up(race.lazy.weight)
     assert race.difference() < 1e-5
+
+
+def test_it_goes_on_after_a_dense_optimiser_has_taken_over():
+    race = _Race(lr=0.02, weight_decay=0.1)
+    race.run(40)
+    lazy, dense = race.lazy_optimizer, torch.optim.AdamW(race.lazy.parameters(), lr=0.02, weight_decay=0.1)
+    race.detach()
+    dense.load_state_dict(copy.deepcopy(lazy.state_dict()))
+    race.lazy_optimizer = dense
+    race.run(40)
+    lazy.load_state_dict(copy.deepcopy(dense.state_dict()))
+    lazy.attach(race.lazy)
+    race.lazy_optimizer = lazy
+    race.run(40)
+    lazy.catch_up(race.lazy.weight)
+    assert race.difference() < 2e-5
+
+
+def test_decay_that_leaves_nothing_starts_anew():
+    race = _Race(lr=0.02, weight_decay=20.0)
+    race.run(400, rate=0.03)
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert race.lazy.weight.isfinite().all() and race.difference() < 1e-4
+
+
+def test_saved_weights_are_caught_up():
+    race = _Race(lr=0.02, weight_decay=0.1)
+    race.run(80)
+    saved = race.lazy.state_dict()["weight"]
+    assert (saved - race.dense.weight).abs().max() < 1e-5
+
+
+def test_momentum_that_does_not_die_away_is_refused():
+    with pytest.raises(ValueError, match="β₁ must be below √β₂"):
+        LazyAdamW(nn.Linear(1, 1).parameters(), betas=(0.9999, 0.999))
+
+
+def test_only_an_embedding_of_its_own_in_float32_can_be_attached():
+    embedding = nn.Embedding(3, 2)
+    with pytest.raises(ValueError, match="no parameter of this optimizer"):
+        LazyAdamW(nn.Embedding(3, 2).parameters()).attach(embedding)
+    embedding.to(torch.bfloat16)
+    with pytest.raises(ValueError, match="needs torch"):
+        LazyAdamW(embedding.parameters()).attach(embedding)
+
+
+def test_gradients_that_overflow_in_float16_are_skipped_by_the_scaler():
+    assert not LazyAdamW(nn.Linear(1, 1).parameters(), fused=True)._step_supports_amp_scaling
 
 
 def test_dense_gradients_are_updated_as_by_adamw():
@@ -229,10 +277,13 @@ def test_the_best_model_is_the_saved_one(tmp_path: Path) -> None:
 
 
 def test_training_twice_and_after_an_error(tmp_path: Path) -> None:
-    trainer = lazy_trainer(tmp_path, make_model(), make_dataset())
+    trainer, seen = lazy_trainer(tmp_path, make_model(), make_dataset()), _Seen()
+    trainer.add_callback(seen)
     clip = trainer.accelerator.clip_grad_norm_
-    trainer.train()
-    trainer.train()
+    for _ in range(2):
+        seen.lazy = seen.sparse = False
+        trainer.train()
+        assert seen.lazy and seen.sparse
     trainer.model.classifier.out_proj.weight.data.fill_(torch.nan)
     with pytest.raises(RuntimeError, match="The loss is nan"):
         trainer.train()
@@ -250,15 +301,35 @@ def test_by_default_it_depends_on_the_number_of_rows(tmp_path: Path, monkeypatch
     assert seen.lazy is expected
 
 
-@pytest.mark.parametrize("case", ["frozen", "sgd", "bfloat16"])
+class _Saving(TrainerCallback):
+    """Saves in the middle of an epoch, as a user's callback may."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        if state.global_step == 7:
+            model.save_pretrained(self.folder)
+
+
+def test_what_a_callback_saves_are_the_weights_of_the_dense_run(tmp_path: Path) -> None:
+    saved = []
+    for updates in ("dense", "lazy"):
+        trainer = lazy_trainer(tmp_path, make_model(**NO_DROPOUT), make_dataset(), updates=updates)
+        trainer.add_callback(_Saving(tmp_path / updates))
+        trainer.train()
+        saved.append(type(trainer.model).from_pretrained(tmp_path / updates).get_input_embeddings().weight)
+    assert torch.allclose(*saved, atol=3e-5)
+
+
+@pytest.mark.parametrize("case", ["frozen", "sgd", "bfloat16", "betas"])
 def test_where_it_cannot_work_the_run_is_dense(tmp_path: Path, case: str) -> None:
     model = make_model()
     if case == "frozen":
         model.get_input_embeddings().weight.requires_grad_(False)
     if case == "bfloat16":
         model.to(torch.bfloat16)
-    trainer = lazy_trainer(
-        tmp_path, model, make_dataset(), max_steps=2, optim="sgd" if case == "sgd" else "adamw_torch"
-    )
+    options = {"sgd": {"optim": "sgd"}, "betas": {"adam_beta1": 0.9999}}.get(case, {})
+    trainer = lazy_trainer(tmp_path, model, make_dataset(), max_steps=2, **options)
     trainer.train()
     assert not isinstance(trainer.optimizer.optimizer, LazyAdamW)
