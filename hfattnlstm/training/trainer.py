@@ -39,8 +39,8 @@ class AttnLSTMTrainer(Trainer):
     folder is not overwritten.
 
     AdamW updates only those rows of a large embedding that a batch has read, by [`LazyAdamW`], with the result of the
-    dense optimiser. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense"; the default, and
-    "auto", is lazy on a CPU, in one process, from 10,000 rows.
+    dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense";
+    the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
 
     Raises:
         NonFiniteLossError: From `train`, with the step, when the loss is NaN or infinite.
@@ -76,11 +76,13 @@ class AttnLSTMTrainer(Trainer):
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """As the base class's; the embedding has sparse gradients from here to the end of the training."""
-        if self.optimizer is None and self.optimizer_cls_and_kwargs is None and self._updates_rows():
+        chosen = self.optimizer_cls_and_kwargs
+        if self.optimizer is None and chosen is None and self._updates_rows():
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             if optimizer_class is torch.optim.AdamW:
                 self.optimizer_cls_and_kwargs = LazyAdamW, options
         optimizer = super().create_optimizer(*args, **kwargs)
+        self.optimizer_cls_and_kwargs = chosen
         # In a second training it is that of the first, as accelerate has wrapped it.
         inner = getattr(optimizer, "optimizer", optimizer)
         if isinstance(inner, LazyAdamW) and self._detach is None:
