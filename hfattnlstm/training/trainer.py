@@ -55,6 +55,8 @@ class AttnLSTMTrainer(Trainer):
     ```
     """
 
+    # The optimiser whose rows are put off during a training, and what ends that.
+    _attached: LazyAdamW | None = None
     _detach: Callable[[], None] | None = None
 
     def _updates_rows(self) -> bool:
@@ -85,8 +87,10 @@ class AttnLSTMTrainer(Trainer):
         self.optimizer_cls_and_kwargs = chosen
         # In a second training it is that of the first, as accelerate has wrapped it.
         inner = getattr(optimizer, "optimizer", optimizer)
-        if isinstance(inner, LazyAdamW) and self._detach is None:
+        if isinstance(inner, LazyAdamW) and inner is not self._attached:
+            self._leave()
             self._detach = self._attach(inner, self.model.get_input_embeddings())
+            self._attached = inner
         return optimizer
 
     def _attach(self, optimizer: LazyAdamW, embedding: nn.Embedding) -> Callable[[], None]:
@@ -108,9 +112,13 @@ class AttnLSTMTrainer(Trainer):
         try:
             return super().train(*args, **kwargs)
         finally:
-            if self._detach is not None:
-                self._detach()
-                self._detach = None
+            self._leave()
+
+    def _leave(self) -> None:
+        """Give the embedding its dense gradients back."""
+        if self._detach is not None:
+            self._detach()
+        self._detach = self._attached = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset

@@ -291,6 +291,19 @@ def test_training_twice_and_after_an_error(tmp_path: Path) -> None:
     assert trainer.accelerator.clip_grad_norm_ == clip
 
 
+def test_a_new_optimiser_within_a_training_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    """As where the Trainer begins again with smaller batches."""
+    trainer = lazy_trainer(tmp_path, make_model(), make_dataset())
+    embedding, clip = trainer.model.get_input_embeddings(), trainer.accelerator.clip_grad_norm_
+    first = trainer.create_optimizer()
+    trainer.optimizer = None
+    assert trainer.create_optimizer() is not first
+    assert embedding.sparse and len(embedding._forward_pre_hooks) == 1
+    trainer.train()
+    assert not embedding.sparse and not embedding._forward_pre_hooks
+    assert trainer.accelerator.clip_grad_norm_ == clip
+
+
 @pytest.mark.parametrize(("rows", "expected"), [(30, True), (31, False)])
 def test_by_default_it_depends_on_the_number_of_rows(tmp_path: Path, monkeypatch, rows: int, expected: bool) -> None:
     monkeypatch.setattr(trainer_module, "LEAST_ROWS", rows)
