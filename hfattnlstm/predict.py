@@ -20,6 +20,7 @@ from ._registration import PIPELINE_TASK
 from .data.loading import read_text_column
 from .deploy.onnx_model import is_onnx, onnx_pipeline
 from .modeling.compute_dtype import DTYPES
+from .modeling.pipeline_attnlstm import PROGRESS_DELAY
 from .terminal import bold, printable, shade_words
 
 
@@ -79,7 +80,7 @@ def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
     hidden = _is_conversation(parsed) or (parsed.output is None and sys.stdout.isatty())
     total = len(texts) if isinstance(texts, Sized) else None
     # None hides it where standard error is no terminal.
-    return tqdm(total=total, disable=True if hidden else None, delay=2.0, unit="text")
+    return tqdm(total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..modeling.attention import NORMALIZERS, GeneralScore
 from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
-from ..modeling.recurrence import AttnLSTMLayer, gates_of_onnx
+from ..modeling.recurrence import AttnLSTMLayer, gates_of_onnx, place_in_order
 
 
 # Added to what must not be the largest. Not the lowest number, which could overflow.
@@ -47,7 +47,7 @@ class ClassifierGraph(nn.Module):
         """
         mask = attention_mask.bool()
         count = mask.sum(1, keepdim=True)
-        place = _place_in_order(mask, count)
+        place = place_in_order(mask, count)
         ids = torch.zeros_like(input_ids).scatter(1, place, input_ids)
         states, final_state = self._read(ids, count)
         real = torch.arange(ids.shape[1], device=count.device) < count
@@ -129,14 +129,6 @@ class _LayerGraph(nn.Module):
         if self.residual:
             states = states + (inputs.transpose(0, 1) if batch_first else inputs)
         return states, final
-
-
-def _place_in_order(mask: Tensor, count: Tensor) -> Tensor:
-    """Where each token goes: the real ones to the front, in order, the others behind them."""
-    # As integers, because ONNX has no running sum of booleans.
-    rank = mask.long().cumsum(1) - 1
-    behind = count + (~mask).long().cumsum(1) - 1
-    return torch.where(mask, rank, behind)
 
 
 def _put_back(weights: Tensor, place: Tensor) -> Tensor:

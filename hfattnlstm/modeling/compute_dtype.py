@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .configuration_attnlstm import MULTI_LABEL, REGRESSION
+
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 # What a probability may change by.
@@ -63,9 +65,9 @@ def same_answers(exact: Tensor, rough: Tensor, problem_type: str | None) -> bool
     True
     ```
     """
-    if problem_type == "regression":
+    if problem_type == REGRESSION:
         return False
-    several = problem_type == "multi_label_classification" or exact.shape[-1] == 1
+    several = problem_type == MULTI_LABEL or exact.shape[-1] == 1
     first, second = (values.float().sigmoid() if several else values.float().softmax(-1) for values in (exact, rough))
     labels = [values > 0.5 if several else values.argmax(-1) for values in (first, second)]
     return torch.equal(*labels) and bool((first - second).abs().max() <= TOLERANCE)

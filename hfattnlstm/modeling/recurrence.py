@@ -69,18 +69,23 @@ def reading_order(mask: Tensor) -> ReadingOrder:
     """
     batch = mask.shape[0]
     count = mask.sum(1, keepdim=True)
-    # As integers, because ONNX has no running sum of booleans.
-    rank = mask.long().cumsum(1) - 1
-    behind = count + (~mask).long().cumsum(1) - 1
-    backward_back = torch.where(mask, count - 1 - rank, behind)
+    place = place_in_order(mask, count)
+    backward_back = torch.where(mask, count - 1 - place, place)
     backward = _invert(backward_back)
     forward = forward_back = None
     if not _is_seen_in_order(mask):
-        place = torch.where(mask, rank, behind)
         forward, forward_back = _as_rows(_invert(place)), _as_rows(place)
     row = torch.arange(batch, device=mask.device)
     last = (count.squeeze(1) - 1).clamp(min=0) * batch + row
     return ReadingOrder(forward, forward_back, _as_rows(backward), _as_rows(backward_back), last, mask)
+
+
+def place_in_order(mask: Tensor, count: Tensor) -> Tensor:
+    """Where each token goes: the real ones (`count` of each text) to the front, in order, the others behind them."""
+    # As integers, because ONNX has no running sum of booleans.
+    rank = mask.long().cumsum(1) - 1
+    behind = count + (~mask).long().cumsum(1) - 1
+    return torch.where(mask, rank, behind)
 
 
 def _is_seen_in_order(mask: Tensor) -> bool:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from .lazy_adamw import LazyAdamW
 from .sparse_gradients import clip_sparse_grad_value_
 
 
@@ -37,35 +35,3 @@ class GradientValueClipping(TrainerCallback):
     ) -> None:
         """Called by the Trainer when the gradients are complete."""
         clip_sparse_grad_value_(kwargs["model"].parameters(), self.max_value)
-
-
-class CatchingUp(TrainerCallback):
-    """Catches up with all rows that a [`LazyAdamW`] has put off, before weights are saved or a better model is loaded.
-
-    Args:
-        optimizer: The optimiser.
-        weight: The parameter whose rows they are.
-
-    Example:
-
-    ```python
-    >>> trainer.add_callback(CatchingUp(optimizer, model.get_input_embeddings().weight))
-    ```
-    """
-
-    def __init__(self, optimizer: LazyAdamW, weight: nn.Parameter):
-        self.optimizer = optimizer
-        self.weight = weight
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Called by the Trainer after an update; by then it is decided whether to save."""
-        if control.should_save or control.should_evaluate or control.should_training_stop:
-            self.optimizer.catch_up(self.weight)
-
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Called by the Trainer before the evaluation of an epoch, and before the best model is loaded."""
-        self.optimizer.catch_up(self.weight)

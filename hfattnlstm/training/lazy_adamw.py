@@ -64,7 +64,7 @@ class LazyAdamW(torch.optim.AdamW):
         self._step_supports_amp_scaling = False
 
     def attach(self, embedding: nn.Embedding) -> Callable[[], None]:
-        """Let an embedding have sparse gradients, and catch up with its rows whenever they are read or saved.
+        """Let an embedding have sparse gradients, and catch up with its rows whenever they are read, saved or loaded.
 
         Whoever reads `embedding.weight` itself calls `catch_up` before.
 
@@ -85,20 +85,22 @@ class LazyAdamW(torch.optim.AdamW):
         def before_reading(module: nn.Embedding, inputs: tuple[Tensor, ...]) -> None:
             self.catch_up(module.weight, inputs[0].unique())
 
-        def before_saving(module: nn.Embedding, *_: Any) -> None:
-            self.catch_up(module.weight)
+        def catch_up_all(*_: Any) -> None:
+            self.catch_up(embedding.weight)
 
         embedding.sparse = True
         hooks = (
             embedding.register_forward_pre_hook(before_reading),
-            embedding.register_state_dict_pre_hook(before_saving),
+            embedding.register_state_dict_pre_hook(catch_up_all),
+            # What a row has missed belongs to the old weights, not to those that come.
+            embedding.register_load_state_dict_pre_hook(catch_up_all),
         )
 
         def detach() -> None:
             for hook in hooks:
                 hook.remove()
             embedding.sparse = False
-            self.catch_up(embedding.weight)
+            catch_up_all()
 
         return detach
 

@@ -17,7 +17,6 @@ from transformers.trainer_utils import TrainOutput, has_length
 
 from ..data.batching import LengthGroupedSampler
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from .callbacks import CatchingUp
 from .lazy_adamw import LazyAdamW
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
 
@@ -95,14 +94,11 @@ class AttnLSTMTrainer(Trainer):
 
     def _attach(self, optimizer: LazyAdamW, embedding: nn.Embedding) -> Callable[[], None]:
         detach = optimizer.attach(embedding)
-        catching_up = CatchingUp(optimizer, embedding.weight)
-        self.add_callback(catching_up)
         clip = self.accelerator.clip_grad_norm_
         self.accelerator.clip_grad_norm_ = functools.partial(_clip_grad_norm, self.accelerator, clip)
 
         def undo() -> None:
             detach()
-            self.remove_callback(catching_up)
             self.accelerator.clip_grad_norm_ = clip
 
         return undo

@@ -158,6 +158,19 @@ def test_saved_weights_are_caught_up():
     assert (saved - race.dense.weight).abs().max() < 1e-5
 
 
+def test_weights_that_are_loaded_do_not_get_what_the_old_ones_missed():
+    race = _Race(lr=0.02, weight_decay=0.1)
+    race.run(40)
+    weights = {"weight": torch.randn(ROWS, WIDTH)}
+    for embedding in (race.dense, race.lazy):
+        embedding.load_state_dict(weights)
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert torch.equal(race.lazy.weight, weights["weight"])
+    race.run(40)
+    race.lazy_optimizer.catch_up(race.lazy.weight)
+    assert race.difference() < 2e-5
+
+
 def test_momentum_that_does_not_die_away_is_refused():
     with pytest.raises(ValueError, match="β₁ must be below √β₂"):
         LazyAdamW(nn.Linear(1, 1).parameters(), betas=(0.9999, 0.999))
