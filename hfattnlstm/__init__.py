@@ -15,42 +15,37 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import _registration
+from . import _heads, _registration
+from ._version import __version__
 
-
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    # Type checkers cannot follow a table; a test holds the two equal.
     from .data.loading import describe_labels, load_texts
     from .data.tokenization import train_tokenizer
+    from .data.word_vectors import WordVectorCoverage, load_word_vectors
     from .deploy.onnx_export import export_onnx
     from .deploy.onnx_model import OnnxAttnLSTMForSequenceClassification
     from .modeling.configuration_attnlstm import AttnLSTMConfig
-    from .modeling.modeling_attnlstm import (
-        AttnLSTMForSequenceClassification,
-        AttnLSTMModel,
-        AttnLSTMPreTrainedModel,
-    )
-    from .modeling.pipeline_attnlstm import AttnLSTMTextClassificationPipeline
-    from .modeling.word_vectors import WordVectorCoverage
+    from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
+    from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
+    from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .training.lazy_adamw import LazyAdamW
     from .training.trainer import AttnLSTMTrainer
 
 # Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
 # milliseconds and no torch.
 _HOME = {
-    "AttnLSTMConfig": "modeling.configuration_attnlstm",
-    "AttnLSTMForSequenceClassification": "modeling.modeling_attnlstm",
-    "AttnLSTMModel": "modeling.modeling_attnlstm",
+    **_heads.homes(),
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
-    "AttnLSTMTextClassificationPipeline": "modeling.pipeline_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
-    "WordVectorCoverage": "modeling.word_vectors",
+    "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
     "export_onnx": "deploy.onnx_export",
     "load_texts": "data.loading",
+    "load_word_vectors": "data.word_vectors",
     "train_tokenizer": "data.tokenization",
 }
 

@@ -11,7 +11,7 @@ run is `hfattnlstm train`, and `hfattnlstm.training.classification.run_classific
 
 import sys
 
-from hfattnlstm.cli import main
+from hfattnlstm.commands.main import main
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def run(code: str, hub: LoopbackHub, folder: Path, home: str) -> dict[str, Any]:
 def make_model() -> AttnLSTMForSequenceClassification:
     torch.manual_seed(0)
     config = AttnLSTMConfig(
-        vocab_size=12, embedding_size=8, hidden_size=12, num_attention_heads=2, id2label=LABELS, truncation="head_tail"
+        vocab_size=12, embedding_size=8, hidden_size=12, pooler_num_heads=2, id2label=LABELS, truncation="head_tail"
     )
     model = AttnLSTMForSequenceClassification(config).eval()
     with torch.no_grad():

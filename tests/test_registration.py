@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hfattnlstm
-from hfattnlstm._registration import PIPELINE_TASK
+from hfattnlstm._heads import ATTENTION_TEXT_CLASSIFICATION, HEADS, Head
 from loopback_hub import run_python
 
 
@@ -19,9 +19,25 @@ PACKAGE = Path(hfattnlstm.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODELING = [path for path in FILES if path.parent.name == "modeling"]
 # Folders of the package that the files of a folder may import from, beside their own.
-MAY_IMPORT = {"modeling": set(), "data": {"modeling"}, "training": {"modeling", "data"}}
+MAY_IMPORT = {
+    "modeling": set(),
+    "data": {"modeling"},
+    "training": {"modeling", "data"},
+    "deploy": {"modeling", "data"},
+    "commands": {"modeling", "data", "training", "deploy"},
+}
+# Files beside the folders, which cost nothing to import and import nothing but each other.
+LEAVES = {"_heads", "_version"}
 MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
 MAX_LINES = 500
+BACKBONE = {"attention", "capturing", "configuration_attnlstm", "embeddings", "modeling_attnlstm", "recurrence"}
+CLASSIFIER = {
+    *BACKBONE,
+    *("batch_workers", "compute_dtype", "losses", "modeling_sequence_classification", "pipeline_text_classification"),
+    "text_inputs",
+}
+# What the checkpoint of each model carries.
+SHIPPED = {"AttnLSTMModel": BACKBONE, "AttnLSTMForSequenceClassification": CLASSIFIER}
 
 HEAVY = ["torch", "transformers", "numpy", "tokenizers", "datasets", "huggingface_hub", "safetensors", "sklearn"]
 LIGHT_IMPORT = f"""
@@ -58,7 +74,7 @@ assert type(config) is hfattnlstm.AttnLSTMConfig
 assert type(AutoModel.from_config(config)) is hfattnlstm.AttnLSTMModel
 classifier = AutoModelForSequenceClassification.from_config(config)
 assert type(classifier) is hfattnlstm.AttnLSTMForSequenceClassification
-task = PIPELINE_REGISTRY.check_task("{PIPELINE_TASK}")[1]
+task = PIPELINE_REGISTRY.check_task("{ATTENTION_TEXT_CLASSIFICATION}")[1]
 assert task["impl"] is hfattnlstm.AttnLSTMTextClassificationPipeline
 assert task["pt"] == (AutoModelForSequenceClassification,)
 print(Listener.heard)
@@ -119,12 +135,22 @@ def test_type_checkers_see_the_same_names_in_the_same_places() -> None:
     assert sorted([*seen, "__version__"]) == sorted(hfattnlstm.__all__)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if folder_of(path) in MAY_IMPORT], ids=name_of)
+def test_every_folder_is_known() -> None:
+    assert {folder_of(path) for path in FILES if path.parent != PACKAGE} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent != PACKAGE], ids=name_of)
 def test_imports_run_one_way(path: Path) -> None:
     folder = folder_of(path)
-    own = [module for module, _ in imports_of(path) if module.split(".")[0] == "hfattnlstm"]
-    allowed = {folder, *MAY_IMPORT[folder]}
-    assert [module for module in own if module.split(".")[1:2] == [] or module.split(".")[1] not in allowed] == []
+    allowed = {folder, *MAY_IMPORT[folder], *(LEAVES if folder != "modeling" else ())}
+    own = [module.split(".")[1:] for module, _ in imports_of(path) if module.split(".")[0] == "hfattnlstm"]
+    assert [module for module in own if not module or module[0] not in allowed] == []
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES))
+def test_the_files_beside_the_folders_import_none_of_them(name: str) -> None:
+    own = {module for module, _ in imports_of(PACKAGE / f"{name}.py") if module.split(".")[0] == "hfattnlstm"}
+    assert own <= {f"hfattnlstm.{leaf}" for leaf in LEAVES}
 
 
 @pytest.mark.parametrize("path", MODELING, ids=name_of)
@@ -143,14 +169,29 @@ def relative_names(path: Path) -> set[str]:
     return {first or second for first, second in found}
 
 
-def test_a_checkpoint_gets_every_file_of_the_models() -> None:
+def closure_of(name: str) -> set[str]:
+    """The files that a checkpoint gets with a model's file."""
     by_name = {path.stem: path for path in MODELING}
-    reached, waiting = set(), {"modeling_attnlstm"}
+    reached, waiting = set(), {name}
     while waiting:
         name = waiting.pop()
         reached.add(name)
         waiting |= relative_names(by_name[name]) - reached
-    assert reached == set(by_name) - {"__init__"}
+    return reached
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_a_checkpoint_gets_the_files_of_its_own_head(head: Head) -> None:
+    assert closure_of(head.module) == SHIPPED[head.name]
+
+
+def test_every_file_of_the_models_belongs_to_a_head() -> None:
+    assert set.union(*SHIPPED.values()) == {path.stem for path in MODELING} - {"__init__"}
+
+
+def test_the_code_of_a_classifier_stays_short_enough_to_be_read() -> None:
+    lines = [len((PACKAGE / "modeling" / f"{name}.py").read_text("utf-8").splitlines()) for name in CLASSIFIER]
+    assert sum(lines) < 3_000
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

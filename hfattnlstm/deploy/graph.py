@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..modeling.attention import NORMALIZERS, GeneralScore
-from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
+from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.recurrence import AttnLSTMLayer, gates_of_onnx, place_in_order
 
 

@@ -20,9 +20,9 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-from .. import __version__
+from .._version import __version__
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
+from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .graph import ClassifierGraph
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash

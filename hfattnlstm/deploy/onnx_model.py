@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from .._registration import PIPELINE_TASK
+from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .onnx_check import vocabulary_hash
 from .session import open_session
@@ -296,5 +296,5 @@ def onnx_pipeline(
         kwargs["tokenizer"] = AutoTokenizer.from_pretrained(folder)
         model.check_tokenizer(kwargs["tokenizer"])
     if task is None:
-        task = PIPELINE_TASK if "attention" in model.config.poolings else "text-classification"
+        task = ATTENTION_TEXT_CLASSIFICATION if "attention" in model.config.poolings else "text-classification"
     return pipeline(task, model=model, **{"device": "cpu", **kwargs})

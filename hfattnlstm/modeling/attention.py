@@ -32,9 +32,9 @@ class AdditiveScore(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        width = config.attention_size or config.hidden_size
+        width = config.pooler_size or config.hidden_size
         self.projection = nn.Linear(config.hidden_size, width)
-        self.vector = nn.Linear(width, config.num_attention_heads, bias=False)
+        self.vector = nn.Linear(width, config.pooler_num_heads, bias=False)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         return self.vector(_tanh(self.projection(states)))
@@ -45,7 +45,7 @@ class LinearScore(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        self.projection = nn.Linear(config.hidden_size, config.num_attention_heads)
+        self.projection = nn.Linear(config.hidden_size, config.pooler_num_heads)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         return _tanh(self.projection(states))
@@ -56,7 +56,7 @@ class DotScore(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        self.query = nn.Linear(config.hidden_size, config.num_attention_heads, bias=False)
+        self.query = nn.Linear(config.hidden_size, config.pooler_num_heads, bias=False)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         return self.query(states)
@@ -67,8 +67,8 @@ class GeneralScore(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        self.num_heads = config.num_attention_heads
-        self.query = nn.Linear(config.hidden_size, config.num_attention_heads * config.hidden_size, bias=False)
+        self.num_heads = config.pooler_num_heads
+        self.query = nn.Linear(config.hidden_size, config.pooler_num_heads * config.hidden_size, bias=False)
 
     def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
         query = self.query(final_state).view(final_state.shape[0], self.num_heads, final_state.shape[-1])
@@ -80,8 +80,8 @@ class DiagonalDotScore(nn.Module):
 
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
-        self.num_heads = config.num_attention_heads
-        width = config.attention_size or config.hidden_size
+        self.num_heads = config.pooler_num_heads
+        width = config.pooler_size or config.hidden_size
         self.query = nn.Linear(config.hidden_size, width, bias=False)
         self.key = nn.Linear(config.hidden_size, width, bias=False)
 
@@ -191,9 +191,9 @@ class AttentionPooling(PicklableCapture, nn.Module):
     def __init__(self, config: AttnLSTMConfig):
         super().__init__()
         # Not `score`: peft takes a module of that name for a classifier's last layer.
-        self.scoring = SCORES[config.attention_score](config)
-        self.normalizer = config.attention_normalizer
-        self.temperature = config.attention_temperature
+        self.scoring = SCORES[config.pooler_score](config)
+        self.normalizer = config.pooler_normalizer
+        self.temperature = config.pooler_temperature
 
     def forward(self, states: Tensor, mask: Tensor, final_state: Tensor) -> PooledStates:
         scores = self.scoring(states.transpose(0, 1), final_state).permute(1, 2, 0)
@@ -221,13 +221,13 @@ def attention_penalty(weights: Tensor, config: AttnLSTMConfig) -> Tensor:
     filled = (weights.sum(dim=(1, 2)) > 0).to(weights.dtype)
     heads = weights.shape[1]
     penalty = weights.new_zeros(weights.shape[0])
-    if config.attention_l2_coef:
-        penalty = penalty + config.attention_l2_coef * weights.square().sum((1, 2)) / heads
-    if config.attention_entropy_coef:
+    if config.pooler_l2_coef:
+        penalty = penalty + config.pooler_l2_coef * weights.square().sum((1, 2)) / heads
+    if config.pooler_entropy_coef:
         # log of a weight of 0 would give 0 · −inf; xlogy has the limit, but not its gradient.
         logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
-        penalty = penalty - config.attention_entropy_coef * (weights * logs).sum((1, 2)) / heads
-    if config.attention_diversity_coef:
+        penalty = penalty - config.pooler_entropy_coef * (weights * logs).sum((1, 2)) / heads
+    if config.pooler_diversity_coef:
         overlap = weights @ weights.transpose(1, 2) - torch.eye(heads, dtype=weights.dtype, device=weights.device)
-        penalty = penalty + config.attention_diversity_coef * overlap.square().sum((1, 2))
+        penalty = penalty + config.pooler_diversity_coef * overlap.square().sum((1, 2))
     return (penalty * filled).sum() / max(weights.shape[0], 1)

@@ -21,8 +21,8 @@ UPPER_BOUNDS = {
     "embedding_size": 65_536,
     "hidden_size": 65_536,
     "num_hidden_layers": 256,
-    "num_attention_heads": 4_096,
-    "attention_size": 65_536,
+    "pooler_num_heads": 4_096,
+    "pooler_size": 65_536,
     "classifier_hidden_size": 65_536,
 }
 MAX_LABELS = 100_000
@@ -92,19 +92,19 @@ class AttnLSTMConfig(PreTrainedConfig):
         word_dropout: Share of the tokens whose whole embedding is zeroed in training (Iyyer et al., 2015).
         classifier_pooling: What becomes of the states: one of `"attention"`, `"mean"`, `"max"`, `"last"` and
             `"sum"`, or several, which are joined in the order given.
-        attention_score: Score of a state h: `"additive"` vᵀtanh(Wh+b) (Bahdanau et al., 2015), `"linear"`
+        pooler_score: Score of a state h: `"additive"` vᵀtanh(Wh+b) (Bahdanau et al., 2015), `"linear"`
             tanh(wᵀh+b), `"dot"` qᵀh with a learned query, `"general"` cᵀWh with c the final states of the text
             (Luong et al., 2015), `"diagonal_dot"` (W_q h)·(W_k h).
-        attention_size: Inner width of the additive and diagonal_dot scores; `hidden_size` when it is None.
-        num_attention_heads: Weightings of the text; their pooled states are joined (Lin et al., 2017).
-        attention_temperature: Divides the scores: above 1 flatter weights, below 1 sharper ones.
-        attention_normalizer: `"softmax"`, `"sparsemax"` (Martins and Astudillo, 2016) or `"entmax15"` (Peters et
+        pooler_size: Inner width of the additive and diagonal_dot scores; `hidden_size` when it is None.
+        pooler_num_heads: Weightings of the text; their pooled states are joined (Lin et al., 2017).
+        pooler_temperature: Divides the scores: above 1 flatter weights, below 1 sharper ones.
+        pooler_normalizer: `"softmax"`, `"sparsemax"` (Martins and Astudillo, 2016) or `"entmax15"` (Peters et
             al., 2019).
-        attention_l2_coef: Added to the loss times Σa², averaged over texts and heads: positive spreads the weights,
+        pooler_l2_coef: Added to the loss times Σa², averaged over texts and heads: positive spreads the weights,
             negative gathers them.
-        attention_entropy_coef: Added to the loss times −Σa·log a, averaged over texts and heads: positive sharpens
+        pooler_entropy_coef: Added to the loss times −Σa·log a, averaged over texts and heads: positive sharpens
             the weights, negative flattens them.
-        attention_diversity_coef: Added to the loss times ‖AAᵀ−I‖², averaged over texts (Lin et al., 2017).
+        pooler_diversity_coef: Added to the loss times ‖AAᵀ−I‖², averaged over texts (Lin et al., 2017).
         classifier_hidden_size: Width of a tanh layer before the logits; None leaves it out.
         classifier_dropout: Dropout on what enters the head's layers.
         class_weights: A weight in the loss for each label: its class in single-label problems, its positive
@@ -146,14 +146,14 @@ class AttnLSTMConfig(PreTrainedConfig):
     locked_dropout: bool = False
     word_dropout: float | int = 0.0
     classifier_pooling: str | list[str] = "attention"
-    attention_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = "additive"
-    attention_size: int | None = None
-    num_attention_heads: int = 1
-    attention_temperature: float | int = 1.0
-    attention_normalizer: Literal["softmax", "sparsemax", "entmax15"] = "softmax"
-    attention_l2_coef: float | int = 0.0
-    attention_entropy_coef: float | int = 0.0
-    attention_diversity_coef: float | int = 0.0
+    pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = "additive"
+    pooler_size: int | None = None
+    pooler_num_heads: int = 1
+    pooler_temperature: float | int = 1.0
+    pooler_normalizer: Literal["softmax", "sparsemax", "entmax15"] = "softmax"
+    pooler_l2_coef: float | int = 0.0
+    pooler_entropy_coef: float | int = 0.0
+    pooler_diversity_coef: float | int = 0.0
     classifier_hidden_size: int | None = None
     classifier_dropout: float | int = 0.1
     class_weights: list[float | int] | None = None
@@ -240,14 +240,17 @@ class AttnLSTMConfig(PreTrainedConfig):
     @property
     def pooled_size(self) -> int:
         """Width of `pooler_output`."""
-        return sum(
-            self.hidden_size * (self.num_attention_heads if name == "attention" else 1) for name in self.poolings
-        )
+        return sum(self.hidden_size * (self.pooler_num_heads if name == "attention" else 1) for name in self.poolings)
+
+    @property
+    def num_attention_heads(self) -> int:
+        """Heads of the self-attention between the states, of which there is none yet; see `pooler_num_heads`."""
+        return 1
 
     @property
     def penalises_attention(self) -> bool:
         """Whether the loss has a term on the attention weights."""
-        return any((self.attention_l2_coef, self.attention_entropy_coef, self.attention_diversity_coef))
+        return any((self.pooler_l2_coef, self.pooler_entropy_coef, self.pooler_diversity_coef))
 
     def _reconcile_labels(self, num_labels: int | None) -> None:
         """Fill in the missing one of `id2label` and `label2id`."""
@@ -340,13 +343,13 @@ class AttnLSTMConfig(PreTrainedConfig):
             )
 
     def _validate_attention(self) -> None:
-        if not self.attention_temperature > 0:
-            raise ValueError(f"attention_temperature must be above 0, got {self.attention_temperature}.")
-        width = self.attention_size or self.hidden_size
-        if self.attention_score == "diagonal_dot" and width % self.num_attention_heads:
+        if not self.pooler_temperature > 0:
+            raise ValueError(f"pooler_temperature must be above 0, got {self.pooler_temperature}.")
+        width = self.pooler_size or self.hidden_size
+        if self.pooler_score == "diagonal_dot" and width % self.pooler_num_heads:
             raise ValueError(
-                f"attention_size={width} must be a multiple of num_attention_heads={self.num_attention_heads} "
-                'with attention_score="diagonal_dot".'
+                f"pooler_size={width} must be a multiple of pooler_num_heads={self.pooler_num_heads} "
+                'with pooler_score="diagonal_dot".'
             )
         if self.penalises_attention and "attention" not in self.poolings:
             raise ValueError('A penalty on the attention weights needs "attention" in classifier_pooling.')

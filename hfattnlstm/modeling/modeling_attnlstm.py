@@ -1,46 +1,24 @@
-"""Attention-LSTM models: the backbone, and a sequence classifier on it."""
+"""The backbone of the attention-LSTM models for text, and what all its heads share."""
 
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
-from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from .attention import AttentionPooling, attention_penalty
+from .attention import AttentionPooling
 from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import AttnLSTMEmbeddings
-from .losses import classification_loss
 from .recurrence import AttnLSTMEncoder, AttnLSTMLayer, DirectionMerge, full_reading_order, reading_order
-from .word_vectors import WordVectorCoverage, copy_word_vectors
-
-
-if TYPE_CHECKING:
-    # Never run: these make `save_pretrained` copy the pipeline's files into the checkpoint, beside those that it finds
-    # in the other relative imports. Older versions of transformers look at this file alone.
-    from .pipeline_attnlstm import AttnLSTMTextClassificationPipeline  # noqa: F401
-    from .text_inputs import TextEncoder  # noqa: F401
-
-AUTO_MAP = {
-    "AutoConfig": "configuration_attnlstm.AttnLSTMConfig",
-    "AutoModel": "modeling_attnlstm.AttnLSTMModel",
-    "AutoModelForSequenceClassification": "modeling_attnlstm.AttnLSTMForSequenceClassification",
-}
-CUSTOM_PIPELINES = {
-    "attention-text-classification": {
-        "impl": "pipeline_attnlstm.AttnLSTMTextClassificationPipeline",
-        "pt": ["AutoModelForSequenceClassification"],
-        "type": "text",
-    }
-}
 
 
 class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
@@ -52,6 +30,8 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     # Without this the Trainer takes the **kwargs of forward for a promise that the loss is already divided by
     # the number of items of all accumulated batches, and skips its own division.
     accepts_loss_kwargs = False
+    # The pipelines that a checkpoint brings along, in the form that `pipeline` reads from its config.json.
+    custom_pipelines: dict[str, Any] | None = None
     _no_split_modules = ["AttnLSTMLayer", "AttnLSTMEmbeddings"]
     _can_record_outputs = {
         "hidden_states": OutputRecorder(AttnLSTMLayer, index=0),
@@ -115,10 +95,13 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     def save_pretrained(self, save_directory: str | PathLike, *args: Any, **kwargs: Any) -> None:
         """As the base class's; the checkpoint also names the classes and the pipeline in the code saved with it.
 
-        So it loads in a process without the package, by every Auto class, with `trust_remote_code=True`.
+        So it loads in a process without the package, with `trust_remote_code=True`, by the Auto classes of the model,
+        its backbone and its configuration.
         """
-        self.config.auto_map = dict(AUTO_MAP)
-        self.config.custom_pipelines = CUSTOM_PIPELINES
+        # The model's own class is added by transformers, where it copies the code.
+        self.config.auto_map = {"AutoConfig": _code_of(self.config), "AutoModel": _code_of(self.base_model)}
+        if self.custom_pipelines is not None:
+            self.config.custom_pipelines = self.custom_pipelines
         try:
             super().save_pretrained(save_directory, *args, **kwargs)
         finally:
@@ -129,39 +112,6 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.base_model.embeddings.word_embeddings = value
-
-    def load_word_vectors(self, path: str | PathLike[str], tokenizer: PreTrainedTokenizerBase) -> WordVectorCoverage:
-        """Copy pretrained word vectors into the input embedding.
-
-        Words that the file lacks keep their rows, and so do padding and other special tokens; only the unknown
-        token takes the vector of `<unk>`. A token takes the vector of, in this order: its exact form, its text
-        without a tokenizer's mark (`▁the`), either in lower case, and, if the tokenizer lower-cases, the first word
-        of the file that equals it in lower case (`Paris` for `paris`). Pieces of words (`##ing`) are looked up as they
-        are.
-
-        Args:
-            path: File in GloVe's text format or word2vec's text or binary format, plain or compressed with gzip. The
-                format is recognised from the content. Every entry must be complete, but only the numbers of the
-                vocabulary's words are read.
-            tokenizer: The fast tokenizer of the model.
-
-        Returns:
-            How many words of the vocabulary were found, and the first that were not.
-
-        Raises:
-            FileNotFoundError: When there is no such file.
-            TypeError: For a tokenizer that is not fast.
-            ValueError: For a file that is damaged or of another format, vectors that are not embedding_size long, and
-                a tokenizer with more tokens than the embedding has rows. The embedding is then unchanged.
-
-        Example:
-
-        ```python
-        >>> str(model.load_word_vectors("glove.6B.300d.txt", tokenizer))
-        'found 9,321 of 10,000 words (93.2 %)'
-        ```
-        """
-        return copy_word_vectors(self.get_input_embeddings(), path, tokenizer)
 
 
 class AttnLSTMModel(AttnLSTMPreTrainedModel):
@@ -240,80 +190,9 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         return total / mask.sum(1, keepdim=True).clamp(min=1).to(total.dtype) if name == "mean" else total
 
 
-class AttnLSTMClassificationHead(nn.Module):
-    """Dropout and a linear layer, with a tanh layer before them where `classifier_hidden_size` is set."""
-
-    def __init__(self, config: AttnLSTMConfig):
-        super().__init__()
-        self.dropout = nn.Dropout(config.classifier_dropout)
-        hidden = config.classifier_hidden_size
-        self.dense = nn.Linear(config.pooled_size, hidden) if hidden is not None else None
-        self.out_proj = nn.Linear(hidden or config.pooled_size, config.num_labels)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        pooled = self.dropout(pooled)
-        if self.dense is not None:
-            pooled = self.dropout(torch.tanh(self.dense(pooled)))
-        return self.out_proj(pooled)
-
-
-class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
-    """Classifier (single-label or multi-label) or regressor of whole texts.
-
-    Example:
-
-    ```python
-    >>> model = AttnLSTMForSequenceClassification(AttnLSTMConfig(id2label={0: "neg", 1: "pos"}))
-    >>> model(torch.tensor([[5, 6, 7]])).logits.shape
-    torch.Size([1, 2])
-    ```
-    """
-
-    def __init__(self, config: AttnLSTMConfig):
-        super().__init__(config)
-        self.num_labels = config.num_labels
-        self.attnlstm = AttnLSTMModel(config)
-        self.classifier = AttnLSTMClassificationHead(config)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
-        **kwargs: Any,
-    ) -> SequenceClassifierOutput:
-        """Classify a batch.
-
-        Args:
-            input_ids, attention_mask, inputs_embeds: As in [`AttnLSTMModel.forward`].
-            labels: (batch,) class ids; (batch, num_labels) of 0 and 1 for multi-label; numbers for regression.
-
-        Returns:
-            `logits` (batch, num_labels); `loss` where labels are given; `hidden_states` and `attentions` on request.
-
-        Raises:
-            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, or labels of a wrong shape.
-        """
-        asked = kwargs.pop("output_attentions", None)
-        asked = self.config.output_attentions if asked is None else asked
-        penalised = labels is not None and self.config.penalises_attention
-        kwargs |= {"output_attentions": asked or penalised, "return_dict": True}
-        outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
-        logits = self.classifier(outputs.pooler_output)
-        loss = None
-        if labels is not None:
-            loss = classification_loss(logits, labels, self.config)
-        if penalised:
-            loss = loss + attention_penalty(outputs.attentions[-1], self.config)
-        return SequenceClassifierOutput(
-            loss=loss,
-            logits=logits,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions if asked else None,
-        )
+def _code_of(instance: object) -> str:
+    """Where a checkpoint has the class of an object: file and name."""
+    return f"{type(instance).__module__.rpartition('.')[2]}.{type(instance).__name__}"
 
 
 def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
@@ -350,4 +229,4 @@ def _one_masked_token(
     return torch.full_like(mask, config.pad_token_id or 0, dtype=torch.long), None, mask
 
 
-__all__ = ["AttnLSTMForSequenceClassification", "AttnLSTMModel", "AttnLSTMPreTrainedModel"]
+__all__ = ["AttnLSTMModel", "AttnLSTMPreTrainedModel"]

@@ -25,8 +25,9 @@ from ..data.batching import PaddingCollator
 from ..data.encoding import encode_texts
 from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
+from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
-from ..modeling.modeling_attnlstm import AttnLSTMForSequenceClassification
+from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder
 from .arguments import (
     ClassificationTrainingArguments,
@@ -187,7 +188,7 @@ def _model(
     )
     model = AttnLSTMForSequenceClassification(config)
     if arguments.word_vectors is not None:
-        logger.info("Word vectors: %s.", model.load_word_vectors(arguments.word_vectors, tokenizer))
+        logger.info("Word vectors: %s.", load_word_vectors(model, arguments.word_vectors, tokenizer))
     return model
 
 

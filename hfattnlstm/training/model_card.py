@@ -201,7 +201,7 @@ def _recipe(trainer: Trainer, model: ModelArguments) -> str:
         "started from": model.model_name_or_path or model.word_vectors or "random weights",
         "layers, width, embedding": f"{config.num_hidden_layers}, {config.hidden_size}, {config.embedding_size}",
         "pooling": " and ".join(config.poolings),
-        "attention": f"{config.attention_score}, {config.attention_normalizer}, {config.num_attention_heads} head(s)",
+        "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",
         "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
         f"{config.classifier_dropout}",
         "epochs": training.num_train_epochs,

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from deploy_helpers import LABELS, TEXTS, random_model, word_tokenizer
 from transformers import PreTrainedModel
 
+from deploy_helpers import LABELS, TEXTS, random_model, word_tokenizer
 from hfattnlstm.deploy import OnnxExport, export_onnx
 
 
 @pytest.fixture(scope="session")
 def model() -> PreTrainedModel:
-    return random_model(
-        id2label=LABELS, hidden_size=32, num_attention_heads=2, classifier_pooling=["attention", "max"]
-    )
+    return random_model(id2label=LABELS, hidden_size=32, pooler_num_heads=2, classifier_pooling=["attention", "max"])
 
 
 @pytest.fixture(scope="session")

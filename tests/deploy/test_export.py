@@ -15,9 +15,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from deploy_helpers import LABELS, padded_batches, random_model, torch_outputs, word_tokenizer
 from transformers import AutoTokenizer, PreTrainedModel
 
+from deploy_helpers import LABELS, padded_batches, random_model, torch_outputs, word_tokenizer
 from hfattnlstm import AttnLSTMConfig
 from hfattnlstm.deploy import OnnxExport, export_onnx, graph, onnx_check, onnx_export
 from hfattnlstm.deploy.onnx_check import agreement, largest_difference, vocabulary_hash
@@ -28,24 +28,24 @@ INPUTS = ("input_ids", "attention_mask")
 OPTIONS: dict[str, dict[str, Any]] = {
     "two layers": {"num_hidden_layers": 2, "pad_token_id": None},
     "linear, sparsemax": {
-        "attention_score": "linear",
-        "attention_normalizer": "sparsemax",
+        "pooler_score": "linear",
+        "pooler_normalizer": "sparsemax",
         "classifier_pooling": ["max", "attention"],
         "direction_merge": "weighted",
-        "num_attention_heads": 2,
+        "pooler_num_heads": 2,
     },
     "general, entmax15": {
-        "attention_score": "general",
-        "attention_normalizer": "entmax15",
-        "attention_temperature": 0.5,
+        "pooler_score": "general",
+        "pooler_normalizer": "entmax15",
+        "pooler_temperature": 0.5,
         "classifier_pooling": ["attention", "mean", "max", "last", "sum"],
         "residual": True,
         "num_hidden_layers": 3,
-        "num_attention_heads": 3,
+        "pooler_num_heads": 3,
         "classifier_hidden_size": 5,
     },
     "dot, regression": {
-        "attention_score": "dot",
+        "pooler_score": "dot",
         "direction_merge": "sum",
         "residual": True,
         "num_hidden_layers": 2,
@@ -53,10 +53,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "problem_type": "regression",
     },
     "diagonal dot, many labels": {
-        "attention_score": "diagonal_dot",
-        "attention_normalizer": "sparsemax",
-        "attention_size": 6,
-        "num_attention_heads": 2,
+        "pooler_score": "diagonal_dot",
+        "pooler_normalizer": "sparsemax",
+        "pooler_size": 6,
+        "pooler_num_heads": 2,
         "direction_merge": "mean",
         "num_labels": 4,
         "problem_type": "multi_label_classification",
@@ -101,7 +101,7 @@ def test_every_option_computes_the_same_at_sizes_the_export_did_not_see(name: st
     assert shapes(session.get_inputs()) == {name: ["batch", "length"] for name in INPUTS}
     expected_shapes = {"logits": ["batch", model.config.num_labels]}
     if "attention" in model.config.poolings:
-        expected_shapes["attentions"] = ["batch", model.config.num_attention_heads, "length"]
+        expected_shapes["attentions"] = ["batch", model.config.pooler_num_heads, "length"]
     assert shapes(session.get_outputs()) == expected_shapes
     for batch in padded_batches():
         outputs = session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})

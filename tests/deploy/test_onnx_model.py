@@ -14,11 +14,11 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from deploy_helpers import TEXTS, padded_batches, torch_outputs, word_tokenizer
 from transformers import PreTrainedModel, pipeline
 from transformers.pipelines import base
 
 import hfattnlstm
+from deploy_helpers import TEXTS, padded_batches, torch_outputs, word_tokenizer
 from hfattnlstm import OnnxAttnLSTMForSequenceClassification
 from hfattnlstm.deploy import OnnxExport, find_onnx_file, is_onnx, onnx_pipeline, open_session
 

@@ -69,10 +69,10 @@ def pooled_with_final(kind, **options):
 def assert_attends(kind, score="additive", heads=1, normalizer="softmax", temperature=1.0, **options):
     model, mask, outputs = pooled_with_final(
         kind,
-        attention_score=score,
-        num_attention_heads=heads,
-        attention_normalizer=normalizer,
-        attention_temperature=temperature,
+        pooler_score=score,
+        pooler_num_heads=heads,
+        pooler_normalizer=normalizer,
+        pooler_temperature=temperature,
         **options,
     )
     weights = outputs.attentions[-1]
@@ -114,9 +114,9 @@ def test_temperature_divides_the_scores(score, temperature):
 
 @pytest.mark.parametrize(("score", "name"), [("additive", "projection"), ("diagonal_dot", "query")])
 def test_attention_size_is_the_inner_width(score, name):
-    assert_attends("right", score, heads=2, attention_size=4)
+    assert_attends("right", score, heads=2, pooler_size=4)
     for size, width in ((4, 4), (None, 12)):
-        (scorer,) = exact_backbone(attention_score=score, attention_size=size).attention.children()
+        (scorer,) = exact_backbone(pooler_score=score, pooler_size=size).attention.children()
         assert getattr(scorer, name).weight.shape == (width, 12)
 
 
@@ -147,7 +147,7 @@ def test_poolings_without_attention(poolings, kind):
 def test_joined_poolings_keep_their_order(poolings):
     mask = mask_of("holes")
     ids = ids_of(mask)
-    model = exact_backbone(num_attention_heads=2, classifier_pooling=poolings)
+    model = exact_backbone(pooler_num_heads=2, classifier_pooling=poolings)
     outputs = model(ids, mask, output_attentions=True)
     attended = (outputs.attentions[-1][:, :, 0] @ outputs.last_hidden_state).flatten(1)
     parts = []
@@ -155,7 +155,7 @@ def test_joined_poolings_keep_their_order(poolings):
         model.config.classifier_pooling = name
         parts.append(attended if name == "attention" else model(ids, mask).pooler_output)
     assert_near(outputs.pooler_output, torch.cat(parts, dim=-1))
-    assert tiny_config(num_attention_heads=2, classifier_pooling=poolings).pooled_size == 12 * (len(poolings) + 1)
+    assert tiny_config(pooler_num_heads=2, classifier_pooling=poolings).pooled_size == 12 * (len(poolings) + 1)
 
 
 @pytest.mark.parametrize("normalizer", NORMALIZERS)
@@ -242,14 +242,14 @@ def test_penalties(name, coefficient, heads, kind):
             total -= (attended * np.log(attended)).sum() / heads
         elif kept.any():
             total += np.square(attended @ attended.T - np.eye(heads)).sum()
-    config = tiny_config(num_attention_heads=heads, **{f"attention_{name}_coef": coefficient})
+    config = tiny_config(pooler_num_heads=heads, **{f"pooler_{name}_coef": coefficient})
     penalty = attention_penalty(weights, config)
     assert abs(penalty.item() - coefficient * total / len(mask)) < 1e-6
 
 
 def test_penalties_add_up():
     weights = torch.softmax(torch.randn(3, 2, 1, 5), dim=-1)
-    coefficients = {"attention_l2_coef": 0.1, "attention_entropy_coef": -0.2, "attention_diversity_coef": 0.3}
+    coefficients = {"pooler_l2_coef": 0.1, "pooler_entropy_coef": -0.2, "pooler_diversity_coef": 0.3}
     single = sum(attention_penalty(weights, tiny_config(**{name: value})) for name, value in coefficients.items())
     assert_near(attention_penalty(weights, tiny_config(**coefficients)), single)
 
@@ -257,7 +257,7 @@ def test_penalties_add_up():
 @pytest.mark.parametrize("name", ["l2", "entropy", "diversity"])
 def test_gradients_of_the_penalties_are_finite_where_weights_are_zero(name):
     weights = torch.tensor([[[[0.6, 0.4, 0.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]], [[[0.0] * 4]] * 2], requires_grad=True)
-    attention_penalty(weights, tiny_config(num_attention_heads=2, **{f"attention_{name}_coef": 0.5})).backward()
+    attention_penalty(weights, tiny_config(pooler_num_heads=2, **{f"pooler_{name}_coef": 0.5})).backward()
     assert weights.grad.isfinite().all()
     assert weights.grad[0].any()
     assert not weights.grad[1].any()
@@ -268,9 +268,9 @@ def test_gradients_of_the_penalties_are_finite_where_weights_are_zero(name):
 def test_the_loss_has_the_penalty_and_the_logits_have_not(name, normalizer):
     mask = mask_of("empty")
     ids, labels = ids_of(mask), torch.tensor([0, 1, 1, 0])
-    options = {"num_attention_heads": 2, "attention_normalizer": normalizer, "attention_score": "dot"}
+    options = {"pooler_num_heads": 2, "pooler_normalizer": normalizer, "pooler_score": "dot"}
     plain = tiny_model(**options)
-    model = tiny_model(**options, **{f"attention_{name}_coef": 0.4})
+    model = tiny_model(**options, **{f"pooler_{name}_coef": 0.4})
     expected = plain(ids, mask, labels=labels, output_attentions=True)
     outputs = model(ids, mask, labels=labels)
     penalty = attention_penalty(expected.attentions[-1], model.config)
@@ -285,7 +285,7 @@ def test_the_loss_has_the_penalty_and_the_logits_have_not(name, normalizer):
 def test_positive_entropy_coefficient_sharpens_and_negative_flattens():
     def trained_entropy(coefficient):
         torch.manual_seed(0)
-        config = tiny_config(attention_entropy_coef=coefficient, **NO_DROPOUT)
+        config = tiny_config(pooler_entropy_coef=coefficient, **NO_DROPOUT)
         model = AttnLSTMForSequenceClassification(config)
         ids, labels = torch.randint(1, 30, (8, 9)), torch.randint(0, 2, (8,))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
@@ -293,9 +293,7 @@ def test_positive_entropy_coefficient_sharpens_and_negative_flattens():
             optimizer.zero_grad()
             model(ids, labels=labels).loss.backward()
             optimizer.step()
-        return attention_penalty(
-            model(ids, output_attentions=True).attentions[-1], tiny_config(attention_entropy_coef=1)
-        )
+        return attention_penalty(model(ids, output_attentions=True).attentions[-1], tiny_config(pooler_entropy_coef=1))
 
     assert trained_entropy(1.0) < trained_entropy(0.0) < trained_entropy(-1.0)
 

@@ -28,7 +28,7 @@ def write(folder: Path, **changes: Any) -> Path:
 
 def test_builds_without_arguments_and_has_the_usual_fields():
     config = AttnLSTMConfig()
-    assert (config.vocab_size, config.hidden_size, config.num_hidden_layers, config.num_attention_heads) == (
+    assert (config.vocab_size, config.hidden_size, config.num_hidden_layers, config.pooler_num_heads) == (
         30_000,
         256,
         1,
@@ -52,14 +52,14 @@ OTHER_VALUES = {
     "locked_dropout": True,
     "word_dropout": 0.4,
     "classifier_pooling": ["attention", "max"],
-    "attention_score": "general",
-    "attention_size": 6,
-    "num_attention_heads": 2,
-    "attention_temperature": 2.5,
-    "attention_normalizer": "entmax15",
-    "attention_l2_coef": -0.1,
-    "attention_entropy_coef": 0.2,
-    "attention_diversity_coef": 0.3,
+    "pooler_score": "general",
+    "pooler_size": 6,
+    "pooler_num_heads": 2,
+    "pooler_temperature": 2.5,
+    "pooler_normalizer": "entmax15",
+    "pooler_l2_coef": -0.1,
+    "pooler_entropy_coef": 0.2,
+    "pooler_diversity_coef": 0.3,
     "classifier_hidden_size": 9,
     "classifier_dropout": 0.5,
     "class_weights": [1.0, 2.0],
@@ -93,8 +93,8 @@ def test_every_field_survives_a_round_trip(tmp_path):
 
 
 def test_whole_numbers_serve_as_probabilities_and_coefficients():
-    config = tiny_config(hidden_dropout_prob=0, embedding_dropout=0, attention_l2_coef=1, attention_temperature=2)
-    assert config.attention_temperature == 2
+    config = tiny_config(hidden_dropout_prob=0, embedding_dropout=0, pooler_l2_coef=1, pooler_temperature=2)
+    assert config.pooler_temperature == 2
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
         ({"hidden_size": -12}, "hidden_size must be between 1 and"),
         ({"hidden_size": 10**9}, "hidden_size must be between 1 and"),
         ({"num_hidden_layers": 0}, "num_hidden_layers must be between 1 and"),
-        ({"num_attention_heads": 0}, "num_attention_heads must be between 1 and"),
-        ({"attention_size": 0}, "attention_size must be between 1 and"),
+        ({"pooler_num_heads": 0}, "pooler_num_heads must be between 1 and"),
+        ({"pooler_size": 0}, "pooler_size must be between 1 and"),
         ({"classifier_hidden_size": -1}, "classifier_hidden_size must be between 1 and"),
         ({"hidden_size": 7}, 'hidden_size .* even, got 7: .*direction_merge than "concat"'),
         ({"direction_merge": "product"}, "direction_merge"),
-        ({"attention_score": "cosine"}, "attention_score"),
-        ({"attention_normalizer": "hardmax"}, "attention_normalizer"),
+        ({"pooler_score": "cosine"}, "pooler_score"),
+        ({"pooler_normalizer": "hardmax"}, "pooler_normalizer"),
         ({"classifier_pooling": "first"}, "classifier_pooling must be one of .*got 'first'"),
         ({"classifier_pooling": []}, "classifier_pooling must be one of"),
         ({"classifier_pooling": ["max", "max"]}, "list of different ones"),
@@ -124,17 +124,17 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
         ({"embedding_dropout": -0.1}, "embedding_dropout is a share"),
         ({"word_dropout": 1.5}, "word_dropout is a share"),
         ({"classifier_dropout": float("nan")}, "classifier_dropout is a share"),
-        ({"attention_temperature": 0}, "attention_temperature must be above 0"),
-        ({"attention_temperature": -1.0}, "attention_temperature must be above 0"),
+        ({"pooler_temperature": 0}, "pooler_temperature must be above 0"),
+        ({"pooler_temperature": -1.0}, "pooler_temperature must be above 0"),
         ({"initializer_range": -0.1}, "initializer_range must not be negative"),
         ({"pad_token_id": 30}, "pad_token_id must be below vocab_size=30"),
         ({"pad_token_id": -1}, "pad_token_id must be"),
         (
-            {"attention_score": "diagonal_dot", "num_attention_heads": 5},
-            "attention_size=12 must be a multiple of num_attention_heads=5",
+            {"pooler_score": "diagonal_dot", "pooler_num_heads": 5},
+            "pooler_size=12 must be a multiple of pooler_num_heads=5",
         ),
         (
-            {"attention_l2_coef": 0.1, "classifier_pooling": "max"},
+            {"pooler_l2_coef": 0.1, "classifier_pooling": "max"},
             'penalty .* needs "attention" in classifier_pooling',
         ),
         ({"problem_type": "foo"}, "problem_type must be one of .*got 'foo'"),
@@ -163,10 +163,10 @@ def test_a_mistake_gets_a_sentence(mistake, sentence):
 @pytest.mark.parametrize(
     "mistake",
     [
-        {"attention_l2_coef": float("nan")},
-        {"attention_entropy_coef": float("inf")},
-        {"attention_diversity_coef": float("nan")},
-        {"attention_temperature": float("inf")},
+        {"pooler_l2_coef": float("nan")},
+        {"pooler_entropy_coef": float("inf")},
+        {"pooler_diversity_coef": float("nan")},
+        {"pooler_temperature": float("inf")},
         {"initializer_range": float("nan")},
         {"initializer_range": float("inf")},
         {"class_weights": [1.0, float("nan")]},
@@ -278,7 +278,7 @@ class TestConfigFile:
             ({"hidden_size": 10**9}, "hidden_size"),
             ({"vocab_size": 10**15}, "vocab_size"),
             ({"num_hidden_layers": 10**9}, "num_hidden_layers"),
-            ({"num_attention_heads": 10**9}, "num_attention_heads"),
+            ({"pooler_num_heads": 10**9}, "pooler_num_heads"),
         ],
     )
     def test_an_absurd_size_is_refused_at_once(self, changes, name, tmp_path):

@@ -20,20 +20,20 @@ from hfattnlstm import AttnLSTMForSequenceClassification
 MODELS: dict[str, dict[str, Any]] = {
     "default": {"num_hidden_layers": 2},
     "linear, sparsemax": {
-        "attention_score": "linear",
-        "attention_normalizer": "sparsemax",
+        "pooler_score": "linear",
+        "pooler_normalizer": "sparsemax",
         "classifier_pooling": ["max", "attention"],
         "direction_merge": "weighted",
-        "num_attention_heads": 2,
+        "pooler_num_heads": 2,
     },
     "general, entmax15": {
-        "attention_score": "general",
-        "attention_normalizer": "entmax15",
-        "attention_temperature": 0.5,
+        "pooler_score": "general",
+        "pooler_normalizer": "entmax15",
+        "pooler_temperature": 0.5,
         "classifier_pooling": ["attention", "mean", "max", "last", "sum"],
         "residual": True,
         "num_hidden_layers": 2,
-        "num_attention_heads": 3,
+        "pooler_num_heads": 3,
         "classifier_hidden_size": 5,
     },
 }
@@ -96,7 +96,7 @@ looks_at_grad = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tens
 @pytest.mark.usefixtures("fresh_dynamo")
 @pytest.mark.parametrize(("name", "training"), [("general, entmax15", False), ("linear, sparsemax", True)])
 def test_compiled_equals_eager_with_no_new_graph_after_the_third_shape(name, training):
-    dropouts = {"word_dropout": 0.2, "locked_dropout": True, "attention_entropy_coef": 0.1} if training else {}
+    dropouts = {"word_dropout": 0.2, "locked_dropout": True, "pooler_entropy_coef": 0.1} if training else {}
     model = tiny_model(**MODELS[name], **dropouts).train(training)
     backend = CountingBackend(training)
     compiled = torch.compile(model, backend=backend)

@@ -22,16 +22,16 @@ AUTO = [(AutoModel, AttnLSTMModel), (AutoModelForSequenceClassification, AttnLST
 # Together these have every module that has parameters.
 OPTIONS = {
     "default": {},
-    "linear": {"attention_score": "linear", "num_hidden_layers": 3},
-    "dot": {"attention_score": "dot", "bidirectional": False},
-    "general": {"attention_score": "general", "num_attention_heads": 2, "direction_merge": "sum"},
-    "diagonal_dot": {"attention_score": "diagonal_dot", "num_attention_heads": 3, "direction_merge": "mean"},
+    "linear": {"pooler_score": "linear", "num_hidden_layers": 3},
+    "dot": {"pooler_score": "dot", "bidirectional": False},
+    "general": {"pooler_score": "general", "pooler_num_heads": 2, "direction_merge": "sum"},
+    "diagonal_dot": {"pooler_score": "diagonal_dot", "pooler_num_heads": 3, "direction_merge": "mean"},
     "weighted": {"direction_merge": "weighted", "num_hidden_layers": 2, "residual": True, "pad_token_id": None},
     "hidden layer": {"classifier_hidden_size": 5, "classifier_pooling": ["max", "attention", "sum"]},
-    "sparsemax": {"attention_normalizer": "sparsemax"},
-    "entmax15": {"attention_normalizer": "entmax15", "attention_size": 4},
-    "no attention": {"classifier_pooling": ["last", "mean"], "attention_temperature": 2},
-    "penalties": {"attention_l2_coef": 0.1, "attention_entropy_coef": -0.1, "attention_diversity_coef": 0.1},
+    "sparsemax": {"pooler_normalizer": "sparsemax"},
+    "entmax15": {"pooler_normalizer": "entmax15", "pooler_size": 4},
+    "no attention": {"classifier_pooling": ["last", "mean"], "pooler_temperature": 2},
+    "penalties": {"pooler_l2_coef": 0.1, "pooler_entropy_coef": -0.1, "pooler_diversity_coef": 0.1},
 }
 every_option = pytest.mark.parametrize("name", OPTIONS)
 

@@ -10,7 +10,7 @@ import torch
 from modeling_helpers import NO_DROPOUT, array, assert_near, sigmoid, tiny_config, tiny_model
 
 from hfattnlstm.modeling.losses import classification_loss, infer_problem_type
-from hfattnlstm.modeling.modeling_attnlstm import AttnLSTMClassificationHead
+from hfattnlstm.modeling.modeling_sequence_classification import AttnLSTMClassificationHead
 
 
 LOGITS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))

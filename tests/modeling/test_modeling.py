@@ -14,10 +14,10 @@ BOTH = [AttnLSTMModel, AttnLSTMForSequenceClassification]
 # Together these use every score, normaliser, pooling and way to merge.
 MODELS = {
     "default": {},
-    "linear, sparsemax": {"attention_score": "linear", "attention_normalizer": "sparsemax", "num_hidden_layers": 2},
-    "dot, entmax15": {"attention_score": "dot", "attention_normalizer": "entmax15", "direction_merge": "weighted"},
-    "general": {"attention_score": "general", "num_attention_heads": 3, "residual": True, "num_hidden_layers": 2},
-    "diagonal_dot": {"attention_score": "diagonal_dot", "num_attention_heads": 2, "direction_merge": "mean"},
+    "linear, sparsemax": {"pooler_score": "linear", "pooler_normalizer": "sparsemax", "num_hidden_layers": 2},
+    "dot, entmax15": {"pooler_score": "dot", "pooler_normalizer": "entmax15", "direction_merge": "weighted"},
+    "general": {"pooler_score": "general", "pooler_num_heads": 3, "residual": True, "num_hidden_layers": 2},
+    "diagonal_dot": {"pooler_score": "diagonal_dot", "pooler_num_heads": 2, "direction_merge": "mean"},
     "all poolings": {"classifier_pooling": ["attention", "mean", "max", "last", "sum"], "direction_merge": "sum"},
     "one direction": {
         "bidirectional": False,
@@ -52,7 +52,7 @@ class SeedModel(nn.Module):
 
 def test_the_weights_of_the_seed_model_give_its_logits():
     seed = SeedModel()
-    model = tiny_model(attention_score="linear", classifier_pooling="attention", num_labels=3, pad_token_id=None)
+    model = tiny_model(pooler_score="linear", classifier_pooling="attention", num_labels=3, pad_token_id=None)
     backbone = "attnlstm"
     ((scorer, _),) = model.attnlstm.attention.named_children()
     renamed = {"embedding.weight": f"{backbone}.embeddings.word_embeddings.weight"}
@@ -150,7 +150,7 @@ class TestPadding:
             assert_near(model(ids).logits, padded)
 
     def test_texts_without_columns_can_be_trained_on(self):
-        model = tiny_model(attention_entropy_coef=0.1)
+        model = tiny_model(pooler_entropy_coef=0.1)
         loss = model(torch.zeros(2, 0, dtype=torch.long), labels=torch.tensor([0, 1])).loss
         loss.backward()
         assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
@@ -195,7 +195,7 @@ class TestOutputs:
         ids, mask = batch_of(kind)
         outputs = model(ids, mask, output_attentions=True)
         weights = outputs.attentions[-1]
-        assert weights.shape == (len(ids), MODELS[name].get("num_attention_heads", 1), 1, 9)
+        assert weights.shape == (len(ids), MODELS[name].get("pooler_num_heads", 1), 1, 9)
         assert not weights.masked_select(~mask[:, None, None]).any()
         totals = mask.any(1).float()[:, None, None].expand(weights.shape[:3])
         assert_near(weights.sum(-1), totals)
@@ -205,7 +205,7 @@ class TestOutputs:
     def test_a_penalty_returns_attentions_only_on_request(self, asked):
         ids, mask = batch_of("right")
         for configured in (False, True):
-            model = tiny_model(attention_l2_coef=0.1, output_attentions=configured)
+            model = tiny_model(pooler_l2_coef=0.1, output_attentions=configured)
             outputs = model(ids, mask, labels=torch.tensor([0, 1, 0, 1]), **asked)
             assert ("attentions" in outputs) == asked.get("output_attentions", configured)
             assert outputs.loss > model(ids, mask, labels=torch.tensor([0, 1, 0, 1])).loss - 1e-6
@@ -217,7 +217,7 @@ class TestOutputs:
         assert list(model(ids, mask, labels=torch.tensor([0, 1, 1, 0]))) == ["loss", "logits"]
         assert list(model.attnlstm(ids, mask)) == ["last_hidden_state", "pooler_output"]
 
-    @pytest.mark.parametrize("options", [{}, {"attention_l2_coef": 0.1}])
+    @pytest.mark.parametrize("options", [{}, {"pooler_l2_coef": 0.1}])
     @pytest.mark.parametrize("configured", [False, True])
     @pytest.mark.parametrize("model_class", BOTH)
     def test_tuples_hold_what_dicts_hold(self, model_class, configured, options):

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, pipeline
 
 from hfattnlstm import AttnLSTMTextClassificationPipeline
-from hfattnlstm.modeling import compute_dtype, pipeline_attnlstm
+from hfattnlstm.modeling import compute_dtype, pipeline_text_classification
 from hfattnlstm.modeling.batch_workers import TEXTS_IN_BATCH
 
 
@@ -68,7 +68,7 @@ def test_several_callers_on_several_cores(classifier, two_threads):
 
 
 def test_torch_has_its_threads_back_when_a_stream_is_left(classifier, two_threads, monkeypatch):
-    monkeypatch.setattr(pipeline_attnlstm, "WINDOW_TEXTS", 16)
+    monkeypatch.setattr(pipeline_text_classification, "WINDOW_TEXTS", 16)
     stream = classifier(iter(texts(200)), batch_size=4)
     next(stream)
     stream.close()
@@ -97,7 +97,7 @@ def test_the_results_before_an_error_of_the_source_are_given(classifier):
 
 
 def test_windows_are_bounded_in_characters(classifier, monkeypatch):
-    monkeypatch.setattr(pipeline_attnlstm, "WINDOW_CHARACTERS", 50)
+    monkeypatch.setattr(pipeline_text_classification, "WINDOW_CHARACTERS", 50)
     read = []
     stream = classifier(read.append(text) or text for text in ["so " * 20] * 10)
     next(stream)
@@ -124,7 +124,7 @@ def test_a_dtype_is_used_and_the_model_stays_as_it_is(classifier, dtype):
     ("fast", "agree", "expected"), [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float32")]
 )
 def test_auto_takes_bfloat16_where_it_is_fast_and_agrees(classifier, monkeypatch, fast, agree, expected):
-    monkeypatch.setattr(pipeline_attnlstm, "has_fast_bfloat16", lambda device: fast)
+    monkeypatch.setattr(pipeline_text_classification, "has_fast_bfloat16", lambda device: fast)
     monkeypatch.setattr(compute_dtype, "TOLERANCE", 1.0 if agree else 0.0)
     many = ["so good good", "not", "bad bad so"]
     assert_same(classifier(many, dtype="auto"), classifier(many, dtype=expected), 0.0)
@@ -146,7 +146,7 @@ def test_a_bar_is_shown_on_request_and_not_into_files(classifier, capsys):
 
 
 def test_the_first_results_of_a_stream_come_soon(classifier, monkeypatch):
-    monkeypatch.setattr(pipeline_attnlstm, "FIRST_WINDOW_TEXTS", 2)
+    monkeypatch.setattr(pipeline_text_classification, "FIRST_WINDOW_TEXTS", 2)
     read = []
     stream = classifier(read.append(text) or text for text in ["so good"] * 40)
     next(stream)

@@ -13,12 +13,12 @@ from hfattnlstm import AttnLSTMForSequenceClassification
 
 
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
-PENALTIES = {"attention_l2_coef": 0.1, "attention_entropy_coef": -0.1, "attention_diversity_coef": 0.2}
+PENALTIES = {"pooler_l2_coef": 0.1, "pooler_entropy_coef": -0.1, "pooler_diversity_coef": 0.2}
 EVERYTHING = {
     "num_hidden_layers": 3,
     "residual": True,
     "direction_merge": "weighted",
-    "num_attention_heads": 2,
+    "pooler_num_heads": 2,
     "classifier_pooling": ["attention", "max", "last"],
     "classifier_hidden_size": 5,
 }
@@ -105,9 +105,9 @@ def test_checkpointed_activations_give_the_plain_gradients(reentrant, asked, pen
         {},
         {"problem_type": MULTI},
         {"problem_type": REGRESSION},
-        {"attention_score": "linear", "attention_normalizer": "sparsemax"},
-        {"attention_score": "general", "attention_normalizer": "entmax15", "num_attention_heads": 2},
-        {"attention_score": "diagonal_dot", "num_hidden_layers": 2, "residual": True, "direction_merge": "weighted"},
+        {"pooler_score": "linear", "pooler_normalizer": "sparsemax"},
+        {"pooler_score": "general", "pooler_normalizer": "entmax15", "pooler_num_heads": 2},
+        {"pooler_score": "diagonal_dot", "num_hidden_layers": 2, "residual": True, "direction_merge": "weighted"},
         {"classifier_pooling": ["last", "max"], "bidirectional": False},
     ],
     ids=str,
@@ -130,7 +130,7 @@ def test_a_batch_can_be_overfitted(options):
 @pytest.mark.parametrize("mode", ["bfloat16", "float16", "autocast bfloat16", "autocast float16"])
 def test_half_precision(mode, score, normalizer):
     dtype = getattr(torch, mode.split()[-1])
-    options = {**EVERYTHING, **PENALTIES, **NO_DROPOUT, "attention_score": score, "attention_normalizer": normalizer}
+    options = {**EVERYTHING, **PENALTIES, **NO_DROPOUT, "pooler_score": score, "pooler_normalizer": normalizer}
     model = tiny_model(**options, num_labels=3).train()
     batch = batch_for(kind="empty")
     with torch.no_grad():
@@ -153,7 +153,7 @@ def test_half_precision(mode, score, normalizer):
 @pytest.mark.parametrize("normalizer", ["softmax", "sparsemax", "entmax15"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_thousand_words_get_weights_that_sum_to_one_in_half_precision(dtype, normalizer):
-    model = tiny_model(attention_temperature=1000, attention_normalizer=normalizer).to(dtype)
+    model = tiny_model(pooler_temperature=1000, pooler_normalizer=normalizer).to(dtype)
     weights = model(torch.randint(1, 30, (2, 1000)), output_attentions=True).attentions[-1]
     assert weights.gt(0).sum(-1).gt(100).all()
     assert_near(weights.float().sum(-1), torch.ones(2, 1, 1), 0.005)

@@ -9,7 +9,7 @@ from training.test_classification import write_texts
 
 
 _RUN = """
-from hfattnlstm.cli import main
+from hfattnlstm.commands.main import main
 flags = ["--train_file", {texts!r}, "--output_dir", {folder!r}, "--push_to_hub", "--hub_model_id", "tester/reviews"]
 small = ["--num_train_epochs", "1", "--hidden_size", "16", "--embedding_size", "16", "--disable_tqdm", "true"]
 assert main(["train", *flags, *small]) == 0

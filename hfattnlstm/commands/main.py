@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__
+from .._version import __version__
 
 
 _DESCRIPTION = """Train and use small, explainable text classifiers.
@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: list[str]) -> int:
     # The subcommands import what they need: `--help` and mistakes should not wait for torch.
-    from .training.arguments import parse_arguments
-    from .training.classification import run_classification
+    from ..training.arguments import parse_arguments
+    from ..training.classification import run_classification
 
     run = run_classification(*parse_arguments(arguments, "hfattnlstm train"))
     if run.trainer.is_world_process_zero():

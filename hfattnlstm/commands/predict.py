@@ -16,11 +16,11 @@ from typing import Any, TextIO
 from tqdm import tqdm
 from transformers import AutoConfig, Pipeline, pipeline
 
-from ._registration import PIPELINE_TASK
-from .data.loading import read_text_column
-from .deploy.onnx_model import is_onnx, onnx_pipeline
-from .modeling.compute_dtype import DTYPES
-from .modeling.pipeline_attnlstm import PROGRESS_DELAY
+from .._heads import ATTENTION_TEXT_CLASSIFICATION
+from ..data.loading import read_text_column
+from ..deploy.onnx_model import is_onnx, onnx_pipeline
+from ..modeling.compute_dtype import DTYPES
+from ..modeling.pipeline_text_classification import PROGRESS_DELAY
 from .terminal import bold, printable, shade_words
 
 
@@ -53,7 +53,7 @@ def predict(arguments: Sequence[str]) -> int:
         raise ValueError("Give texts or --file, not both.")
     classifier = _pipeline(parsed)
     texts = _texts(parsed)
-    parameters = _parameters(parsed, explains=classifier.task == PIPELINE_TASK)
+    parameters = _parameters(parsed, explains=classifier.task == ATTENTION_TEXT_CLASSIFICATION)
     with _output(parsed.output) as stream, _progress(texts, parsed) as bar:
         write = _write_json if _as_json(parsed) else _write_table
         pairs = _one_by_one if _is_conversation(parsed) else _pairs
@@ -105,7 +105,7 @@ def _pipeline(parsed: argparse.Namespace) -> Pipeline:
     trust = parsed.trust_remote_code or None
     config = AutoConfig.from_pretrained(parsed.model, trust_remote_code=trust)
     explains = "attention" in getattr(config, "poolings", ())
-    task = PIPELINE_TASK if explains else "text-classification"
+    task = ATTENTION_TEXT_CLASSIFICATION if explains else "text-classification"
     return pipeline(task, model=parsed.model, trust_remote_code=trust)
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
-from hfattnlstm.cli import main
+from hfattnlstm.commands.main import main
 
 
 WORDS = ["[PAD]", "[UNK]", "a", "bad", "good", "film", "not"]
@@ -101,7 +101,7 @@ def test_a_bar_for_long_work_on_a_terminal(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bars = []
-    monkeypatch.setattr("hfattnlstm.predict.tqdm", lambda **options: bars.append(options) or tqdm(**options))
+    monkeypatch.setattr("hfattnlstm.commands.predict.tqdm", lambda **options: bars.append(options) or tqdm(**options))
     (tmp_path / "texts.csv").write_text("text\ngood\nbad\n", encoding="utf-8")
     for output in (["--output", str(tmp_path / "labels.tsv")], []):
         assert main(["predict", model, "--file", str(tmp_path / "texts.csv"), *output]) == 0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from transformers.utils import logging
 
-from .data.loading import read_text_column
-from .deploy.onnx_check import Agreement
-from .deploy.onnx_export import OnnxExport, export_onnx
+from ..data.loading import read_text_column
+from ..deploy.onnx_check import Agreement
+from ..deploy.onnx_export import OnnxExport, export_onnx
 
 
 def export(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMModel
-from hfattnlstm.modeling.word_vectors import WordVectorCoverage
+from hfattnlstm.data.word_vectors import WordVectorCoverage, load_word_vectors
 
 
 THE, FILM = [0.1, 0.2, 0.3], [-1.5, 2e-3, 4.0]
@@ -65,7 +65,7 @@ def binary(vectors: dict, end: bytes = b"\n") -> bytes:
 def load(tmp_path: Path, content: bytes, model, tokenizer) -> WordVectorCoverage:
     path = tmp_path / "vectors"
     path.write_bytes(content)
-    return model.load_word_vectors(path, tokenizer)
+    return load_word_vectors(model, path, tokenizer)
 
 
 FORMATS = {
@@ -281,7 +281,7 @@ def test_half_precision_has_its_own_limit(tmp_path):
 @pytest.mark.parametrize("name", ["absent.txt", "."])
 def test_missing_file(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*give the path"):
-        make_model().load_word_vectors(tmp_path / name, make_tokenizer("the"))
+        load_word_vectors(make_model(), tmp_path / name, make_tokenizer("the"))
 
 
 def test_tokenizer_larger_than_the_embedding(tmp_path):
@@ -303,7 +303,7 @@ def test_a_file_is_streamed(tmp_path):
     (tmp_path / "vectors").write_bytes(content)
     tracemalloc.start()
     try:
-        model.load_word_vectors(tmp_path / "vectors", tokenizer)
+        load_word_vectors(model, tmp_path / "vectors", tokenizer)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -322,8 +322,3 @@ def test_only_the_first_missing_words_are_named(tmp_path):
     words = [f"w{index}" for index in range(30)]
     coverage = load(tmp_path, glove(VECTORS), make_model(vocab_size=40), make_tokenizer(*words))
     assert coverage.missing == tuple(words[:20])
-
-
-def test_ships_with_a_checkpoint(tmp_path):
-    make_model(model_class=AttnLSTMForSequenceClassification, num_labels=2).save_pretrained(tmp_path / "saved")
-    assert (tmp_path / "saved" / "word_vectors.py").is_file()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hfattnlstm.terminal import bold, printable, shade_words
+from hfattnlstm.commands.terminal import bold, printable, shade_words
 
 
 SHADES = [230, 229, 222, 215, 208]

@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 MAX_MISSING = 20
@@ -74,10 +74,40 @@ class _Layout(NamedTuple):
     words: int  # as the header has it; 0 without a header
 
 
-def copy_word_vectors(
-    embedding: nn.Embedding, path: str | PathLike[str], tokenizer: PreTrainedTokenizerBase
+def load_word_vectors(
+    model: PreTrainedModel, path: str | PathLike[str], tokenizer: PreTrainedTokenizerBase
 ) -> WordVectorCoverage:
-    """Copy vectors from a file into the rows of an embedding; see `AttnLSTMPreTrainedModel.load_word_vectors`."""
+    """Copy pretrained word vectors into the input embedding of a model.
+
+    Words that the file lacks keep their rows, and so do padding and other special tokens; only the unknown token takes
+    the vector of `<unk>`. A token takes the vector of, in this order: its exact form, its text without a tokenizer's
+    mark (`▁the`), either in lower case, and, if the tokenizer lower-cases, the first word of the file that equals it
+    in lower case (`Paris` for `paris`). Pieces of words (`##ing`) are looked up as they are.
+
+    Args:
+        model: Its input embedding takes the vectors.
+        path: File in GloVe's text format or word2vec's text or binary format, plain or compressed with gzip. The
+            format is recognised from the content. Every entry must be complete, but only the numbers of the
+            vocabulary's words are read.
+        tokenizer: The fast tokenizer of the model.
+
+    Returns:
+        How many words of the vocabulary were found, and the first that were not.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        TypeError: For a tokenizer that is not fast.
+        ValueError: For a file that is damaged or of another format, vectors that are not embedding_size long, and
+            a tokenizer with more tokens than the embedding has rows. The embedding is then unchanged.
+
+    Example:
+
+    ```python
+    >>> str(load_word_vectors(model, "glove.6B.300d.txt", tokenizer))
+    'found 9,321 of 10,000 words (93.2 %)'
+    ```
+    """
+    embedding = model.get_input_embeddings()
     path = Path(path)
     words = _words(tokenizer, embedding)
     targets = _targets(words, tokenizer, embedding)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hfattnlstm import quickstart
-from hfattnlstm.cli import main
+from hfattnlstm.commands import quickstart
+from hfattnlstm.commands.main import main
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from transformers.pipelines.pt_utils import KeyDataset
 
 from hfattnlstm import AttnLSTMTextClassificationPipeline
-from hfattnlstm.modeling import pipeline_attnlstm
+from hfattnlstm.modeling import pipeline_text_classification
 from hfattnlstm.modeling.batch_workers import TEXTS_IN_BATCH
 
 
@@ -140,7 +140,7 @@ def test_every_problem_type_has_its_function(problem: str | None, labels: dict[i
 
 @pytest.mark.parametrize("heads", [1, 3])
 def test_the_weights_are_those_of_the_model_without_its_special_tokens(heads: int) -> None:
-    classifier = attention_pipeline(tiny_model(num_attention_heads=heads))
+    classifier = attention_pipeline(tiny_model(pooler_num_heads=heads))
     text = "Understandable, NOT badly!"
     with torch.no_grad():
         outputs = classifier.model(**classifier.tokenizer(text, return_tensors="pt"), output_attentions=True)
@@ -165,7 +165,7 @@ def test_the_weights_are_those_of_the_model_without_its_special_tokens(heads: in
 @pytest.mark.parametrize("tokenizer", [word_piece, without_special_tokens])
 @pytest.mark.parametrize("level", ["word", "token"])
 def test_weights_sum_to_one_and_spans_are_in_the_original_text(tokenizer: Any, level: str) -> None:
-    classifier = attention_pipeline(tiny_model(num_attention_heads=2), tokenizer())
+    classifier = attention_pipeline(tiny_model(pooler_num_heads=2), tokenizer())
     texts = [*TEXTS, "שלום \u202eso", "a\x00b 👩‍👩‍👧 \ud83d good", *random_texts(1, 20)]
     for text, result in zip(texts, classifier(texts, level=level, per_head=True)):
         entries = result["attention"]
@@ -256,7 +256,7 @@ def test_a_generator_is_read_in_windows_and_answered_in_order(
     classifier: AttnLSTMTextClassificationPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = 8
-    monkeypatch.setattr(pipeline_attnlstm, "WINDOW_TEXTS", window)
+    monkeypatch.setattr(pipeline_text_classification, "WINDOW_TEXTS", window)
     texts, read = random_texts(3, 4 * window + 5), []
 
     def reading() -> Iterator[str]:
@@ -315,7 +315,7 @@ def test_threads_do_not_disturb_each_other() -> None:
         )
         for seed in range(64)
     ]
-    model = tiny_model(num_attention_heads=2)
+    model = tiny_model(pooler_num_heads=2)
     serial, shared = attention_pipeline(model), attention_pipeline(model)
     expected = [serial(texts, **parameters) for texts, parameters in jobs]
     with ThreadPoolExecutor(8) as threads:
@@ -345,7 +345,7 @@ def test_an_entry_that_is_no_text_is_named_with_its_position(
     kind = type(bad["text"] if isinstance(bad, dict) else bad).__name__
     with pytest.raises(TypeError, match=f"Text number 2 is of type {kind}"):
         classifier(["good", "so", bad, "so"])
-    monkeypatch.setattr(pipeline_attnlstm, "WINDOW_TEXTS", 8)
+    monkeypatch.setattr(pipeline_text_classification, "WINDOW_TEXTS", 8)
     results = classifier(bad if position == 19 else "so" for position in range(100))
     # The results of the texts before come first.
     assert len([next(results) for _ in range(19)]) == 19
@@ -399,7 +399,7 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused() -> None:
 
 def test_a_model_of_another_kind_is_refused() -> None:
     other = BertForSequenceClassification(
-        BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+        BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, pooler_num_heads=1, intermediate_size=8)
     )
     with pytest.raises((TypeError, ValueError), match="attention"):
         attention_pipeline(other)

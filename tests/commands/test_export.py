@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hfattnlstm import export as command
-from hfattnlstm.cli import main
+from hfattnlstm.commands import export as command
+from hfattnlstm.commands.main import main
 from hfattnlstm.deploy import Agreement, OnnxExport, onnx_export
 
 

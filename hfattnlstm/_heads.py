@@ -1,0 +1,68 @@
+"""The models of the package, in the one table from which names, registration and pipelines follow.
+
+Importing it costs nothing: classes are named here, and imported by whoever needs them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Pipeline(NamedTuple):
+    """A pipeline: the task that it is asked for by, and the class, in a module of `hfattnlstm.modeling`."""
+
+    task: str
+    module: str
+    name: str
+
+
+class Head(NamedTuple):
+    """A model: its class and its configuration's, each in a module of `hfattnlstm.modeling`.
+
+    Attributes:
+        auto_class: The Auto class of transformers that loads the model.
+        module, name: Where the model's class is, and what it is called.
+        config_module, config_name: The same of its configuration.
+        pipeline: The pipeline of its own, if it has one.
+    """
+
+    auto_class: str
+    module: str
+    name: str
+    config_module: str
+    config_name: str
+    pipeline: Pipeline | None = None
+
+
+ATTENTION_TEXT_CLASSIFICATION = "attention-text-classification"
+_TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
+
+HEADS = (
+    Head("AutoModel", "modeling_attnlstm", "AttnLSTMModel", *_TEXT_CONFIG),
+    Head(
+        "AutoModelForSequenceClassification",
+        "modeling_sequence_classification",
+        "AttnLSTMForSequenceClassification",
+        *_TEXT_CONFIG,
+        Pipeline(ATTENTION_TEXT_CLASSIFICATION, "pipeline_text_classification", "AttnLSTMTextClassificationPipeline"),
+    ),
+)
+
+
+def homes() -> dict[str, str]:
+    """The module of each class in the table, below `hfattnlstm`.
+
+    Example:
+
+    ```python
+    >>> homes()["AttnLSTMModel"]
+    'modeling.modeling_attnlstm'
+    ```
+    """
+    classes = {}
+    for head in HEADS:
+        classes[head.config_name] = head.config_module
+        classes[head.name] = head.module
+        if head.pipeline is not None:
+            classes[head.pipeline.name] = head.pipeline.module
+    return {name: f"modeling.{module}" for name, module in classes.items()}
