@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder, pad_ids
 
@@ -125,7 +125,7 @@ def _batches(encoded: Iterable[list[int]], pad_token_id: int) -> Iterator[dict[s
 
 
 def _probabilities(logits: np.ndarray, config: AttnLSTMConfig) -> np.ndarray:
-    kind = _problem_type(config)
+    kind = config.resolve_problem_type()
     if kind == REGRESSION:
         return logits
     tensor = torch.from_numpy(logits)
@@ -133,13 +133,9 @@ def _probabilities(logits: np.ndarray, config: AttnLSTMConfig) -> np.ndarray:
 
 
 def _share_of_equal_labels(one: np.ndarray, other: np.ndarray, config: AttnLSTMConfig) -> float | None:
-    kind = _problem_type(config)
+    kind = config.resolve_problem_type()
     if kind == REGRESSION:
         return None
     if kind == MULTI_LABEL:
         return float(((one > 0.5) == (other > 0.5)).all(-1).mean())
     return float((one.argmax(-1) == other.argmax(-1)).mean())
-
-
-def _problem_type(config: AttnLSTMConfig) -> str:
-    return config.problem_type or (REGRESSION if config.num_labels == 1 else SINGLE_LABEL)

@@ -24,10 +24,10 @@ from .._version import __version__
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
-from .graph import ClassifierGraph
+from .graph import ClassifierGraph, onnx_layers
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
 from .quantization import quantize
-from .session import INPUTS, import_optional, open_session
+from .session import import_optional, open_session
 
 
 FILE_NAMES = {False: "model.onnx", True: "model_int8.onnx"}
@@ -243,14 +243,14 @@ def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     # Sizes other than 1, which the exporter would take for fixed.
     example = torch.zeros(2, 3, dtype=torch.long)
-    with _quiet():
+    with _quiet(), onnx_layers(twin):
         try:
             program = torch.onnx.export(
                 graph,
                 (example, torch.ones_like(example)),
                 dynamo=True,
                 dynamic_shapes=(free, free),
-                input_names=list(INPUTS),
+                input_names=list(twin.config.model_input_names),
                 output_names=names,
                 opset_version=opset,
                 verbose=False,

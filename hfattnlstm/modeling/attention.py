@@ -1,4 +1,7 @@
-"""Attention pooling: scores of the states, normalisers of the scores, and penalties on the weights."""
+"""Attention: scores of keys for queries, normalisers of the scores, and the weighted means of the keys.
+
+Shapes are batch-first; memory is read time-major, as the recurrence leaves its states there, so nothing is copied.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .capturing import PicklableCapture
-from .configuration_attnlstm import AttnLSTMConfig
 
-
-class PooledStates(NamedTuple):
-    """Result of [`AttentionPooling`]: `pooled` (batch, heads · hidden) and `weights` (batch, heads, 1, length)."""
-
-    pooled: Tensor
-    weights: Tensor
-
-
-# The scores take time-major states (length, batch, hidden), as they lie in memory, and the final states
-# (batch, hidden); they return (length, batch, heads).
+# A score takes keys (batch, length, key_size) and a query, and returns (batch, heads, queries, length). The query is
+# (batch, queries, query_size): one for a text, or one for each step of a decoder or region of an image. It is None
+# where a score can do without, for which there is one row of scores.
 
 
 def _tanh(values: Tensor) -> Tensor:
@@ -27,76 +21,136 @@ def _tanh(values: Tensor) -> Tensor:
     return torch.tanh(values) if torch.is_grad_enabled() else values.tanh_()
 
 
+def _over_keys(linear: nn.Linear, keys: Tensor) -> Tensor:
+    """A linear layer over (batch, length, size), without copying what is time-major in memory."""
+    return linear(keys.transpose(0, 1)).transpose(0, 1)
+
+
 class AdditiveScore(nn.Module):
-    """vᵀtanh(Wh+b), with one v a head (Bahdanau et al., 2015; several heads after Lin et al., 2017)."""
+    """vᵀtanh(Wk + Uq + b), with one v a head (Bahdanau et al., 2015; several heads after Lin et al., 2017).
 
-    def __init__(self, config: AttnLSTMConfig):
+    Args:
+        key_size: Width of the keys.
+        query_size: Width of the queries; None for none, where b stands for a learned one.
+        num_heads: Heads.
+        size: Inner width; `key_size` when it is None.
+    """
+
+    def __init__(self, key_size: int, query_size: int | None = None, *, num_heads: int = 1, size: int | None = None):
         super().__init__()
-        width = config.pooler_size or config.hidden_size
-        self.projection = nn.Linear(config.hidden_size, width)
-        self.vector = nn.Linear(width, config.pooler_num_heads, bias=False)
+        width = size or key_size
+        self.projection = nn.Linear(key_size, width)
+        self.query = nn.Linear(query_size, width, bias=False) if query_size is not None else None
+        self.vector = nn.Linear(width, num_heads, bias=False)
 
-    def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return self.vector(_tanh(self.projection(states)))
+    def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
+        projected = self.projection(keys.transpose(0, 1))
+        if query is None:
+            return self.vector(_tanh(projected)).permute(1, 2, 0).unsqueeze(2)
+        # (queries, length, batch, width)
+        inner = _tanh(projected + self.query(query).transpose(0, 1).unsqueeze(1))
+        return self.vector(inner).permute(2, 3, 0, 1)
 
 
 class LinearScore(nn.Module):
-    """tanh(wᵀh+b)."""
+    """tanh(wᵀk + uᵀq + b). Args as for [`AdditiveScore`], but for `size`."""
 
-    def __init__(self, config: AttnLSTMConfig):
+    def __init__(self, key_size: int, query_size: int | None = None, *, num_heads: int = 1):
         super().__init__()
-        self.projection = nn.Linear(config.hidden_size, config.pooler_num_heads)
+        self.projection = nn.Linear(key_size, num_heads)
+        self.query = nn.Linear(query_size, num_heads, bias=False) if query_size is not None else None
 
-    def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return _tanh(self.projection(states))
+    def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
+        scores = self.projection(keys.transpose(0, 1)).permute(1, 2, 0).unsqueeze(2)
+        if query is not None:
+            scores = scores + self.query(query).transpose(1, 2).unsqueeze(3)
+        return _tanh(scores)
 
 
 class DotScore(nn.Module):
-    """qᵀh with a learned query for each head."""
+    """qᵀk. The query is (batch, queries, num_heads · key_size), or (num_heads, key_size) for all texts."""
 
-    def __init__(self, config: AttnLSTMConfig):
+    def __init__(self, key_size: int, *, num_heads: int = 1):
         super().__init__()
-        self.query = nn.Linear(config.hidden_size, config.pooler_num_heads, bias=False)
+        self.num_heads = num_heads
 
-    def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        return self.query(states)
+    def forward(self, keys: Tensor, query: Tensor) -> Tensor:
+        if query.dim() == 2:
+            return nn.functional.linear(keys.transpose(0, 1), query).permute(1, 2, 0).unsqueeze(2)
+        batch, queries = query.shape[:2]
+        rows = query.view(batch, queries * self.num_heads, keys.shape[-1])
+        scores = keys @ rows.transpose(1, 2)
+        return scores.unflatten(2, (queries, self.num_heads)).permute(0, 3, 2, 1)
 
 
-class GeneralScore(nn.Module):
-    """cᵀWh, with c the final states of the text and one W a head (Luong et al., 2015)."""
+class GeneralScore(DotScore):
+    """qᵀWk with one W a head (Luong et al., 2015). Args as for [`LinearScore`]."""
 
-    def __init__(self, config: AttnLSTMConfig):
-        super().__init__()
-        self.num_heads = config.pooler_num_heads
-        self.query = nn.Linear(config.hidden_size, config.pooler_num_heads * config.hidden_size, bias=False)
+    def __init__(self, key_size: int, query_size: int, *, num_heads: int = 1):
+        super().__init__(key_size, num_heads=num_heads)
+        self.query = nn.Linear(query_size, num_heads * key_size, bias=False)
 
-    def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        query = self.query(final_state).view(final_state.shape[0], self.num_heads, final_state.shape[-1])
-        return (states.transpose(0, 1) @ query.transpose(1, 2)).transpose(0, 1)
+    def forward(self, keys: Tensor, query: Tensor) -> Tensor:
+        return super().forward(keys, self.query(query))
 
 
 class DiagonalDotScore(nn.Module):
-    """(W_q h)·(W_k h) of each state with itself; the heads share the width out among them."""
+    """(W_q q)·(W_k k); the heads share the width out among them.
 
-    def __init__(self, config: AttnLSTMConfig):
+    Without a query, each key is its own: the diagonal of self-attention. Args as for [`AdditiveScore`].
+    """
+
+    def __init__(self, key_size: int, query_size: int | None = None, *, num_heads: int = 1, size: int | None = None):
         super().__init__()
-        self.num_heads = config.pooler_num_heads
-        width = config.pooler_size or config.hidden_size
-        self.query = nn.Linear(config.hidden_size, width, bias=False)
-        self.key = nn.Linear(config.hidden_size, width, bias=False)
+        width = size or key_size
+        self.num_heads = num_heads
+        self.query = nn.Linear(key_size if query_size is None else query_size, width, bias=False)
+        self.key = nn.Linear(key_size, width, bias=False)
 
-    def forward(self, states: Tensor, final_state: Tensor) -> Tensor:
-        product = self.query(states) * self.key(states)
-        return product.view(*product.shape[:2], self.num_heads, product.shape[-1] // self.num_heads).sum(-1)
+    def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
+        share = (self.num_heads, self.key.out_features // self.num_heads)
+        projected = _over_keys(self.key, keys).unflatten(-1, share)
+        if query is None:
+            product = (_over_keys(self.query, keys).unflatten(-1, share) * projected).sum(-1)
+            return product.transpose(1, 2).unsqueeze(2)
+        queries = self.query(query).unflatten(-1, share).transpose(1, 2)
+        return queries @ projected.permute(0, 2, 3, 1)
 
 
-SCORES: dict[str, type[nn.Module]] = {
-    "additive": AdditiveScore,
-    "linear": LinearScore,
-    "dot": DotScore,
-    "general": GeneralScore,
-    "diagonal_dot": DiagonalDotScore,
-}
+def make_score(name: str, key_size: int, query_size: int | None, num_heads: int, size: int | None) -> nn.Module:
+    """One of the scores by its name in the configuration.
+
+    Args:
+        name: `"additive"`, `"linear"`, `"dot"`, `"general"` or `"diagonal_dot"`.
+        key_size: Width of the keys.
+        query_size: Width of the queries, None for none.
+        num_heads: Heads.
+        size: Inner width of `"additive"` and `"diagonal_dot"`; `key_size` when it is None.
+
+    Raises:
+        ValueError: For another name.
+
+    Example:
+
+    ```python
+    >>> make_score("additive", 8, None, 2, None)(torch.zeros(3, 5, 8)).shape
+    torch.Size([3, 2, 1, 5])
+    ```
+    """
+    if name == "additive":
+        return AdditiveScore(key_size, query_size, num_heads=num_heads, size=size)
+    if name == "linear":
+        return LinearScore(key_size, query_size, num_heads=num_heads)
+    if name == "dot":
+        return DotScore(key_size, num_heads=num_heads)
+    if name == "general":
+        return GeneralScore(key_size, query_size, num_heads=num_heads)
+    if name == "diagonal_dot":
+        return DiagonalDotScore(key_size, query_size, num_heads=num_heads, size=size)
+    raise ValueError(f"The score must be one of {', '.join(SCORES)}, got {name!r}.")
+
+
+SCORES = ("additive", "linear", "dot", "general", "diagonal_dot")
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -179,55 +233,68 @@ def _support(shifted: Tensor, threshold_of) -> Tensor:
     return shifted > thresholds.gather(-1, size - 1)
 
 
-class AttentionPooling(PicklableCapture, nn.Module):
-    """Weighted means of the states, one a head, with the weights of the configured score and normaliser.
+class AttentionOutput(NamedTuple):
+    """Result of [`Attention`]: `context` (batch, heads, queries, key_size), `weights` with length for key_size."""
 
-    Args of `forward`:
-        states: (batch, length, hidden).
-        mask: Boolean (batch, length), True on real tokens.
-        final_state: (batch, hidden), the states after reading the whole text.
-    """
-
-    def __init__(self, config: AttnLSTMConfig):
-        super().__init__()
-        # Not `score`: peft takes a module of that name for a classifier's last layer.
-        self.scoring = SCORES[config.pooler_score](config)
-        self.normalizer = config.pooler_normalizer
-        self.temperature = config.pooler_temperature
-
-    def forward(self, states: Tensor, mask: Tensor, final_state: Tensor) -> PooledStates:
-        scores = self.scoring(states.transpose(0, 1), final_state).permute(1, 2, 0)
-        # Half precision is too coarse to make a thousand weights sum to 1.
-        wide = scores if scores.dtype == torch.float64 else scores.float()
-        weights = NORMALIZERS[self.normalizer](wide / self.temperature, mask[:, None, :])
-        weights = weights.to(states.dtype).unsqueeze(2)
-        pooled = (weights.squeeze(2) @ states).flatten(1)
-        return PooledStates(pooled, weights)
+    context: Tensor
+    weights: Tensor
 
 
-def attention_penalty(weights: Tensor, config: AttnLSTMConfig) -> Tensor:
-    """Sum of the configured penalties on the attention weights; texts without a token count for nothing.
+class Attention(nn.Module):
+    """Weighted means of the keys, one for each head and query.
 
     Args:
-        weights: (batch, heads, 1, length).
-        config: Gives the coefficients.
+        key_size: Width of the keys.
+        query_size: Width of the queries; None for none.
+        score: Name of the score, see [`make_score`].
+        num_heads: Heads.
+        size: Inner width of the score.
+        normalizer: `"softmax"`, `"sparsemax"` or `"entmax15"`.
+        temperature: Divides the scores.
 
-    Returns:
-        A scalar: l2 · Σa² + entropy · (−Σa·log a), each averaged over texts and heads, + diversity · ‖AAᵀ−I‖²,
-        averaged over texts (Lin et al., 2017).
+    Raises:
+        ValueError: For an unknown score or normaliser.
+
+    Example:
+
+    ```python
+    >>> attention = Attention(8, 4, score="general")
+    >>> keys, query = torch.zeros(3, 5, 8), torch.zeros(3, 2, 4)
+    >>> attention(keys, query, torch.ones(3, 5, dtype=torch.bool)).context.shape
+    torch.Size([3, 1, 2, 8])
+    ```
     """
-    weights = weights.squeeze(2)
-    weights = weights if weights.dtype == torch.float64 else weights.float()
-    filled = (weights.sum(dim=(1, 2)) > 0).to(weights.dtype)
-    heads = weights.shape[1]
-    penalty = weights.new_zeros(weights.shape[0])
-    if config.pooler_l2_coef:
-        penalty = penalty + config.pooler_l2_coef * weights.square().sum((1, 2)) / heads
-    if config.pooler_entropy_coef:
-        # log of a weight of 0 would give 0 · −inf; xlogy has the limit, but not its gradient.
-        logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
-        penalty = penalty - config.pooler_entropy_coef * (weights * logs).sum((1, 2)) / heads
-    if config.pooler_diversity_coef:
-        overlap = weights @ weights.transpose(1, 2) - torch.eye(heads, dtype=weights.dtype, device=weights.device)
-        penalty = penalty + config.pooler_diversity_coef * overlap.square().sum((1, 2))
-    return (penalty * filled).sum() / max(weights.shape[0], 1)
+
+    def __init__(
+        self,
+        key_size: int,
+        query_size: int | None = None,
+        *,
+        score: str = "additive",
+        num_heads: int = 1,
+        size: int | None = None,
+        normalizer: str = "softmax",
+        temperature: float = 1.0,
+    ):
+        super().__init__()
+        if normalizer not in NORMALIZERS:
+            raise ValueError(f"The normalizer must be one of {', '.join(NORMALIZERS)}, got {normalizer!r}.")
+        # Not `score`: peft takes a module of that name for a classifier's last layer.
+        self.scoring = make_score(score, key_size, query_size, num_heads, size)
+        self.normalizer = normalizer
+        self.temperature = temperature
+
+    def forward(self, keys: Tensor, query: Tensor | None, mask: Tensor) -> AttentionOutput:
+        """Attend.
+
+        Args:
+            keys: (batch, length, key_size).
+            query: As the score takes it; None where it needs none.
+            mask: Boolean (batch, length), True on real tokens.
+        """
+        scores = self.scoring(keys, query)
+        # Half precision is too coarse to make a thousand weights sum to 1.
+        wide = scores if scores.dtype == torch.float64 else scores.float()
+        weights = NORMALIZERS[self.normalizer](wide / self.temperature, mask[:, None, None, :]).to(keys.dtype)
+        context = weights.flatten(1, 2) @ keys
+        return AttentionOutput(context.unflatten(1, weights.shape[1:3]), weights)

@@ -51,12 +51,12 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16", False))
 
 
-def same_answers(exact: Tensor, rough: Tensor, problem_type: str | None) -> bool:
+def same_answers(exact: Tensor, rough: Tensor, problem_type: str) -> bool:
     """Whether two computations of the same texts give the same labels, and probabilities within 0.02.
 
     Args:
         exact, rough: Logits (texts, labels) of either computation.
-        problem_type: As in the config. The numbers of a regression are never taken for the same.
+        problem_type: That of the model. The numbers of a regression are never taken for the same.
 
     Example:
 

@@ -9,6 +9,10 @@ from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.utils import logging
+
+
+logger = logging.get_logger(__name__)
 
 
 POOLINGS = ("attention", "mean", "max", "last", "sum")
@@ -26,6 +30,9 @@ UPPER_BOUNDS = {
     "classifier_hidden_size": 65_536,
 }
 MAX_LABELS = 100_000
+NO_SELF_ATTENTION = (
+    "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
+)
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
 PROBABILITIES = (
     "embedding_dropout",
@@ -92,9 +99,10 @@ class AttnLSTMConfig(PreTrainedConfig):
         word_dropout: Share of the tokens whose whole embedding is zeroed in training (Iyyer et al., 2015).
         classifier_pooling: What becomes of the states: one of `"attention"`, `"mean"`, `"max"`, `"last"` and
             `"sum"`, or several, which are joined in the order given.
-        pooler_score: Score of a state h: `"additive"` vᵀtanh(Wh+b) (Bahdanau et al., 2015), `"linear"`
-            tanh(wᵀh+b), `"dot"` qᵀh with a learned query, `"general"` cᵀWh with c the final states of the text
-            (Luong et al., 2015), `"diagonal_dot"` (W_q h)·(W_k h).
+        pooler_score: Score of a state h in the attention pooling: `"additive"` vᵀtanh(Wh+b) (Bahdanau et al., 2015),
+            `"linear"` tanh(wᵀh+b) (the model that this package grew from), `"dot"` qᵀh with a learned query (Yang et
+            al., 2016), `"general"` cᵀWh with c the final states of the text (Luong et al., 2015), `"diagonal_dot"`
+            (W_q h)·(W_k h), the diagonal of self-attention.
         pooler_size: Inner width of the additive and diagonal_dot scores; `hidden_size` when it is None.
         pooler_num_heads: Weightings of the text; their pooled states are joined (Lin et al., 2017).
         pooler_temperature: Divides the scores: above 1 flatter weights, below 1 sharper ones.
@@ -118,7 +126,8 @@ class AttnLSTMConfig(PreTrainedConfig):
         tie_word_embeddings: Not used by the classifiers.
 
     Raises:
-        ValueError: For a misspelt field, an impossible value, or labels that contradict each other.
+        ValueError: For a misspelt field, an impossible value, or labels that contradict each other. A field that is
+            unknown and resembles none is told in a warning, and kept.
         StrictDataclassFieldValidationError: For a value of another type than the field's.
 
     Example:
@@ -165,7 +174,9 @@ class AttnLSTMConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs):
-        _refuse_unknown(kwargs, self._known_keys())
+        if "num_attention_heads" in kwargs:
+            raise ValueError(NO_SELF_ATTENTION)
+        _check_unknown(kwargs, self._known_keys())
         num_labels = kwargs.get("num_labels")
         _check_num_labels(num_labels)
         self._reconcile_labels(num_labels)
@@ -226,16 +237,35 @@ class AttnLSTMConfig(PreTrainedConfig):
             self.label2id = {name: index for index, name in self.id2label.items()}
 
     @property
-    def direction_size(self) -> int:
-        """Width of the state of one direction."""
-        halved = self.bidirectional and self.direction_merge == "concat"
-        return self.hidden_size // 2 if halved else self.hidden_size
-
-    @property
     def poolings(self) -> tuple[str, ...]:
         """`classifier_pooling` as a tuple, in the order in which the parts are joined."""
         single = isinstance(self.classifier_pooling, str)
         return (self.classifier_pooling,) if single else tuple(self.classifier_pooling)
+
+    def resolve_problem_type(self, float_labels: bool = False) -> str:
+        """`problem_type`, or what the model is taken for where it is not set.
+
+        Args:
+            float_labels: Whether there are labels, given as floating-point numbers: for several labels they mean that
+                each text has any number of them.
+
+        Example:
+
+        ```python
+        >>> AttnLSTMConfig(num_labels=1).resolve_problem_type()
+        'regression'
+        ```
+        """
+        if self.problem_type is not None:
+            return self.problem_type
+        if self.num_labels == 1:
+            return REGRESSION
+        return MULTI_LABEL if float_labels else SINGLE_LABEL
+
+    @property
+    def model_input_names(self) -> tuple[str, ...]:
+        """What the model reads of a batch of texts, and what therefore is collated, sent and exported."""
+        return ("input_ids", "attention_mask")
 
     @property
     def pooled_size(self) -> int:
@@ -244,8 +274,13 @@ class AttnLSTMConfig(PreTrainedConfig):
 
     @property
     def num_attention_heads(self) -> int:
-        """Heads of the self-attention between the states, of which there is none yet; see `pooler_num_heads`."""
+        """Heads of the self-attention between the states, of which there is none: 1. It cannot be set."""
         return 1
+
+    @num_attention_heads.setter
+    def num_attention_heads(self, value: int) -> None:
+        # What transformers' own configurations raise for a common property that they do not take.
+        raise NotImplementedError(NO_SELF_ATTENTION)
 
     @property
     def penalises_attention(self) -> bool:
@@ -355,7 +390,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError('A penalty on the attention weights needs "attention" in classifier_pooling.')
 
     def _validate_class_weights(self) -> None:
-        if self.problem_type == REGRESSION or (self.problem_type is None and self.num_labels == 1):
+        if self.resolve_problem_type() == REGRESSION:
             raise ValueError("class_weights have no meaning in a regression: leave them out.")
         if len(self.class_weights) != self.num_labels:
             raise ValueError(
@@ -385,12 +420,14 @@ def _nearest(key: str, known: Iterable[str], cutoff: float) -> str | None:
     return next(iter(difflib.get_close_matches(key, public, n=1, cutoff=cutoff)), None)
 
 
-def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:
+def _check_unknown(given: Iterable[str], known: frozenset[str]) -> None:
+    """Refuse slips; what resembles no field may come from a later transformers, and is told."""
     for key in given:
-        if key not in known:
-            nearest = _nearest(key, known, cutoff=0.6)
-            mend = f"did you mean {nearest!r}?" if nearest else "see the fields in help(AttnLSTMConfig)."
-            raise ValueError(f"AttnLSTMConfig has no field {key!r}: {mend}")
+        if key in known or key.startswith("_"):
+            continue
+        if nearest := _nearest(key, known, cutoff=0.6):
+            raise ValueError(f"AttnLSTMConfig has no field {key!r}: did you mean {nearest!r}?")
+        logger.warning("AttnLSTMConfig has no field %r: it is kept, and nothing here reads it.", key)
 
 
 def _refuse_misspelt(given: Iterable[str], known: frozenset[str]) -> None:

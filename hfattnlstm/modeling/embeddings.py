@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .configuration_attnlstm import AttnLSTMConfig
-
 
 class SequenceDropout(nn.Module):
     """Dropout over (batch, length, width), optionally of the same units at every position of a text.
@@ -31,19 +29,44 @@ class SequenceDropout(nn.Module):
         return f"p={self.probability}, locked={self.locked}"
 
 
-class AttnLSTMEmbeddings(nn.Module):
+class TokenEmbeddings(nn.Module):
     """Embeddings of the token ids, with word dropout and (locked) dropout.
 
     Memory is laid out time-major, as the recurrence reads it; the shapes are batch-first.
+
+    Args:
+        vocab_size: Rows of the table.
+        embedding_size: Width of a token's embedding.
+        padding_idx: Row that stays zero; None for none.
+        dropout: Share of the units that are dropped.
+        locked_dropout: Whether the same units are dropped at every token of a text.
+        word_dropout: Share of the tokens whose whole embedding is zeroed in training.
+
+    Example:
+
+    ```python
+    >>> TokenEmbeddings(9, 4)(torch.tensor([[1, 2, 3]]), None).shape
+    torch.Size([1, 3, 4])
+    ```
     """
 
-    def __init__(self, config: AttnLSTMConfig):
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_size: int,
+        *,
+        padding_idx: int | None = None,
+        dropout: float = 0.0,
+        locked_dropout: bool = False,
+        word_dropout: float = 0.0,
+    ):
         super().__init__()
-        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
-        self.dropout = SequenceDropout(config.embedding_dropout, config.locked_dropout)
-        self.word_dropout = config.word_dropout
+        self.word_embeddings = nn.Embedding(vocab_size, embedding_size, padding_idx=padding_idx)
+        self.dropout = SequenceDropout(dropout, locked_dropout)
+        self.word_dropout = word_dropout
 
     def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        """Ids (batch, length), or embeddings (batch, length, embedding_size) in their place, to such embeddings."""
         if inputs_embeds is None:
             inputs_embeds = self._look_up(input_ids)
         if self.training and self.word_dropout:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
+from .configuration_attnlstm import REGRESSION, SINGLE_LABEL
 
 
-def infer_problem_type(config: AttnLSTMConfig, labels: Tensor) -> str:
-    """The configured problem type, or the one that the labels show; the config is not changed."""
-    if config.problem_type is not None:
-        return config.problem_type
-    if config.num_labels == 1:
-        return REGRESSION
-    return MULTI_LABEL if labels.is_floating_point() else SINGLE_LABEL
-
-
-def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) -> Tensor:
+def classification_loss(
+    logits: Tensor, labels: Tensor, problem_type: str, class_weights: Sequence[float] | None = None
+) -> Tensor:
     """Mean squared error, cross entropy, or binary cross entropy, by problem type, with the class weights.
 
     Args:
         logits: (batch, num_labels).
         labels: (batch,) class ids; (batch, num_labels) of 0 and 1 for multi-label; (batch,) or
             (batch, num_labels) numbers for regression.
-        config: Gives the problem type and the class weights.
+        problem_type: One of `PROBLEM_TYPES`.
+        class_weights: A weight for each label; none in a regression.
 
     Returns:
         A scalar in float32 or wider.
@@ -36,15 +32,13 @@ def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) 
     Example:
 
     ```python
-    >>> config = AttnLSTMConfig(num_labels=2)
-    >>> classification_loss(torch.zeros(1, 2), torch.tensor([1]), config)
+    >>> classification_loss(torch.zeros(1, 2), torch.tensor([1]), "single_label_classification")
     tensor(0.6931)
     ```
     """
-    problem_type = infer_problem_type(config, labels)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     labels = labels.to(logits.device)
-    weights = None if config.class_weights is None else logits.new_tensor(config.class_weights)
+    weights = None if class_weights is None else logits.new_tensor(class_weights)
     if problem_type == SINGLE_LABEL:
         _check_shape(labels, labels.numel() == logits.shape[0], logits.shape[:1], problem_type)
         return F.cross_entropy(logits, labels.reshape(-1).long(), weight=weights)
@@ -56,7 +50,7 @@ def classification_loss(logits: Tensor, labels: Tensor, config: AttnLSTMConfig) 
 
 
 def _check_shape(labels: Tensor, fits: bool, expected: torch.Size, problem_type: str) -> None:
-    if not fits or labels.shape[0] != expected[0]:
+    if not fits or labels.shape[:1] != expected[:1]:
         raise ValueError(
             f"labels of shape {tuple(labels.shape)} do not fit problem_type={problem_type!r}, which needs "
             f"{tuple(expected)}: check the labels, or set problem_type and num_labels in the config."

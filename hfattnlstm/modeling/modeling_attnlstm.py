@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -9,16 +10,33 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from .attention import AttentionPooling
 from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
-from .embeddings import AttnLSTMEmbeddings
-from .recurrence import AttnLSTMEncoder, AttnLSTMLayer, DirectionMerge, full_reading_order, reading_order
+from .embeddings import TokenEmbeddings
+from .lstm_backends import LSTMState
+from .pooling import AttentionPooling, Pooler
+from .reading_order import full_reading_order, reading_order
+from .recurrence import LSTMLayer, LSTMStack
+from .weight_init import init_module
+
+
+@dataclass
+class AttnLSTMModelOutput(BaseModelOutputWithPooling):
+    """`BaseModelOutputWithPooling`, with two fields more.
+
+    Attributes:
+        pooler_weights: (batch, heads, 1, length), the attention of the pooling; None unless asked for, and without
+            attention pooling.
+        state: Hidden state and cell of all LSTMs after the last real token of each text, each
+            (layers · directions, batch, size) in the order of `nn.LSTM`; None unless asked for.
+    """
+
+    pooler_weights: Tensor | None = None
+    state: LSTMState | None = None
 
 
 class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
@@ -32,40 +50,21 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     accepts_loss_kwargs = False
     # The pipelines that a checkpoint brings along, in the form that `pipeline` reads from its config.json.
     custom_pipelines: dict[str, Any] | None = None
-    _no_split_modules = ["AttnLSTMLayer", "AttnLSTMEmbeddings"]
+    _no_split_modules = ["LSTMLayer", "TokenEmbeddings"]
     _can_record_outputs = {
-        "hidden_states": OutputRecorder(AttnLSTMLayer, index=0),
+        "hidden_states": OutputRecorder(LSTMLayer, index=0),
         "attentions": OutputRecorder(AttentionPooling, index=1),
     }
 
+    def __init__(self, config: AttnLSTMConfig, *args: Any, **kwargs: Any):
+        # Fields may have been set since the configuration was made.
+        config.validate_architecture()
+        super().__init__(config, *args, **kwargs)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        # Whole tensors only: a slice would lose the mark that tells loaded parameters from missing ones.
-        if isinstance(module, nn.Embedding):
-            weight = torch.randn(module.weight.shape) * self.config.initializer_range
-            if module.padding_idx is not None:
-                weight[module.padding_idx] = 0.0
-            init.copy_(module.weight, weight)
-        elif isinstance(module, nn.LSTM):
-            self._init_lstm(module)
-        elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, DirectionMerge) and module.kind == "weighted":
-            init.constant_(module.weight, 0.5)
-
-    def _init_lstm(self, lstm: nn.LSTM) -> None:
-        """Xavier input weights, orthogonal recurrent weights, and open forget gates (Jozefowicz et al., 2015)."""
-        size = lstm.hidden_size
-        gates = [nn.init.xavier_uniform_(torch.empty(size, lstm.input_size)) for _ in range(4)]
-        init.copy_(lstm.weight_ih_l0, torch.cat(gates))
-        gates = [nn.init.orthogonal_(torch.empty(size, size)) for _ in range(4)]
-        init.copy_(lstm.weight_hh_l0, torch.cat(gates))
-        bias = torch.zeros(4 * size)
-        bias[size : 2 * size] = 1.0
-        init.copy_(lstm.bias_ih_l0, bias)
-        init.zeros_(lstm.bias_hh_l0)
+        super()._init_weights(module)
+        init_module(module, self.config.initializer_range)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike | None, *args: Any, **kwargs: Any) -> Any:
@@ -117,6 +116,10 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
 class AttnLSTMModel(AttnLSTMPreTrainedModel):
     """Embeddings, LSTM stack and pooling.
 
+    Args:
+        config: The configuration.
+        add_pooling_layer: Whether there is a `pooler_output`, and are parameters for it.
+
     Example:
 
     ```python
@@ -127,11 +130,27 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
     ```
     """
 
-    def __init__(self, config: AttnLSTMConfig):
+    def __init__(self, config: AttnLSTMConfig, add_pooling_layer: bool = True):
         super().__init__(config)
-        self.embeddings = AttnLSTMEmbeddings(config)
-        self.encoder = AttnLSTMEncoder(config)
-        self.attention = AttentionPooling(config) if "attention" in config.poolings else None
+        self.embeddings = TokenEmbeddings(
+            config.vocab_size,
+            config.embedding_size,
+            padding_idx=config.pad_token_id,
+            dropout=config.embedding_dropout,
+            locked_dropout=config.locked_dropout,
+            word_dropout=config.word_dropout,
+        )
+        self.encoder = LSTMStack(
+            config.embedding_size,
+            config.hidden_size,
+            num_layers=config.num_hidden_layers,
+            bidirectional=config.bidirectional,
+            direction_merge=config.direction_merge,
+            residual=config.residual,
+            dropout=config.hidden_dropout_prob,
+            locked_dropout=config.locked_dropout,
+        )
+        self.pooler = _pooler(config) if add_pooling_layer else None
         self.post_init()
 
     @merge_with_config_defaults
@@ -141,24 +160,29 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        output_pooler_weights: bool = False,
+        output_state: bool = False,
         **kwargs: Any,
-    ) -> BaseModelOutputWithPooling:
+    ) -> AttnLSTMModelOutput:
         """Encode a batch.
 
         Args:
             input_ids: (batch, length) token ids.
-            attention_mask: (batch, length) of any dtype; non-zero marks the real tokens, wherever they stand. All
+            attention_mask: (batch, length) of 0 and 1, of any dtype; 1 marks the real tokens, wherever they stand. All
                 tokens are real without it.
             inputs_embeds: (batch, length, embedding_size), in place of `input_ids`.
+            output_pooler_weights: Whether to return `pooler_weights`.
+            output_state: Whether to return `state`.
 
         Returns:
-            `last_hidden_state` (batch, length, hidden_size), 0 on padding; `pooler_output` (batch, pooled_size); on
-            request `hidden_states`, the input of the first layer and each layer's output, and `attentions`, whose
-            last entry has the pooling weights (batch, heads, 1, length).
+            `last_hidden_state` (batch, length, hidden_size), 0 on padding; `pooler_output` (batch, pooled_size) where
+            there is a pooling layer; on request `hidden_states`, the input of the first layer and each layer's output,
+            `attentions`, whose last entry has the pooling weights (batch, heads, 1, length), and the fields of
+            [`AttnLSTMModelOutput`].
 
         Raises:
             ValueError: When neither or both of `input_ids` and `inputs_embeds` are given, or the mask has another
-                shape than they.
+                shape than they, or other values than 0 and 1.
         """
         given = _check_inputs(input_ids, attention_mask, inputs_embeds)
         if given.shape[1] == 0:
@@ -169,25 +193,26 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         order = full_reading_order(*mask.shape, mask.device) if full else reading_order(mask)
 
         embedded = self.embeddings(input_ids, inputs_embeds)
-        states, final_state = self.encoder(embedded, order)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=states, pooler_output=self._pool(states, mask, final_state)
+        states, final, state = self.encoder(embedded, order, return_state=output_state)
+        pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
+        return AttnLSTMModelOutput(
+            last_hidden_state=states,
+            pooler_output=pooled,
+            pooler_weights=weights if output_pooler_weights else None,
+            state=state,
         )
 
-    def _pool(self, states: Tensor, mask: Tensor, final_state: Tensor) -> Tensor:
-        parts = [self._pool_by(name, states, mask, final_state) for name in self.config.poolings]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
-    def _pool_by(self, name: str, states: Tensor, mask: Tensor, final_state: Tensor) -> Tensor:
-        if name == "attention":
-            return self.attention(states, mask, final_state).pooled
-        if name == "last":
-            return final_state
-        if name == "max":
-            highest = states.masked_fill(~mask[..., None], torch.finfo(states.dtype).min).amax(1)
-            return highest.masked_fill(~mask.any(1)[:, None], 0.0)
-        total = states.sum(1)
-        return total / mask.sum(1, keepdim=True).clamp(min=1).to(total.dtype) if name == "mean" else total
+def _pooler(config: AttnLSTMConfig) -> Pooler:
+    return Pooler(
+        config.hidden_size,
+        config.poolings,
+        score=config.pooler_score,
+        num_heads=config.pooler_num_heads,
+        size=config.pooler_size,
+        normalizer=config.pooler_normalizer,
+        temperature=config.pooler_temperature,
+    )
 
 
 def _code_of(instance: object) -> str:
@@ -214,7 +239,20 @@ def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None, input
 def _boolean_mask(attention_mask: Tensor | None, given: Tensor) -> Tensor:
     if attention_mask is None:
         return torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
+    if _can_be_looked_at(attention_mask) and not ((attention_mask == 0) | (attention_mask == 1)).all():
+        raise ValueError(
+            "attention_mask must hold 1 for real tokens and 0 for padding: turn an additive mask, with 0 for tokens "
+            "and large negative numbers for padding, into (mask == 0)."
+        )
     return attention_mask.to(device=given.device, dtype=torch.bool)
+
+
+def _can_be_looked_at(mask: Tensor) -> bool:
+    """Whether its values may be wrong, and looking at them neither freezes a graph nor waits for a device in vain."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or mask.is_meta:
+        return False
+    # Additive masks are floats, others hardly ever.
+    return mask.is_floating_point() or (mask.dtype != torch.bool and mask.device.type == "cpu")
 
 
 def _one_masked_token(

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils.generic import can_return_tuple
 
-from .attention import attention_penalty
 from .configuration_attnlstm import AttnLSTMConfig
 from .losses import classification_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
+from .pooling import attention_penalty
 
 
 if TYPE_CHECKING:
@@ -21,17 +21,31 @@ if TYPE_CHECKING:
     from .pipeline_text_classification import AttnLSTMTextClassificationPipeline  # noqa: F401
 
 
-class AttnLSTMClassificationHead(nn.Module):
-    """Dropout and a linear layer, with a tanh layer before them where `classifier_hidden_size` is set."""
+class ClassificationHead(nn.Module):
+    """Dropout and a linear layer, with dropout and a tanh layer before them where `hidden_size` is given.
 
-    def __init__(self, config: AttnLSTMConfig):
+    Args:
+        input_size: Width of the pooled states.
+        num_labels: Width of the logits.
+        hidden_size: Width of the tanh layer; None leaves it out.
+        dropout: Share of the units that are dropped before each layer.
+
+    Example:
+
+    ```python
+    >>> ClassificationHead(8, 2, hidden_size=4)(torch.zeros(3, 8)).shape
+    torch.Size([3, 2])
+    ```
+    """
+
+    def __init__(self, input_size: int, num_labels: int, *, hidden_size: int | None = None, dropout: float = 0.0):
         super().__init__()
-        self.dropout = nn.Dropout(config.classifier_dropout)
-        hidden = config.classifier_hidden_size
-        self.dense = nn.Linear(config.pooled_size, hidden) if hidden is not None else None
-        self.out_proj = nn.Linear(hidden or config.pooled_size, config.num_labels)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(input_size, hidden_size) if hidden_size is not None else None
+        self.out_proj = nn.Linear(hidden_size or input_size, num_labels)
 
     def forward(self, pooled: Tensor) -> Tensor:
+        """Pooled states (batch, input_size) to logits (batch, num_labels)."""
         pooled = self.dropout(pooled)
         if self.dense is not None:
             pooled = self.dropout(torch.tanh(self.dense(pooled)))
@@ -62,7 +76,12 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.attnlstm = AttnLSTMModel(config)
-        self.classifier = AttnLSTMClassificationHead(config)
+        self.classifier = ClassificationHead(
+            config.pooled_size,
+            config.num_labels,
+            hidden_size=config.classifier_hidden_size,
+            dropout=config.classifier_dropout,
+        )
         self.post_init()
 
     @can_return_tuple
@@ -86,22 +105,28 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         Raises:
             ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, or labels of a wrong shape.
         """
-        asked = kwargs.pop("output_attentions", None)
-        asked = self.config.output_attentions if asked is None else asked
-        penalised = labels is not None and self.config.penalises_attention
-        kwargs |= {"output_attentions": asked or penalised, "return_dict": True}
+        kwargs |= {"output_pooler_weights": labels is not None, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
         logits = self.classifier(outputs.pooler_output)
-        loss = None
-        if labels is not None:
-            loss = classification_loss(logits, labels, self.config)
-        if penalised:
-            loss = loss + attention_penalty(outputs.attentions[-1], self.config)
         return SequenceClassifierOutput(
-            loss=loss,
+            loss=None if labels is None else self._loss(logits, labels, outputs.pooler_weights),
             logits=logits,
             hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions if asked else None,
+            attentions=outputs.attentions,
+        )
+
+    def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+        """That of the labels, with the penalties on the pooling's weights (batch, heads, 1, length)."""
+        config = self.config
+        problem_type = config.resolve_problem_type(float_labels=labels.is_floating_point())
+        loss = classification_loss(logits, labels, problem_type, config.class_weights)
+        if not config.penalises_attention:
+            return loss
+        return loss + attention_penalty(
+            weights,
+            l2=config.pooler_l2_coef,
+            entropy=config.pooler_entropy_coef,
+            diversity=config.pooler_diversity_coef,
         )
 
 

@@ -270,7 +270,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         exact, rough = (
             self.forward(inputs, model=self._model_in(name, encoded))["logits"] for name in ("float32", "bfloat16")
         )
-        return same_answers(exact, rough, self.model.config.problem_type)
+        return same_answers(exact, rough, self.model.config.resolve_problem_type())
 
     def _results(self, texts: list[str], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
         """Results of a batch."""

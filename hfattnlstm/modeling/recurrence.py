@@ -1,165 +1,155 @@
-"""LSTM layers that are exact for every attention mask, without packed sequences.
-
-Each direction reads only the real tokens of a text, in its own order: an index moves them to the front before the
-fused LSTM call, and the inverse index puts the states back. What the LSTM computes on the padding behind them is
-never read. So the same code serves right padding, left padding and masks with holes, and exports to a graph.
-"""
+"""LSTM layers that are exact for every attention mask, without packed sequences."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .capturing import PicklableCapture
-from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import SequenceDropout
+from .lstm_backends import Backend, LSTMState, default_backend
+from .reading_order import ReadingOrder
 
 
-class ReadingOrder(NamedTuple):
-    """Where each direction finds its k-th token, as indices into (length · batch) rows, time-major.
-
-    Attributes:
-        forward: Row of the k-th real token of each text; None where the tokens already stand in that order.
-        forward_back: Inverse of `forward`.
-        backward: Row of the k-th real token from the end.
-        backward_back: Inverse of `backward`.
-        last: (batch,) row that holds the state after the whole text, in either direction's order.
-        mask: Boolean (batch, length), True on real tokens; None where all of them are.
-    """
-
-    forward: Tensor | None
-    forward_back: Tensor | None
-    backward: Tensor
-    backward_back: Tensor
-    last: Tensor
-    mask: Tensor | None
-
-
-def full_reading_order(batch: int, length: int, device: torch.device) -> ReadingOrder:
-    """The [`ReadingOrder`] of a batch without padding.
-
-    Example:
-
-    ```python
-    >>> full_reading_order(1, 3, torch.device("cpu")).backward
-    tensor([2, 1, 0])
-    ```
-    """
-    rows = torch.arange(length * batch, device=device).view(length, batch)
-    backward = rows.flip(0).flatten()
-    return ReadingOrder(None, None, backward, backward, rows[-1], None)
-
-
-def reading_order(mask: Tensor) -> ReadingOrder:
-    """Compute the [`ReadingOrder`] of a batch with padding.
-
-    Args:
-        mask: Boolean (batch, length), True on real tokens.
-
-    Example:
-
-    ```python
-    >>> order = reading_order(torch.tensor([[False, True, True]]))
-    >>> order.forward, order.backward
-    (tensor([1, 2, 0]), tensor([2, 1, 0]))
-    ```
-    """
-    batch = mask.shape[0]
-    count = mask.sum(1, keepdim=True)
-    place = place_in_order(mask, count)
-    backward_back = torch.where(mask, count - 1 - place, place)
-    backward = _invert(backward_back)
-    forward = forward_back = None
-    if not _is_seen_in_order(mask):
-        forward, forward_back = _as_rows(_invert(place)), _as_rows(place)
-    row = torch.arange(batch, device=mask.device)
-    last = (count.squeeze(1) - 1).clamp(min=0) * batch + row
-    return ReadingOrder(forward, forward_back, _as_rows(backward), _as_rows(backward_back), last, mask)
-
-
-def place_in_order(mask: Tensor, count: Tensor) -> Tensor:
-    """Where each token goes: the real ones (`count` of each text) to the front, in order, the others behind them."""
-    # As integers, because ONNX has no running sum of booleans.
-    rank = mask.long().cumsum(1) - 1
-    behind = count + (~mask).long().cumsum(1) - 1
-    return torch.where(mask, rank, behind)
-
-
-def _is_seen_in_order(mask: Tensor) -> bool:
-    """Whether padding is on the right only; False where the answer would wait for a device or freeze a graph."""
-    if mask.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    return bool((mask[:, 1:] <= mask[:, :-1]).all())
-
-
-def _invert(place: Tensor) -> Tensor:
-    """Inverse of the permutation in each row."""
-    positions = torch.arange(place.shape[1], device=place.device).expand_as(place)
-    return torch.zeros_like(place).scatter(1, place, positions)
-
-
-def _as_rows(place: Tensor) -> Tensor:
-    """(batch, length) positions as flat indices into time-major rows."""
-    batch = place.shape[0]
-    return (place.t() * batch + torch.arange(batch, device=place.device)).flatten()
-
-
-def _take_rows(states: Tensor, rows: Tensor | None) -> Tensor:
-    """Reorder time-major (length, batch, width) by flat indices; unchanged where there are none."""
-    if rows is None:
-        return states
-    return states.flatten(0, 1).index_select(0, rows).view(states.shape)
+DIRECTION_MERGES = ("concat", "sum", "mean", "weighted")
 
 
 class DirectionMerge(nn.Module):
-    """One state from the states of two directions: joined, added, averaged, or added with learned weights."""
+    """One state from those of the directions: joined, added, averaged, or added with learned weights.
 
-    def __init__(self, config: AttnLSTMConfig):
+    Args:
+        kind: One of `DIRECTION_MERGES`.
+
+    `forward` takes (…, directions, size) and returns (…, directions · size) where they are joined, else (…, size).
+
+    Raises:
+        ValueError: For another kind.
+
+    Example:
+
+    ```python
+    >>> DirectionMerge("sum")(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([4., 6.])
+    ```
+    """
+
+    def __init__(self, kind: str):
         super().__init__()
-        self.kind = config.direction_merge
-        if self.kind == "weighted":
-            self.weight = nn.Parameter(torch.empty(2))
+        if kind not in DIRECTION_MERGES:
+            raise ValueError(f"direction_merge must be one of {', '.join(DIRECTION_MERGES)}, got {kind!r}.")
+        self.kind = kind
+        if kind == "weighted":
+            self.weight = nn.Parameter(torch.full((2,), 0.5))
 
-    def forward(self, forward_states: Tensor, backward_states: Tensor) -> Tensor:
-        if self.kind == "concat":
-            return torch.cat([forward_states, backward_states], dim=-1)
+    def init_parameters(self) -> None:
+        """Start from the mean of the two directions."""
         if self.kind == "weighted":
-            return self.weight[0] * forward_states + self.weight[1] * backward_states
-        total = forward_states + backward_states
+            init.constant_(self.weight, 0.5)
+
+    def forward(self, states: Tensor) -> Tensor:
+        if self.kind == "concat":
+            return states.flatten(-2)
+        if self.kind == "weighted":
+            return self.weight[0] * states[..., 0, :] + self.weight[1] * states[..., 1, :]
+        total = states[..., 0, :] + states[..., 1, :]
         return total / 2 if self.kind == "mean" else total
 
 
-class AttnLSTMLayer(PicklableCapture, GradientCheckpointingLayer):
+class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
     """One LSTM layer over one or two directions, with dropout before it and an optional residual around it.
 
-    `forward` takes states (batch, length, width), best with time-major memory, and a [`ReadingOrder`]. It returns the
-    states (batch, length, hidden), 0 on padding, and the state (batch, hidden) after the whole text.
+    Args:
+        input_size: Width of what it reads.
+        hidden_size: Width of its states; with joined directions, each has half of it.
+        bidirectional: Whether it also reads from the end.
+        direction_merge: How two directions become one state; see [`DirectionMerge`].
+        residual: Whether what it reads is added to its states.
+        dropout: Share of the inputs that are dropped.
+        locked_dropout: Whether the same ones are dropped at every token of a text.
+
+    Raises:
+        ValueError: For a residual between unequal widths, or an odd width of joined directions.
+
+    Example:
+
+    ```python
+    >>> layer = LSTMLayer(3, 4, bidirectional=True)
+    >>> order = reading_order(torch.tensor([[True, True, False]]))
+    >>> states, hidden, cell = layer(torch.zeros(1, 3, 3), order, return_cell=True)
+    >>> states.shape, hidden.shape, cell.shape
+    (torch.Size([1, 3, 4]), torch.Size([2, 1, 2]), torch.Size([2, 1, 2]))
+    ```
     """
 
-    def __init__(self, config: AttnLSTMConfig, layer_idx: int):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bidirectional: bool = True,
+        direction_merge: str = "concat",
+        residual: bool = False,
+        dropout: float = 0.0,
+        locked_dropout: bool = False,
+    ):
         super().__init__()
-        width = config.embedding_size if layer_idx == 0 else config.hidden_size
-        self.dropout = SequenceDropout(config.hidden_dropout_prob if layer_idx else 0.0, config.locked_dropout)
-        self.forward_lstm = nn.LSTM(width, config.direction_size)
-        self.backward_lstm = nn.LSTM(width, config.direction_size) if config.bidirectional else None
-        self.merge = DirectionMerge(config) if config.bidirectional else None
-        self.residual = config.residual and width == config.hidden_size
+        if residual and input_size != hidden_size:
+            raise ValueError(f"A residual needs equal widths, got input_size={input_size}, hidden_size={hidden_size}.")
+        joined = bidirectional and direction_merge == "concat"
+        if joined and hidden_size % 2:
+            raise ValueError(f"hidden_size is that of both directions together and must be even, got {hidden_size}.")
+        size = hidden_size // 2 if joined else hidden_size
+        self.dropout = SequenceDropout(dropout, locked_dropout)
+        self.forward_lstm = nn.LSTM(input_size, size)
+        self.backward_lstm = nn.LSTM(input_size, size) if bidirectional else None
+        self.merge = DirectionMerge(direction_merge if bidirectional else "concat")
+        self.residual = residual
+        # What reads in place of the default one, such as an operator with the weights in another form.
+        self.backend: Backend | None = None
 
-    def forward(self, hidden_states: Tensor, order: ReadingOrder) -> tuple[Tensor, Tensor]:
+    @property
+    def lstms(self) -> list[nn.LSTM]:
+        """Those of its directions."""
+        return [lstm for lstm in (self.forward_lstm, self.backward_lstm) if lstm is not None]
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        order: ReadingOrder,
+        hidden: Tensor | None = None,
+        cell: Tensor | None = None,
+        return_cell: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Read a batch.
+
+        Args:
+            hidden_states: (batch, length, input_size), best with time-major memory.
+            order: Where the real tokens are.
+            hidden, cell: (directions, batch, size), the state to begin with; both, or none for zeros.
+            return_cell: Whether to return the cells, too.
+
+        Returns:
+            The states (batch, length, hidden_size), 0 on padding; and hidden state and cell (directions, batch, size)
+            after the last real token of each text, those it began with for a text without any.
+        """
         inputs = self.dropout(hidden_states).transpose(0, 1).contiguous()
-        states, final = _read(self.forward_lstm, inputs, order.forward, order.forward_back, order.last)
-        if self.backward_lstm is not None:
-            backward = _read(self.backward_lstm, inputs, order.backward, order.backward_back, order.last)
-            states, final = self.merge(states, backward[0]), self.merge(final, backward[1])
+        start = None if hidden is None else LSTMState(hidden, cell)
+        read = self.backend or default_backend()
+        states, last_hidden, last_cell = read(self.lstms, inputs, order, start, return_cell)
+        states = self.merge(states)
         if self.residual:
-            states = states + inputs
+            # Not the inputs, of which a part was dropped.
+            states = states + hidden_states.transpose(0, 1)
         if order.mask is not None:
             states = _zero_where(~order.mask.t()[..., None], states)
-            final = _zero_where(~order.mask.any(1)[:, None], final)
-        return states.transpose(0, 1), final
+            empty = (order.count == 0)[:, None]
+            last_hidden = _keep_where(empty, hidden, last_hidden)
+            last_cell = _keep_where(empty, cell, last_cell) if return_cell else None
+        return states.transpose(0, 1), last_hidden, last_cell
 
 
 def _zero_where(mask: Tensor, states: Tensor) -> Tensor:
@@ -167,66 +157,97 @@ def _zero_where(mask: Tensor, states: Tensor) -> Tensor:
     return states.masked_fill(mask, 0.0) if states.requires_grad else states.masked_fill_(mask, 0.0)
 
 
-def _read(
-    lstm: nn.LSTM, inputs: Tensor, rows: Tensor | None, rows_back: Tensor | None, last: Tensor
-) -> tuple[Tensor, Tensor]:
-    states = _run(lstm, _take_rows(inputs, rows))
-    return _take_rows(states, rows_back), states.flatten(0, 1).index_select(0, last)
+def _keep_where(mask: Tensor, old: Tensor | None, new: Tensor) -> Tensor:
+    """The old values, 0 if there are none, where `mask` is True."""
+    return _zero_where(mask, new) if old is None else torch.where(mask, old.to(new.dtype), new)
 
 
-def _run(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
-    if _is_traced_for_onnx():
-        return _onnx_lstm(lstm, inputs)
-    if _is_trained_in_fp16_on_cpu(inputs):
-        # oneDNN has no LSTM in float16 that keeps what the backward pass needs.
-        with torch.autocast("cpu", enabled=False):
-            return lstm(inputs.float())[0]
-    return lstm(inputs)[0]
+class StackOutput(NamedTuple):
+    """Result of an [`LSTMStack`].
 
-
-def _is_trained_in_fp16_on_cpu(inputs: Tensor) -> bool:
-    autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.float16
-    return autocast and inputs.device.type == "cpu" and torch.is_grad_enabled()
-
-
-def _is_traced_for_onnx() -> bool:
-    return torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting()
-
-
-def gates_of_onnx(weight: Tensor) -> Tensor:
-    """A weight or bias from torch's order of the gates (input, forget, cell, output) to ONNX's (i, o, f, c)."""
-    enter, forget, cell, leave = weight.chunk(4)
-    return torch.cat([enter, leave, forget, cell])
-
-
-def _onnx_lstm(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
-    """The LSTM operator of ONNX, for the exporter on torch.export.
-
-    That exporter unrolls `nn.LSTM` into a loop over time, which freezes the length or is slow, depending on what was
-    exported before in the same process.
+    Attributes:
+        states: (batch, length, hidden_size), of the last layer; 0 on padding.
+        final: (batch, hidden_size), the last layer's state after the whole text, directions merged.
+        state: That of all LSTMs, (layers · directions, batch, size) each; None unless it was asked for.
     """
-    size = lstm.hidden_size
-    bias = torch.cat([gates_of_onnx(lstm.bias_ih_l0), gates_of_onnx(lstm.bias_hh_l0)])[None]
-    states = torch.onnx.ops.symbolic(
-        "::LSTM",
-        (inputs, gates_of_onnx(lstm.weight_ih_l0)[None], gates_of_onnx(lstm.weight_hh_l0)[None], bias),
-        {"hidden_size": size},
-        dtype=inputs.dtype,
-        shape=(inputs.shape[0], 1, inputs.shape[1], size),
-        version=14,
-    )
-    return states.squeeze(1)
+
+    states: Tensor
+    final: Tensor
+    state: LSTMState | None
 
 
-class AttnLSTMEncoder(nn.Module):
-    """The stack of LSTM layers; returns the last layer's states and final state."""
+class LSTMStack(nn.Module):
+    """LSTM layers on top of each other, of equal width.
 
-    def __init__(self, config: AttnLSTMConfig):
+    Args:
+        input_size: Width of what the first layer reads.
+        hidden_size: Width of the states of every layer.
+        num_layers: Layers.
+        residual: Whether a layer's input is added to its states, where the two are equally wide.
+        dropout: Dropout between layers.
+        **options: Those of [`LSTMLayer`].
+
+    Example:
+
+    ```python
+    >>> stack = LSTMStack(3, 4, num_layers=2)
+    >>> output = stack(torch.zeros(1, 5, 3), full_reading_order(1, 5, torch.device("cpu")), return_state=True)
+    >>> output.states.shape, output.final.shape, output.state.cell.shape
+    (torch.Size([1, 5, 4]), torch.Size([1, 4]), torch.Size([4, 1, 2]))
+    ```
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        residual: bool = False,
+        dropout: float = 0.0,
+        **options: Any,
+    ):
         super().__init__()
-        self.layers = nn.ModuleList([AttnLSTMLayer(config, index) for index in range(config.num_hidden_layers)])
+        widths = [input_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(
+            LSTMLayer(
+                width,
+                hidden_size,
+                residual=residual and width == hidden_size,
+                dropout=dropout if index else 0.0,
+                **options,
+            )
+            for index, width in enumerate(widths)
+        )
 
-    def forward(self, hidden_states: Tensor, order: ReadingOrder) -> tuple[Tensor, Tensor]:
-        final_state = None
-        for layer in self.layers:
-            hidden_states, final_state = layer(hidden_states, order)
-        return hidden_states, final_state
+    def forward(
+        self,
+        hidden_states: Tensor,
+        order: ReadingOrder,
+        state: LSTMState | None = None,
+        return_state: bool = False,
+    ) -> StackOutput:
+        """Read a batch.
+
+        Args:
+            hidden_states: (batch, length, input_size).
+            order: Where the real tokens are.
+            state: The state to begin with, (layers · directions, batch, size) each; zeros without.
+            return_state: Whether to return the state after the last real token of each text.
+        """
+        hidden: list[Tensor] = []
+        cells: list[Tensor] = []
+        for index, layer in enumerate(self.layers):
+            start = (None, None) if state is None else _of_layer(state, index, len(layer.lstms))
+            hidden_states, last_hidden, last_cell = layer(hidden_states, order, *start, return_cell=return_state)
+            hidden.append(last_hidden)
+            cells.append(last_cell)
+        final = self.layers[-1].merge(hidden[-1].transpose(0, 1))
+        return StackOutput(
+            hidden_states, final, LSTMState(torch.cat(hidden), torch.cat(cells)) if return_state else None
+        )
+
+
+def _of_layer(state: LSTMState, index: int, directions: int) -> tuple[Tensor, Tensor]:
+    own = slice(index * directions, (index + 1) * directions)
+    return state.hidden[own], state.cell[own]

@@ -19,8 +19,9 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from deploy_helpers import LABELS, padded_batches, random_model, torch_outputs, word_tokenizer
 from hfattnlstm import AttnLSTMConfig
-from hfattnlstm.deploy import OnnxExport, export_onnx, graph, onnx_check, onnx_export
+from hfattnlstm.deploy import OnnxExport, export_onnx, onnx_check, onnx_export
 from hfattnlstm.deploy.onnx_check import agreement, largest_difference, vocabulary_hash
+from hfattnlstm.modeling import lstm_backends
 
 
 INPUTS = ("input_ids", "attention_mask")
@@ -187,7 +188,7 @@ def test_the_model_stays_as_it_was_and_is_exported_in_float32(tmp_path: Path) ->
 def test_a_wrong_export_is_noticed_and_leaves_everything_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "gates_of_onnx", lambda weight: weight.detach())
+    monkeypatch.setattr(lstm_backends, "_gates_of_onnx", lambda weight: weight.detach())
     present = tmp_path / "present"
     present.mkdir()
     for name in ("model.onnx", "config.json"):

@@ -19,7 +19,8 @@ from modeling_helpers import (
 )
 
 from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMModel
-from hfattnlstm.modeling.attention import NORMALIZERS, attention_penalty
+from hfattnlstm.modeling.attention import NORMALIZERS
+from hfattnlstm.modeling.pooling import attention_penalty
 
 
 SCORES = ["additive", "linear", "dot", "general", "diagonal_dot"]
@@ -28,15 +29,15 @@ HEADS = [1, 3]
 
 def numpy_scores(model, name, states, final, heads):
     """Scores (heads, length) of the states (length, hidden) of one text."""
-    (scorer,) = model.attention.children()
-    weight = {key: array(value) for key, value in scorer.state_dict().items()}
+    pooling = model.pooler.attention
+    weight = {key: array(value) for key, value in pooling.attend.scoring.state_dict().items()}
     if name == "additive":
         inner = np.tanh(states @ weight["projection.weight"].T + weight["projection.bias"])
         return (inner @ weight["vector.weight"].T).T
     if name == "linear":
         return np.tanh(states @ weight["projection.weight"].T + weight["projection.bias"]).T
     if name == "dot":
-        return weight["query.weight"] @ states.T
+        return array(pooling.query.weight) @ states.T
     if name == "general":
         queries = weight["query.weight"].reshape(heads, len(final), len(final)) @ final
         return queries @ states.T
@@ -113,10 +114,10 @@ def test_temperature_divides_the_scores(score, temperature):
 
 
 @pytest.mark.parametrize(("score", "name"), [("additive", "projection"), ("diagonal_dot", "query")])
-def test_attention_size_is_the_inner_width(score, name):
+def test_pooler_size_is_the_inner_width(score, name):
     assert_attends("right", score, heads=2, pooler_size=4)
     for size, width in ((4, 4), (None, 12)):
-        (scorer,) = exact_backbone(pooler_score=score, pooler_size=size).attention.children()
+        scorer = exact_backbone(pooler_score=score, pooler_size=size).pooler.attention.attend.scoring
         assert getattr(scorer, name).weight.shape == (width, 12)
 
 
@@ -140,7 +141,7 @@ def test_poolings_without_attention(poolings, kind):
         states = array(outputs.last_hidden_state[row, kept])
         parts = [NUMPY_POOLINGS[name](states) if kept.any() else np.zeros(12) for name in poolings]
         assert_near(outputs.pooler_output[row], np.concatenate(parts))
-    assert model.attention is None
+    assert model.pooler.attention is None
 
 
 @pytest.mark.parametrize("poolings", [["attention", "max"], ["max", "attention"], ["sum", "attention", "last"]])
@@ -152,8 +153,9 @@ def test_joined_poolings_keep_their_order(poolings):
     attended = (outputs.attentions[-1][:, :, 0] @ outputs.last_hidden_state).flatten(1)
     parts = []
     for name in poolings:
-        model.config.classifier_pooling = name
-        parts.append(attended if name == "attention" else model(ids, mask).pooler_output)
+        alone = exact_backbone(pooler_num_heads=2, classifier_pooling=name)
+        alone.load_state_dict(model.state_dict(), strict=False)
+        parts.append(attended if name == "attention" else alone(ids, mask).pooler_output)
     assert_near(outputs.pooler_output, torch.cat(parts, dim=-1))
     assert tiny_config(pooler_num_heads=2, classifier_pooling=poolings).pooled_size == 12 * (len(poolings) + 1)
 
@@ -223,6 +225,11 @@ class TestNormalizers:
         assert weights.ge(0).all()
 
 
+def penalty_of(weights, config):
+    coefficients = {name: getattr(config, f"pooler_{name}_coef") for name in ("l2", "entropy", "diversity")}
+    return attention_penalty(weights, **coefficients)
+
+
 @pytest.mark.parametrize("kind", ["right", "holes", "empty"])
 @pytest.mark.parametrize("heads", HEADS)
 @pytest.mark.parametrize(
@@ -243,21 +250,21 @@ def test_penalties(name, coefficient, heads, kind):
         elif kept.any():
             total += np.square(attended @ attended.T - np.eye(heads)).sum()
     config = tiny_config(pooler_num_heads=heads, **{f"pooler_{name}_coef": coefficient})
-    penalty = attention_penalty(weights, config)
+    penalty = penalty_of(weights, config)
     assert abs(penalty.item() - coefficient * total / len(mask)) < 1e-6
 
 
 def test_penalties_add_up():
     weights = torch.softmax(torch.randn(3, 2, 1, 5), dim=-1)
     coefficients = {"pooler_l2_coef": 0.1, "pooler_entropy_coef": -0.2, "pooler_diversity_coef": 0.3}
-    single = sum(attention_penalty(weights, tiny_config(**{name: value})) for name, value in coefficients.items())
-    assert_near(attention_penalty(weights, tiny_config(**coefficients)), single)
+    single = sum(penalty_of(weights, tiny_config(**{name: value})) for name, value in coefficients.items())
+    assert_near(penalty_of(weights, tiny_config(**coefficients)), single)
 
 
 @pytest.mark.parametrize("name", ["l2", "entropy", "diversity"])
 def test_gradients_of_the_penalties_are_finite_where_weights_are_zero(name):
     weights = torch.tensor([[[[0.6, 0.4, 0.0, 0.0]], [[1.0, 0.0, 0.0, 0.0]]], [[[0.0] * 4]] * 2], requires_grad=True)
-    attention_penalty(weights, tiny_config(pooler_num_heads=2, **{f"pooler_{name}_coef": 0.5})).backward()
+    penalty_of(weights, tiny_config(pooler_num_heads=2, **{f"pooler_{name}_coef": 0.5})).backward()
     assert weights.grad.isfinite().all()
     assert weights.grad[0].any()
     assert not weights.grad[1].any()
@@ -273,7 +280,7 @@ def test_the_loss_has_the_penalty_and_the_logits_have_not(name, normalizer):
     model = tiny_model(**options, **{f"pooler_{name}_coef": 0.4})
     expected = plain(ids, mask, labels=labels, output_attentions=True)
     outputs = model(ids, mask, labels=labels)
-    penalty = attention_penalty(expected.attentions[-1], model.config)
+    penalty = penalty_of(expected.attentions[-1], model.config)
     assert penalty.abs() > 0.01
     assert outputs.logits.equal(expected.logits)
     assert_near(outputs.loss, expected.loss + penalty)
@@ -293,7 +300,7 @@ def test_positive_entropy_coefficient_sharpens_and_negative_flattens():
             optimizer.zero_grad()
             model(ids, labels=labels).loss.backward()
             optimizer.step()
-        return attention_penalty(model(ids, output_attentions=True).attentions[-1], tiny_config(pooler_entropy_coef=1))
+        return penalty_of(model(ids, output_attentions=True).attentions[-1], tiny_config(pooler_entropy_coef=1))
 
     assert trained_entropy(1.0) < trained_entropy(0.0) < trained_entropy(-1.0)
 

@@ -102,8 +102,7 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
     [
         ({"hiden_size": 4}, "no field 'hiden_size': did you mean 'hidden_size'"),
         ({"dropout": 0.1}, "no field 'dropout'"),
-        ({"max_length": 10}, "no field 'max_length'"),
-        ({"top_k": 10}, "no field 'top_k'"),
+        ({"num_attention_heads": 4}, "set pooler_num_heads"),
         ({"vocab_size": 0}, "vocab_size must be between 1 and"),
         ({"vocab_size": 10**12}, "vocab_size must be between 1 and"),
         ({"embedding_size": -8}, "embedding_size must be between 1 and"),
@@ -199,9 +198,8 @@ def test_class_weights_are_refused_where_one_label_means_a_regression():
 
 
 def test_an_odd_width_is_fine_where_nothing_is_halved():
-    assert tiny_config(hidden_size=7, bidirectional=False).direction_size == 7
-    assert tiny_config(hidden_size=7, direction_merge="mean").direction_size == 7
-    assert tiny_config(hidden_size=8).direction_size == 4
+    assert tiny_config(hidden_size=7, bidirectional=False).hidden_size == 7
+    assert tiny_config(hidden_size=7, direction_merge="mean").hidden_size == 7
 
 
 class TestLabels:
@@ -305,7 +303,7 @@ class TestConfigFile:
         with pytest.raises(ValueError, match="unknown field 'word_droput': did you mean 'word_dropout'"):
             AttnLSTMConfig.from_pretrained(write(tmp_path), word_droput=0.2)
 
-    @pytest.mark.parametrize("key", ["direction_size", "poolings", "pooled_size"])
+    @pytest.mark.parametrize("key", ["num_attention_heads", "poolings", "pooled_size"])
     def test_a_key_named_like_code_is_not_a_crash(self, key, tmp_path):
         folder = write(tmp_path, **{key: 4})
         try:

@@ -7,10 +7,10 @@ import copy
 import numpy as np
 import pytest
 import torch
-from modeling_helpers import NO_DROPOUT, array, assert_near, sigmoid, tiny_config, tiny_model
+from modeling_helpers import array, assert_near, sigmoid, tiny_config, tiny_model
 
-from hfattnlstm.modeling.losses import classification_loss, infer_problem_type
-from hfattnlstm.modeling.modeling_sequence_classification import AttnLSTMClassificationHead
+from hfattnlstm.modeling import losses
+from hfattnlstm.modeling.modeling_sequence_classification import ClassificationHead
 
 
 LOGITS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
@@ -20,6 +20,12 @@ NUMBERS = torch.tensor([[0.5, -1.0, 2.0]] * 5)
 WEIGHTS = [0.5, 2, 1.25]
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 TYPICAL = {SINGLE: CLASSES, MULTI: SEVERAL.float(), REGRESSION: NUMBERS}
+
+
+def classification_loss(logits, labels, config):
+    """With what a model takes from its configuration."""
+    problem_type = config.resolve_problem_type(labels.is_floating_point())
+    return losses.classification_loss(logits, labels, problem_type, config.class_weights)
 
 
 def log_probabilities(logits):
@@ -84,13 +90,13 @@ def test_ignored_rows_are_left_out():
     [(1, torch.zeros(5), REGRESSION), (3, CLASSES, SINGLE), (3, SEVERAL.float(), MULTI), (2, CLASSES, SINGLE)],
 )
 def test_the_problem_type_is_read_off_the_labels(num_labels, labels, expected):
-    assert infer_problem_type(tiny_config(num_labels=num_labels), labels) == expected
+    assert tiny_config(num_labels=num_labels).resolve_problem_type(labels.is_floating_point()) == expected
 
 
 @pytest.mark.parametrize("configured", TYPICAL)
 def test_the_configured_problem_type_is_obeyed(configured):
     config = tiny_config(num_labels=3, problem_type=configured)
-    assert infer_problem_type(config, CLASSES) == configured
+    assert config.resolve_problem_type() == configured
     others = [
         classification_loss(LOGITS, TYPICAL[configured], tiny_config(num_labels=3, problem_type=name))
         for name in TYPICAL
@@ -176,10 +182,7 @@ class TestHead:
 
     @pytest.mark.parametrize("hidden", [None, 500])
     def test_dropout_before_each_layer_in_training_only(self, hidden):
-        config = tiny_config(
-            hidden_size=400, **{**NO_DROPOUT, "classifier_dropout": 0.3, "classifier_hidden_size": hidden}
-        )
-        head = AttnLSTMClassificationHead(config)
+        head = ClassificationHead(400, 2, hidden_size=hidden, dropout=0.3)
         seen = []
         for layer in (head.dense, head.out_proj):
             if layer is not None:

@@ -54,13 +54,12 @@ def test_the_weights_of_the_seed_model_give_its_logits():
     seed = SeedModel()
     model = tiny_model(pooler_score="linear", classifier_pooling="attention", num_labels=3, pad_token_id=None)
     backbone = "attnlstm"
-    ((scorer, _),) = model.attnlstm.attention.named_children()
     renamed = {"embedding.weight": f"{backbone}.embeddings.word_embeddings.weight"}
     for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
         renamed[f"lstm.{name}"] = f"{backbone}.encoder.layers.0.forward_lstm.{name}"
         renamed[f"lstm.{name}_reverse"] = f"{backbone}.encoder.layers.0.backward_lstm.{name}"
     for kind in ("weight", "bias"):
-        renamed[f"score.{kind}"] = f"{backbone}.attention.{scorer}.projection.{kind}"
+        renamed[f"score.{kind}"] = f"{backbone}.pooler.attention.attend.scoring.projection.{kind}"
         renamed[f"output.{kind}"] = f"classifier.out_proj.{kind}"
     model.load_state_dict({renamed[name]: tensor for name, tensor in seed.state_dict().items()})
     ids = torch.randint(0, 30, (5, 9))

@@ -182,14 +182,14 @@ def test_weights_sum_to_one_and_spans_are_in_the_original_text(tokenizer: Any, l
 
 def test_a_text_with_all_attention_on_special_tokens_still_sums_to_one() -> None:
     classifier = attention_pipeline()
-    attention = classifier.model.attnlstm.attention.forward
+    attention = classifier.model.attnlstm.pooler.attention.forward
 
     def only_on_the_first(*args: Any) -> Any:
         output = attention(*args)
         output.weights.zero_()[..., 0] = 1
         return output
 
-    classifier.model.attnlstm.attention.forward = only_on_the_first
+    classifier.model.attnlstm.pooler.attention.forward = only_on_the_first
     weights = [entry["weight"] for entry in classifier("not so good", level="token")[0]["attention"]]
     assert weights == pytest.approx([1 / 3] * 3)
 

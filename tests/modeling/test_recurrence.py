@@ -13,13 +13,13 @@ from modeling_helpers import (
     ids_of,
     mask_of,
     numpy_stack,
-    tiny_config,
     tiny_model,
 )
 from torch import nn
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMModel
-from hfattnlstm.modeling.recurrence import AttnLSTMLayer, full_reading_order, reading_order
+from hfattnlstm.modeling.reading_order import full_reading_order, reading_order
+from hfattnlstm.modeling.recurrence import LSTMLayer
 
 
 STACKS = {
@@ -226,8 +226,7 @@ def test_one_layer_has_no_hidden_dropout():
     [({}, 6), ({"bidirectional": False}, 12), ({"direction_merge": "sum"}, 12), ({"direction_merge": "weighted"}, 12)],
 )
 def test_hidden_size_is_the_width_of_both_directions_together(options, size):
-    config = tiny_config(**options)
-    layer = AttnLSTMLayer(config, 0)
-    assert layer.forward_lstm.hidden_size == size == config.direction_size
+    layer = LSTMLayer(8, 12, **options)
+    assert layer.forward_lstm.hidden_size == size
     assert (layer.backward_lstm is None) == (options == {"bidirectional": False})
     assert exact_backbone(**options)(torch.tensor([[1, 2]])).last_hidden_state.shape == (1, 2, 12)
