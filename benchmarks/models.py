@@ -145,7 +145,7 @@ def minilm(vocab_size: int) -> PreTrainedModel:
         vocab_size=vocab_size,
         hidden_size=384,
         num_hidden_layers=6,
-        pooler_num_heads=12,
+        num_attention_heads=12,
         intermediate_size=1536,
         num_labels=LABELS,
     )

@@ -47,7 +47,7 @@ from remote.configuration_tiny import TinyConfig
 from remote.modeling_tiny import TinyModel
 
 torch.manual_seed(0)
-config = BertConfig(vocab_size=5, hidden_size=8, num_hidden_layers=1, pooler_num_heads=2, intermediate_size=8)
+config = BertConfig(vocab_size=5, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
 config.id2label = {0: "bad", 1: "good"}
 model = BertForSequenceClassification(config).eval()
 words = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "a": 2, "fine": 3, "day": 4}, unk_token="[UNK]"))

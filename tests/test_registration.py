@@ -30,7 +30,10 @@ MAY_IMPORT = {
 LEAVES = {"_heads", "_version"}
 MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
 MAX_LINES = 500
-BACKBONE = {"attention", "capturing", "configuration_attnlstm", "embeddings", "modeling_attnlstm", "recurrence"}
+BACKBONE = {
+    *("attention", "capturing", "configuration_attnlstm", "embeddings", "lstm_backends", "modeling_attnlstm"),
+    *("pooling", "reading_order", "recurrence", "weight_init"),
+}
 CLASSIFIER = {
     *BACKBONE,
     *("batch_workers", "compute_dtype", "losses", "modeling_sequence_classification", "pipeline_text_classification"),

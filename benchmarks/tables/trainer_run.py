@@ -72,7 +72,7 @@ def _trainer(make_model: Callable[[], AttnLSTMForSequenceClassification], worklo
             args=_arguments(folder.name),
             train_dataset=_data_set(sample),
             processing_class=tokenizer,
-            data_collator=PaddingCollator(tokenizer.pad_token_id),
+            data_collator=PaddingCollator(tokenizer.pad_token_id, model.config.model_input_names),
         )
         trainer.remove_callback(PrinterCallback)
 

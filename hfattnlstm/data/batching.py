@@ -75,23 +75,26 @@ class PaddingCollator:
 
     Args:
         pad_token_id: What fills the rows up.
+        input_names: Of the ids and of the mask, as `config.model_input_names` has them.
 
     Example:
 
     ```python
-    >>> PaddingCollator(0)([{"input_ids": [7, 8], "labels": 1}, {"input_ids": [9], "labels": 0}])
+    >>> collate = PaddingCollator(0, ("input_ids", "attention_mask"))
+    >>> collate([{"input_ids": [7, 8], "labels": 1}, {"input_ids": [9], "labels": 0}])
     {'input_ids': tensor([[7, 8], [9, 0]]), 'attention_mask': tensor([[True, True], [True, False]]),
     'labels': tensor([1, 0])}
     ```
     """
 
-    def __init__(self, pad_token_id: int | None):
+    def __init__(self, pad_token_id: int | None, input_names: Sequence[str]):
         self.pad_token_id = pad_token_id
+        self.input_names = tuple(input_names)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Rows with `input_ids` and, for training, `labels`."""
         ids, mask = pad_ids([row["input_ids"] for row in rows], self.pad_token_id)
-        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        batch = dict(zip(self.input_names, map(torch.from_numpy, (ids, mask))))
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch

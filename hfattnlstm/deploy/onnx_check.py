@@ -60,7 +60,7 @@ def largest_difference(session: Any, model: AttnLSTMForSequenceClassification) -
     for batch, length in SHAPES:
         ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
         for mask in _masks(batch, length, generator):
-            outputs = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+            outputs = session.run(None, named_inputs(model.config, ids.numpy(), mask.numpy()))
             expected = _torch_outputs(model, ids, mask)
             differences += [_difference(actual, wanted) for actual, wanted in zip(outputs, expected, strict=True)]
     # Unlike max, NumPy's lets no NaN go by.
@@ -109,7 +109,7 @@ def agreement(
         config: The model's configuration.
     """
     answers, others = [], []
-    for batch in _batches(TextEncoder(tokenizer, None, config.truncation).input_ids(texts), config.pad_token_id or 0):
+    for batch in _batches(TextEncoder(tokenizer, None, config.truncation).input_ids(texts), config):
         one, other = (_probabilities(session.run(["logits"], batch)[0], config) for session in (first, second))
         answers.append(one)
         others.append(other)
@@ -117,11 +117,24 @@ def agreement(
     return Agreement(len(one), _share_of_equal_labels(one, other, config), float(np.abs(one - other).max()))
 
 
-def _batches(encoded: Iterable[list[int]], pad_token_id: int) -> Iterator[dict[str, np.ndarray]]:
+def named_inputs(config: AttnLSTMConfig, ids: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """What a session is given for token ids and mask, int64 (batch, length) each, by the names of the config.
+
+    Example:
+
+    ```python
+    >>> list(named_inputs(AttnLSTMConfig(), ids, mask))
+    ['input_ids', 'attention_mask']
+    ```
+    """
+    return dict(zip(config.model_input_names, (ids, mask)))
+
+
+def _batches(encoded: Iterable[list[int]], config: AttnLSTMConfig) -> Iterator[dict[str, np.ndarray]]:
     rows = sorted(encoded, key=len)
     for start in range(0, len(rows), BATCH_SIZE):
-        ids, mask = pad_ids(rows[start : start + BATCH_SIZE], pad_token_id)
-        yield {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+        ids, mask = pad_ids(rows[start : start + BATCH_SIZE], config.pad_token_id)
+        yield named_inputs(config, ids, mask.astype(np.int64))
 
 
 def _probabilities(logits: np.ndarray, config: AttnLSTMConfig) -> np.ndarray:

@@ -22,7 +22,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from .onnx_check import vocabulary_hash
+from ..modeling.reading_order import boolean_mask
+from .onnx_check import named_inputs, vocabulary_hash
 from .session import open_session
 
 
@@ -71,7 +72,9 @@ class OnnxAttnLSTMForSequenceClassification:
         self._lock = threading.Lock()
         self._explains = "attention" in config.poolings
         outputs = self._session().get_outputs()
-        if outputs[0].shape[1] != config.num_labels or len(outputs) != 1 + self._explains:
+        inputs = [entry.name for entry in self._session().get_inputs()]
+        fits = inputs == list(config.model_input_names) and outputs[0].shape[1] == config.num_labels
+        if not fits or len(outputs) != 1 + self._explains:
             raise ValueError(f"The config.json beside {path} belongs to another model: export the model again.")
 
     @classmethod
@@ -124,7 +127,7 @@ class OnnxAttnLSTMForSequenceClassification:
 
         Args:
             input_ids: (batch, length) token ids.
-            attention_mask: (batch, length) of any dtype; non-zero marks the real tokens. All are real without it.
+            attention_mask: (batch, length) of 0 and 1, of any dtype; 1 marks the real tokens. All are real without it.
             output_attentions: Whether to return the attention weights; the config's `output_attentions` by default.
 
         Returns:
@@ -140,7 +143,7 @@ class OnnxAttnLSTMForSequenceClassification:
         ids, mask = self._inputs(input_ids, attention_mask)
         asked = self.config.output_attentions if output_attentions is None else output_attentions
         names = ["logits", "attentions"] if asked and self._explains else ["logits"]
-        outputs = self._session().run(names, {"input_ids": ids, "attention_mask": mask})
+        outputs = self._session().run(names, named_inputs(self.config, ids, mask))
         logits, *attentions = [torch.from_numpy(output) for output in outputs]
         return SequenceClassifierOutput(
             logits=logits, attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None
@@ -166,7 +169,7 @@ class OnnxAttnLSTMForSequenceClassification:
         if attention_mask is None:
             mask = np.ones_like(ids)
         else:
-            mask = torch.as_tensor(attention_mask).to("cpu", torch.bool).long().numpy()
+            mask = boolean_mask(torch.as_tensor(attention_mask).cpu(), torch.device("cpu")).long().numpy()
         if mask.shape != ids.shape:
             raise ValueError(
                 f"attention_mask has the shape {mask.shape}, but input_ids has {ids.shape}: they must be equal."

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 
-INPUTS = ("input_ids", "attention_mask")
 # ONNX Runtime's level for errors that end the process; lesser ones are raised, and need not be printed as well.
 _FATAL = 4
 
@@ -68,9 +67,7 @@ def open_session(path: str | PathLike[str], num_threads: int | None = None) -> A
         raise ValueError(
             f"ONNX Runtime cannot load {path}, which is damaged or no ONNX file: export it again."
         ) from error
-    names = {entry.name for entry in session.get_inputs()}
-    if names != set(INPUTS) or session.get_outputs()[0].name != "logits":
-        raise ValueError(
-            f"{path} takes {', '.join(sorted(names))}: give a file that hfattnlstm.deploy.export_onnx has written."
-        )
+    producer = session.get_modelmeta().custom_metadata_map.get("producer", "")
+    if not producer.startswith("hfattnlstm ") or session.get_outputs()[0].name != "logits":
+        raise ValueError(f"{path} is from elsewhere: give a file that hfattnlstm.deploy.export_onnx has written.")
     return session

@@ -19,7 +19,7 @@ from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import TokenEmbeddings
 from .lstm_backends import LSTMState
 from .pooling import AttentionPooling, Pooler
-from .reading_order import full_reading_order, reading_order
+from .reading_order import boolean_mask, full_reading_order, reading_order
 from .recurrence import LSTMLayer, LSTMStack
 from .weight_init import init_module
 
@@ -188,9 +188,12 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         if given.shape[1] == 0:
             input_ids, inputs_embeds, attention_mask = _one_masked_token(self.config, input_ids, inputs_embeds)
             given = input_ids if inputs_embeds is None else inputs_embeds
-        mask = _boolean_mask(attention_mask, given)
-        full = attention_mask is None
-        order = full_reading_order(*mask.shape, mask.device) if full else reading_order(mask)
+        if attention_mask is None:
+            mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
+            order = full_reading_order(*mask.shape, mask.device)
+        else:
+            mask = boolean_mask(attention_mask, given.device)
+            order = reading_order(mask)
 
         embedded = self.embeddings(input_ids, inputs_embeds)
         states, final, state = self.encoder(embedded, order, return_state=output_state)
@@ -234,25 +237,6 @@ def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None, input
             "they must be equal."
         )
     return given
-
-
-def _boolean_mask(attention_mask: Tensor | None, given: Tensor) -> Tensor:
-    if attention_mask is None:
-        return torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
-    if _can_be_looked_at(attention_mask) and not ((attention_mask == 0) | (attention_mask == 1)).all():
-        raise ValueError(
-            "attention_mask must hold 1 for real tokens and 0 for padding: turn an additive mask, with 0 for tokens "
-            "and large negative numbers for padding, into (mask == 0)."
-        )
-    return attention_mask.to(device=given.device, dtype=torch.bool)
-
-
-def _can_be_looked_at(mask: Tensor) -> bool:
-    """Whether its values may be wrong, and looking at them neither freezes a graph nor waits for a device in vain."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or mask.is_meta:
-        return False
-    # Additive masks are floats, others hardly ever.
-    return mask.is_floating_point() or (mask.dtype != torch.bool and mask.device.type == "cpu")
 
 
 def _one_masked_token(

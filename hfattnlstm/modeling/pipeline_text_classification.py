@@ -234,9 +234,9 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
 
     def _collate(self, encoded: list[EncodedText]) -> dict[str, torch.Tensor]:
         ids, mask = pad_ids([text.input_ids for text in encoded], self.model.config.pad_token_id)
-        inputs = {"input_ids": torch.from_numpy(ids)}
         # Without padding the model has less to do.
-        return inputs if mask.all() else inputs | {"attention_mask": torch.from_numpy(mask)}
+        inputs = (ids,) if mask.all() else (ids, mask)
+        return dict(zip(self.model.config.model_input_names, map(torch.from_numpy, inputs)))
 
     def get_inference_context(self) -> Callable[[], Any]:
         return torch.inference_mode

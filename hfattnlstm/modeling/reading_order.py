@@ -34,6 +34,35 @@ class ReadingOrder(NamedTuple):
     mask: Tensor | None
 
 
+def boolean_mask(attention_mask: Tensor, device: torch.device) -> Tensor:
+    """A mask of 0 and 1 of any dtype as booleans on a device.
+
+    Raises:
+        ValueError: For other values, such as those of an additive mask.
+
+    Example:
+
+    ```python
+    >>> boolean_mask(torch.tensor([[1, 0]]), torch.device("cpu"))
+    tensor([[ True, False]])
+    ```
+    """
+    if _can_be_looked_at(attention_mask) and not ((attention_mask == 0) | (attention_mask == 1)).all():
+        raise ValueError(
+            "attention_mask must hold 1 for real tokens and 0 for padding: turn an additive mask, with 0 for tokens "
+            "and large negative numbers for padding, into (mask == 0)."
+        )
+    return attention_mask.to(device=device, dtype=torch.bool)
+
+
+def _can_be_looked_at(mask: Tensor) -> bool:
+    """Whether its values may be wrong, and looking at them neither freezes a graph nor waits for a device in vain."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or mask.is_meta:
+        return False
+    # Additive masks are floats, others hardly ever.
+    return mask.is_floating_point() or (mask.dtype != torch.bool and mask.device.type == "cpu")
+
+
 def full_reading_order(batch: int, length: int, device: torch.device) -> ReadingOrder:
     """The [`ReadingOrder`] of a batch without padding.
 

@@ -114,7 +114,7 @@ def run_classification(
         train_dataset=encoded["train"],
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
-        data_collator=PaddingCollator(tokenizer.pad_token_id),
+        data_collator=PaddingCollator(tokenizer.pad_token_id, network.config.model_input_names),
         compute_metrics=compute_metrics_for(problem_type),
         callbacks=_callbacks(training),
     )

@@ -10,6 +10,9 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast
 from hfattnlstm.data.batching import LengthGroupedSampler, PaddingCollator
 
 
+NAMES = ("input_ids", "attention_mask")
+
+
 def _lengths(count: int) -> list[int]:
     return torch.randint(1, 500, (count,), generator=torch.Generator().manual_seed(0)).tolist()
 
@@ -64,7 +67,7 @@ def test_the_collator_equals_that_of_transformers(labels: list) -> None:
     rows = [{"input_ids": ids, "labels": label} for ids, label in zip([[5, 6, 7], [8], [9, 9]], labels)]
     backend = Tokenizer(models.WordLevel({"a": 0, "b": 1, "c": 2, "[PAD]": 3}, "a"))
     expected = DataCollatorWithPadding(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]"))
-    actual, reference = PaddingCollator(3)(rows), expected(rows)
+    actual, reference = PaddingCollator(3, NAMES)(rows), expected(rows)
     assert actual.keys() == reference.keys()
     for name, tensor in reference.items():
         assert torch.equal(actual[name].to(tensor.dtype), tensor), name
@@ -72,7 +75,7 @@ def test_the_collator_equals_that_of_transformers(labels: list) -> None:
 
 
 def test_the_collator_takes_texts_without_tokens_and_without_labels() -> None:
-    batch = PaddingCollator(None)([{"input_ids": []}, {"input_ids": [4]}])
+    batch = PaddingCollator(None, NAMES)([{"input_ids": []}, {"input_ids": [4]}])
     assert batch["input_ids"].tolist() == [[0], [4]] and batch["attention_mask"].tolist() == [[False], [True]]
-    assert PaddingCollator(0)([{"input_ids": []}])["attention_mask"].tolist() == [[False]]
+    assert PaddingCollator(0, NAMES)([{"input_ids": []}])["attention_mask"].tolist() == [[False]]
     assert "labels" not in batch

@@ -162,7 +162,7 @@ def test_int8_is_a_smaller_file_of_int8_operators_with_near_answers(float32: Onn
     found = operators(int8.path)
     assert found["com.microsoft", "DynamicQuantizeLSTM"] == 1 and not found["", "LSTM"]
     weights = {tensor.name: tensor for tensor in onnx.load(int8.path).graph.initializer}
-    assert weights["word_embeddings.weight_quantized"].data_type == onnx.TensorProto.UINT8
+    assert weights["model.attnlstm.embeddings.word_embeddings.weight_quantized"].data_type == onnx.TensorProto.UINT8
     # The projection of the score; not its narrow vector, and not the classifier.
     assert found["", "MatMulInteger"] == 1
     assert int8.agreement.num_texts == 30 and 0 < int8.agreement.largest_difference < 0.1

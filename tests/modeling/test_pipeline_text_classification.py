@@ -399,7 +399,7 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused() -> None:
 
 def test_a_model_of_another_kind_is_refused() -> None:
     other = BertForSequenceClassification(
-        BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, pooler_num_heads=1, intermediate_size=8)
+        BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
     )
     with pytest.raises((TypeError, ValueError), match="attention"):
         attention_pipeline(other)
