@@ -31,8 +31,8 @@ LEAVES = {"_heads", "_version"}
 MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
 MAX_LINES = 500
 BACKBONE = {
-    *("attention", "capturing", "configuration_attnlstm", "embeddings", "lstm_backends", "modeling_attnlstm"),
-    *("pooling", "reading_order", "recurrence", "weight_init"),
+    *("attention", "capturing", "configuration_attnlstm", "embeddings", "layout", "lstm_backends"),
+    *("modeling_attnlstm", "pooling", "reading_order", "recurrence", "weight_init"),
 }
 CLASSIFIER = {
     *BACKBONE,

@@ -1,6 +1,8 @@
 """A model as a graph for ONNX: one LSTM operator a layer, both directions in it.
 
-The model is not written again: only its layers get a backend that holds the weights as the operator wants them.
+The model is not written again: its layers get a backend that holds the weights as the operator wants them. What it
+reads are ids that were moved, so that the real tokens of every text stand in front; no pooling depends on where a
+token stands, so only the attention weights are moved back.
 """
 
 from __future__ import annotations
@@ -8,11 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..modeling.lstm_backends import LSTMState, Reading, onnx_operator, onnx_weights
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
-from ..modeling.reading_order import ReadingOrder
+from ..modeling.reading_order import ReadingOrder, place_in_order
 from ..modeling.recurrence import LSTMLayer
 
 
@@ -37,10 +40,19 @@ class ClassifierGraph(nn.Module):
         Returns:
             The logits (batch, labels), and with attention pooling the weights (batch, heads, length).
         """
-        outputs = self.model.attnlstm(input_ids, attention_mask, output_pooler_weights=True)
+        mask = attention_mask.bool()
+        place = place_in_order(mask)
+        ids = torch.zeros_like(input_ids).scatter(1, place, input_ids)
+        real = torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
+        outputs = self.model.attnlstm(ids, real, output_pooler_weights=True)
         logits = self.model.classifier(outputs.pooler_output)
         weights = outputs.pooler_weights
-        return (logits,) if weights is None else (logits, weights.squeeze(2))
+        return (logits,) if weights is None else (logits, _put_back(weights.squeeze(2), place))
+
+
+def _put_back(weights: Tensor, place: Tensor) -> Tensor:
+    """Weights (batch, heads, length) from the order of `place` to that of the text."""
+    return weights.gather(2, place[:, None].expand(-1, weights.shape[1], -1))
 
 
 @contextlib.contextmanager
@@ -75,4 +87,6 @@ class _OnnxLSTM(nn.Module):
     def forward(
         self, lstms: Sequence[nn.LSTM], inputs: Tensor, order: ReadingOrder, state: LSTMState | None, with_cell: bool
     ) -> Reading:
-        return onnx_operator((self.weight_in, self.weight_back, self.bias), inputs, order, state)
+        # The tokens are in front already, which a graph cannot see.
+        in_front = order._replace(forward=None, forward_back=None)
+        return onnx_operator((self.weight_in, self.weight_back, self.bias), inputs, in_front, state)

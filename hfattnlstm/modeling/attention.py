@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .layout import over_tokens
+
 
 # A score takes keys (batch, length, key_size) and a query, and returns (batch, heads, queries, length). The query is
 # (batch, queries, query_size): one for a text, or one for each step of a decoder or region of an image. It is None
@@ -19,11 +21,6 @@ from torch import Tensor, nn
 def _tanh(values: Tensor) -> Tensor:
     """In place where no gradient can need the old values."""
     return torch.tanh(values) if torch.is_grad_enabled() else values.tanh_()
-
-
-def _over_keys(linear: nn.Linear, keys: Tensor) -> Tensor:
-    """A linear layer over (batch, length, size), without copying what is time-major in memory."""
-    return linear(keys.transpose(0, 1)).transpose(0, 1)
 
 
 class AdditiveScore(nn.Module):
@@ -44,12 +41,12 @@ class AdditiveScore(nn.Module):
         self.vector = nn.Linear(width, num_heads, bias=False)
 
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
-        projected = self.projection(keys.transpose(0, 1))
         if query is None:
-            return self.vector(_tanh(projected)).permute(1, 2, 0).unsqueeze(2)
-        # (queries, length, batch, width)
-        inner = _tanh(projected + self.query(query).transpose(0, 1).unsqueeze(1))
-        return self.vector(inner).permute(2, 3, 0, 1)
+            scores = over_tokens(lambda states: self.vector(_tanh(self.projection(states))), keys)
+            return scores.transpose(1, 2).unsqueeze(2)
+        # (batch, queries, length, width)
+        inner = over_tokens(self.projection, keys).unsqueeze(1) + self.query(query).unsqueeze(2)
+        return self.vector(_tanh(inner)).permute(0, 3, 1, 2)
 
 
 class LinearScore(nn.Module):
@@ -61,7 +58,7 @@ class LinearScore(nn.Module):
         self.query = nn.Linear(query_size, num_heads, bias=False) if query_size is not None else None
 
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
-        scores = self.projection(keys.transpose(0, 1)).permute(1, 2, 0).unsqueeze(2)
+        scores = over_tokens(self.projection, keys).transpose(1, 2).unsqueeze(2)
         if query is not None:
             scores = scores + self.query(query).transpose(1, 2).unsqueeze(3)
         return _tanh(scores)
@@ -76,7 +73,7 @@ class DotScore(nn.Module):
 
     def forward(self, keys: Tensor, query: Tensor) -> Tensor:
         if query.dim() == 2:
-            return nn.functional.linear(keys.transpose(0, 1), query).permute(1, 2, 0).unsqueeze(2)
+            return over_tokens(lambda states: nn.functional.linear(states, query), keys).transpose(1, 2).unsqueeze(2)
         batch, queries = query.shape[:2]
         rows = query.view(batch, queries * self.num_heads, keys.shape[-1])
         scores = keys @ rows.transpose(1, 2)
@@ -109,9 +106,9 @@ class DiagonalDotScore(nn.Module):
 
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
         share = (self.num_heads, self.key.out_features // self.num_heads)
-        projected = _over_keys(self.key, keys).unflatten(-1, share)
+        projected = over_tokens(self.key, keys).unflatten(-1, share)
         if query is None:
-            product = (_over_keys(self.query, keys).unflatten(-1, share) * projected).sum(-1)
+            product = (over_tokens(self.query, keys).unflatten(-1, share) * projected).sum(-1)
             return product.transpose(1, 2).unsqueeze(2)
         queries = self.query(query).unflatten(-1, share).transpose(1, 2)
         return queries @ projected.permute(0, 2, 3, 1)

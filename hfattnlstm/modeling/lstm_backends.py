@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .layout import is_traced_for_onnx
 from .reading_order import ReadingOrder, take_rows
 
 
@@ -27,7 +28,7 @@ class Reading(NamedTuple):
     """What a backend returns.
 
     Attributes:
-        states: (length, batch, directions, size), where the tokens stand; undefined on padding.
+        states: (batch, length, directions, size), where the tokens stand; undefined on padding.
         hidden: (directions, batch, size), after the whole text; undefined for a text without tokens.
         cell: The same of the cells; None unless it was asked for.
     """
@@ -55,8 +56,7 @@ def default_backend() -> Backend:
     'read_with_torch'
     ```
     """
-    traced_for_onnx = torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting()
-    return read_with_onnx_operator if traced_for_onnx else read_with_torch
+    return read_with_onnx_operator if is_traced_for_onnx() else read_with_torch
 
 
 def read_with_torch(
@@ -71,9 +71,8 @@ def read_with_torch(
         states.append(take_rows(read, back))
         hidden.append(read.flatten(0, 1).index_select(0, order.last))
         cells.append(cell)
-    # In eval mode and for one direction nothing is copied.
     joined = torch.stack(states, 2) if len(states) > 1 else states[0].unsqueeze(2)
-    return Reading(joined, torch.stack(hidden), torch.stack(cells) if with_cell else None)
+    return Reading(joined.transpose(0, 1), torch.stack(hidden), torch.stack(cells) if with_cell else None)
 
 
 def _run(
@@ -179,8 +178,11 @@ def onnx_operator(
         shapes=((length, directions, batch, size), (directions, batch, size), (directions, batch, size)),
         version=14,
     )
-    states = states.transpose(1, 2).flatten(2)
-    return Reading(take_rows(states, order.forward_back).unflatten(2, (directions, size)), hidden, cell)
+    states = states.transpose(1, 2)
+    if order.forward_back is not None:
+        states = take_rows(states, order.forward_back)
+    states = states.transpose(0, 1)
+    return Reading(states, hidden, cell)
 
 
 def _gates_of_onnx(weight: Tensor) -> Tensor:

@@ -143,13 +143,13 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
         states = self.merge(states)
         if self.residual:
             # Not the inputs, of which a part was dropped.
-            states = states + hidden_states.transpose(0, 1)
+            states = states + hidden_states
         if order.mask is not None:
-            states = _zero_where(~order.mask.t()[..., None], states)
+            states = _zero_where(~order.mask[..., None], states)
             empty = (order.count == 0)[:, None]
             last_hidden = _keep_where(empty, hidden, last_hidden)
             last_cell = _keep_where(empty, cell, last_cell) if return_cell else None
-        return states.transpose(0, 1), last_hidden, last_cell
+        return states, last_hidden, last_cell
 
 
 def _zero_where(mask: Tensor, states: Tensor) -> Tensor:
