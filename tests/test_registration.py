@@ -200,3 +200,58 @@ def test_the_code_of_a_classifier_stays_short_enough_to_be_read() -> None:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_file_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_a_checkpoint_names_the_pipeline_that_is_registered(head: Head) -> None:
+    named = getattr(hfattnlstm, head.name).custom_pipelines
+    if head.pipeline is None:
+        assert named is None
+    else:
+        impl = f"{head.pipeline.module}.{head.pipeline.name}"
+        assert named == {head.pipeline.task: {"impl": impl, "pt": [head.auto_class], "type": "text"}}
+
+
+# What is imported, and breaks off: at the first import of each module, with what a user or a full disk would raise.
+BROKEN = """
+import builtins, importlib.abc, sys
+import hfattnlstm
+
+class Breaks(importlib.abc.MetaPathFinder):
+    def __init__(self, name, error):
+        self.name, self.error = name, error
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname == self.name:
+            sys.meta_path.remove(self)
+            raise self.error
+        return None
+
+def break_once(name, error, statement):
+    sys.meta_path.insert(0, Breaks(name, error))
+    try:
+        exec(statement)
+    except type(error):
+        return
+    raise AssertionError("the import was not interrupted")
+"""
+INTERRUPTED = {
+    "our configuration": "break_once('hfattnlstm.modeling.configuration_attnlstm', KeyboardInterrupt(), "
+    "'from transformers import AutoConfig; AutoConfig.from_pretrained')",
+    "our models": "break_once('hfattnlstm.modeling.recurrence', MemoryError(), "
+    "'from transformers import AutoModel; AutoModel.from_config')",
+    "our head": "break_once('hfattnlstm.modeling.modeling_sequence_classification', KeyboardInterrupt(), "
+    "'from transformers import AutoModelForSequenceClassification')",
+    "our pipeline": "break_once('hfattnlstm.modeling.pipeline_text_classification', OSError(), "
+    "'from transformers.pipelines import PIPELINE_REGISTRY')",
+    "in the midst of transformers": "break_once('transformers.models.auto.auto_factory', KeyboardInterrupt(), "
+    "'from transformers.models.auto import modeling_auto')",
+    "what both need": "break_once('transformers.modeling_layers', KeyboardInterrupt(), "
+    "'from transformers import AutoModelForSequenceClassification')",
+}
+
+
+@pytest.mark.parametrize("statement", INTERRUPTED.values(), ids=INTERRUPTED)
+def test_an_interrupted_import_is_made_up_for_by_the_next(statement: str, tmp_path: Path) -> None:
+    found = run_python(f"{LISTEN}\n{BROKEN}\n{statement}\n{CHECK}", {"HF_HUB_OFFLINE": "1"}, tmp_path)
+    assert found.strip() == "[]"

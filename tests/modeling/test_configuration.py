@@ -7,6 +7,7 @@ import json
 import pickle
 import time
 import tracemalloc
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from modeling_helpers import tiny_config, tiny_model
 from transformers import AutoConfig
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
+from hfattnlstm.modeling.attention import NORMALIZERS, SCORES
+from hfattnlstm.modeling.configuration_attnlstm import POOLINGS as CONFIG_POOLINGS
+from hfattnlstm.modeling.pooling import POOLINGS
+from hfattnlstm.modeling.recurrence import DIRECTION_MERGES
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -330,3 +335,44 @@ class TestConfigFile:
     def test_the_file_is_checked_like_arguments(self, changes, sentence, tmp_path):
         with pytest.raises(ValueError, match=sentence):
             AutoConfig.from_pretrained(write(tmp_path, **changes))
+
+
+class TestNamesOfOthers:
+    """What transformers may add, and what it already calls something else."""
+
+    @pytest.mark.parametrize("key", ["rotary_layout", "top_k", "max_length"])
+    def test_an_unknown_field_that_resembles_none_is_told_and_kept(self, key, tmp_path, caplog):
+        with caplog.at_level("WARNING", "hfattnlstm"):
+            config = tiny_config(**{key: 3})
+        assert f"no field '{key}'" in caplog.text and "nothing here reads it" in caplog.text
+        assert config.hidden_size == 12
+        assert AttnLSTMConfig(**config.to_dict()).hidden_size == 12
+
+    def test_the_heads_of_self_attention_cannot_be_set(self):
+        config = tiny_config(pooler_num_heads=4)
+        assert config.num_attention_heads == 1
+        with pytest.raises(NotImplementedError, match="set pooler_num_heads for the pooling"):
+            config.num_attention_heads = 2
+        assert "num_attention_heads" not in config.to_dict()
+
+    def test_the_names_in_the_config_are_those_that_the_blocks_know(self):
+        hints = AttnLSTMConfig.__annotations__
+        assert typing.get_args(hints["pooler_score"]) == SCORES
+        assert typing.get_args(hints["pooler_normalizer"]) == tuple(NORMALIZERS)
+        assert typing.get_args(hints["direction_merge"]) == DIRECTION_MERGES
+        assert CONFIG_POOLINGS == POOLINGS
+
+
+@pytest.mark.parametrize(
+    ("options", "float_labels", "expected"),
+    [
+        ({"num_labels": 1}, False, "regression"),
+        ({"num_labels": 1}, True, "regression"),
+        ({"num_labels": 3}, False, "single_label_classification"),
+        ({"num_labels": 3}, True, "multi_label_classification"),
+        ({"num_labels": 3, "problem_type": "regression"}, False, "regression"),
+        ({"num_labels": 3, "problem_type": "single_label_classification"}, True, "single_label_classification"),
+    ],
+)
+def test_the_problem_type_is_decided_in_one_place(options, float_labels, expected):
+    assert tiny_config(**options).resolve_problem_type(float_labels) == expected

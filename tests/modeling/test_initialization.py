@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,13 @@ import torch
 from modeling_helpers import NO_DROPOUT, assert_near, ids_of, mask_of, tiny_config, tiny_model
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 
-from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMModel
+import hfattnlstm
+from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMModel, AttnLSTMPreTrainedModel
+from hfattnlstm._heads import HEADS
+from hfattnlstm.modeling.pooling import LearnedQuery
+from hfattnlstm.modeling.recurrence import DirectionMerge
 
 
 BOTH = [AttnLSTMModel, AttnLSTMForSequenceClassification]
@@ -208,6 +213,55 @@ class TestFiles:
         before = outputs_of(model)
         model.save_pretrained(tmp_path)
         assert outputs_of(model).equal(before)
+
+
+@pytest.fixture
+def poisoned_memory() -> Iterator[None]:
+    """New memory is full of NaN, as it may be in the wild."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
+class NewKinds(AttnLSTMPreTrainedModel):
+    """A head with the kinds of module that ours may get next: normalisation, convolution, and raw parameters."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.attnlstm = AttnLSTMModel(config)
+        self.norm = nn.LayerNorm(12)
+        self.convolution = nn.Conv1d(12, 3, 3)
+        self.query = LearnedQuery(2, 12)
+        self.merge = DirectionMerge("weighted")
+        self.post_init()
+
+
+CLASSES = {head.name: getattr(hfattnlstm, head.name) for head in HEADS} | {"NewKinds": NewKinds}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("class_name", CLASSES)
+def test_what_a_backbone_checkpoint_lacks_is_initialised_whatever_was_in_memory(
+    class_name, name, tmp_path, poisoned_memory
+):
+    base = AttnLSTMModel(tiny_config(**OPTIONS[name]), add_pooling_layer=False)
+    base.save_pretrained(tmp_path)
+    assert torch.empty(3).isnan().all()
+    loaded, report = CLASSES[class_name].from_pretrained(tmp_path, output_loading_info=True)
+    assert not [key for key, tensor in loaded.state_dict().items() if not tensor.isfinite().all()]
+    assert not [key for key, tensor in loaded.state_dict().items() if tensor.abs().max() > 10]
+    assert report["missing_keys"] or class_name == "AttnLSTMModel"
+    for key, tensor in base.state_dict().items():
+        assert loaded.base_model.state_dict()[key].equal(tensor)
+
+
+def test_the_base_class_is_asked_first(monkeypatch):
+    seen = []
+    monkeypatch.setattr(PreTrainedModel, "_init_weights", lambda self, module: seen.append(type(module)))
+    initialized()
+    assert {nn.LSTM, nn.Embedding, nn.Linear} <= set(seen)
 
 
 PARAMETERS = list(tiny_model(direction_merge="weighted", classifier_hidden_size=5).state_dict())

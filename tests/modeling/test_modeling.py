@@ -325,3 +325,83 @@ class TestInterface:
         outputs.loss.backward()
         assert outputs.logits.isfinite().all()
         assert model.get_input_embeddings().weight.grad[35].any()
+
+
+class TestPoolingLayer:
+    """It is optional, and its weights come from itself."""
+
+    def test_a_model_without_it_carries_none_of_its_parameters(self):
+        model = AttnLSTMModel(tiny_config(), add_pooling_layer=False)
+        assert not [name for name in model.state_dict() if "pooler" in name]
+        outputs = model(torch.tensor([[1, 2]]), output_attentions=True, output_pooler_weights=True)
+        assert list(outputs) == ["last_hidden_state"] or not outputs.attentions
+        assert "pooler_output" not in outputs and "pooler_weights" not in outputs
+
+    def test_its_states_are_those_of_a_model_with_it(self):
+        model = tiny_model(AttnLSTMModel)
+        bare = AttnLSTMModel(model.config, add_pooling_layer=False).eval()
+        report = bare.load_state_dict(model.state_dict(), strict=False)
+        assert not report.missing_keys and all(name.startswith("pooler.") for name in report.unexpected_keys)
+        ids, mask = batch_of("holes")
+        assert bare(ids, mask).last_hidden_state.equal(model(ids, mask).last_hidden_state)
+
+    def test_its_weights_are_the_last_of_the_attentions(self):
+        model = tiny_model(AttnLSTMModel, pooler_num_heads=2)
+        ids, mask = batch_of("left")
+        outputs = model(ids, mask, output_attentions=True, output_pooler_weights=True)
+        assert outputs.pooler_weights.equal(outputs.attentions[-1])
+        assert "pooler_weights" not in model(ids, mask)
+        silent = tiny_model(AttnLSTMModel, classifier_pooling="max")
+        assert "pooler_weights" not in silent(ids, mask, output_pooler_weights=True)
+
+    def test_the_loss_does_not_depend_on_what_is_captured(self, monkeypatch):
+        """Not on the hooks of transformers, nor on which attention stands last."""
+        model = tiny_model(pooler_l2_coef=0.5)
+        ids, mask = batch_of("right")
+        labels = torch.tensor([0, 1, 1, 0])
+        expected = model(ids, mask, labels=labels).loss
+        assert model(ids, mask, labels=labels, output_attentions=True).loss.equal(expected)
+        monkeypatch.setattr(AttnLSTMPreTrainedModel, "_can_record_outputs", {})
+        fresh = tiny_model(pooler_l2_coef=0.5)
+        assert fresh(ids, mask, labels=labels).loss.equal(expected)
+
+
+class TestRefusals:
+    """What would give wrong numbers in silence gets a sentence."""
+
+    @pytest.mark.parametrize(
+        "mask",
+        [
+            torch.tensor([[0.0, -1e9, 0.0]]),
+            torch.tensor([[0.0, float("-inf"), 0.0]]),
+            torch.tensor([[0.0, torch.finfo(torch.float32).min, 0.0]]),
+            torch.tensor([[1, 2, 0]]),
+            torch.tensor([[0.5, 1.0, 1.0]], dtype=torch.bfloat16),
+        ],
+    )
+    def test_an_additive_mask(self, mask):
+        with pytest.raises(ValueError, match="attention_mask must hold 1 for real tokens and 0 for padding"):
+            tiny_model()(torch.tensor([[1, 2, 3]]), mask)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("classifier_pooling", "bogus"),
+            ("classifier_pooling", ["max", "max"]),
+            ("hidden_size", 7),
+            ("word_dropout", 1.5),
+            ("pooler_temperature", 0),
+            ("pad_token_id", 99),
+            ("class_weights", [1.0]),
+        ],
+    )
+    @pytest.mark.parametrize("model_class", BOTH)
+    def test_a_config_that_was_spoilt_after_it_was_made(self, model_class, name, value):
+        config = tiny_config()
+        setattr(config, name, value)
+        with pytest.raises(ValueError, match=name):
+            model_class(config)
+
+    def test_labels_without_dimensions(self):
+        with pytest.raises(ValueError, match=r"labels of shape \(\) do not fit"):
+            tiny_model()(torch.tensor([[1, 2], [3, 4]]), labels=torch.tensor(1))
