@@ -21,15 +21,15 @@ from transformers import (
     pipeline,
 )
 
-import hfattnlstm
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
 from loopback_hub import LoopbackHub, run_python
+from shipped_files import BACKBONE, CLASSIFIER
 
 
 TASK = "attention-text-classification"
 LABELS = {0: "negative", 1: "neutral", 2: "positive"}
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "not", "so", "good", "under", "##stand", "##able", "bad", "##ly"]
-CODE = {path.name for path in Path(hfattnlstm.__file__).parent.glob("modeling/*.py")} - {"__init__.py"}
+CODE = {f"{name}.py" for name in CLASSIFIER}
 REPOSITORY = CODE | {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 
 # Put before everything else in the processes without the package.
@@ -305,6 +305,18 @@ def test_everything_loads_without_the_package(generations: Generations, source: 
 
 def test_a_backbone_saved_without_the_package_loads_there(generations: Generations) -> None:
     assert_equal_results(generations.second["backbone"], generations.expected["pooled"])
+
+
+@pytest.mark.parametrize("saved", ["with the package", "without the package"])
+def test_a_backbone_carries_the_code_of_no_head(saved: str, generations: Generations, tmp_path: Path) -> None:
+    folder = generations.folder / "backbone"
+    if saved == "with the package":
+        folder = tmp_path
+        make_model().base_model.save_pretrained(folder)
+    assert {path.stem for path in folder.glob("*.py")} == BACKBONE
+    config = json.loads((folder / "config.json").read_text())
+    assert set(config["auto_map"]) == {"AutoConfig", "AutoModel"}
+    assert "custom_pipelines" not in config
 
 
 @pytest.mark.parametrize("source", ["second", "third", "hub second"])

@@ -13,6 +13,7 @@ import pytest
 import hfattnlstm
 from hfattnlstm._heads import ATTENTION_TEXT_CLASSIFICATION, HEADS, Head
 from loopback_hub import run_python
+from shipped_files import CLASSIFIER, SHIPPED
 
 
 PACKAGE = Path(hfattnlstm.__file__).parent
@@ -30,17 +31,6 @@ MAY_IMPORT = {
 LEAVES = {"_heads", "_version"}
 MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
 MAX_LINES = 500
-BACKBONE = {
-    *("attention", "capturing", "configuration_attnlstm", "embeddings", "layout", "lstm_backends"),
-    *("modeling_attnlstm", "pooling", "reading_order", "recurrence", "weight_init"),
-}
-CLASSIFIER = {
-    *BACKBONE,
-    *("batch_workers", "compute_dtype", "losses", "modeling_sequence_classification", "pipeline_text_classification"),
-    "text_inputs",
-}
-# What the checkpoint of each model carries.
-SHIPPED = {"AttnLSTMModel": BACKBONE, "AttnLSTMForSequenceClassification": CLASSIFIER}
 
 HEAVY = ["torch", "transformers", "numpy", "tokenizers", "datasets", "huggingface_hub", "safetensors", "sklearn"]
 LIGHT_IMPORT = f"""

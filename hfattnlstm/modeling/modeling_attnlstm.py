@@ -99,12 +99,16 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
         """
         # The model's own class is added by transformers, where it copies the code.
         self.config.auto_map = {"AutoConfig": _code_of(self.config), "AutoModel": _code_of(self.base_model)}
+        # The configuration may have come with another head, in code that came with its checkpoint.
+        held = vars(self.config).pop("custom_pipelines", None)
         if self.custom_pipelines is not None:
             self.config.custom_pipelines = self.custom_pipelines
         try:
             super().save_pretrained(save_directory, *args, **kwargs)
         finally:
-            self.config.forget_own_pipeline()
+            vars(self.config).pop("custom_pipelines", None)
+            if held is not None:
+                self.config.custom_pipelines = held
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self.base_model.embeddings.word_embeddings

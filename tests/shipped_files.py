@@ -1,0 +1,16 @@
+"""The files of code that the checkpoint of each model carries."""
+
+from __future__ import annotations
+
+
+BACKBONE = {
+    *("attention", "capturing", "configuration_attnlstm", "embeddings", "layout", "lstm_backends"),
+    *("modeling_attnlstm", "pooling", "reading_order", "recurrence", "weight_init"),
+}
+CLASSIFIER = {
+    *BACKBONE,
+    *("batch_workers", "compute_dtype", "losses", "modeling_sequence_classification", "pipeline_text_classification"),
+    "text_inputs",
+}
+# What the checkpoint of each model carries.
+SHIPPED = {"AttnLSTMModel": BACKBONE, "AttnLSTMForSequenceClassification": CLASSIFIER}
