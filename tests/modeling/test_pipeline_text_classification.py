@@ -201,6 +201,14 @@ def test_a_short_text_is_not_called_truncated(
     assert classifier("not so good", **parameters)[0].keys() == {"label", "score", "attention"}
 
 
+@pytest.mark.parametrize("truncation", ["head", "tail", "head_tail"])
+def test_white_space_does_not_make_a_text_too_long(truncation: str) -> None:
+    classifier = attention_pipeline(tokenizer=without_special_tokens(), truncation=truncation, max_length=40)
+    result = classifier((" " * 60).join(["so", "good"] * 20))[0]
+    assert result.keys() == {"label", "score", "attention"}
+    assert len(result["attention"]) == 40
+
+
 @pytest.mark.parametrize("where", ["config", "made", "called"])
 @pytest.mark.parametrize(
     ("truncation", "words", "left_out"),
