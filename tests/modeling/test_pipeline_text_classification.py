@@ -12,50 +12,22 @@ import pytest
 import torch
 from datasets import Dataset
 from modeling_helpers import tiny_model
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from torch import nn
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, pipeline
+from pipeline_helpers import (
+    LABELS,
+    TASK,
+    TEXTS,
+    WORDS,
+    assert_same,
+    attention_pipeline,
+    without_special_tokens,
+    word_piece,
+)
+from transformers import BertConfig, BertForSequenceClassification, pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 
 from hfattnlstm import AttnLSTMTextClassificationPipeline
 from hfattnlstm.modeling import pipeline_text_classification
 from hfattnlstm.modeling.batch_workers import TEXTS_IN_BATCH
-
-
-TASK = "attention-text-classification"
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "not", "so", "good", "under", "##stand", "##able", "bad", "##ly", "!"]
-WORDS = ["not", "so", "good", "understandable", "badly", "!", "unknown"]
-LABELS = {0: "negative", 1: "neutral", 2: "positive"}
-TEXTS = ["Not so good!", "", "understandable", " ", "badly " * 60, "so so GOOD, unknown", "x"]
-
-
-def word_piece(model_max_length: int = 40) -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(PIECES)}, unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer()
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    template = [("[CLS]", 2), ("[SEP]", 3)]
-    backend.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=template)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=model_max_length,
-    )
-
-
-def without_special_tokens() -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(["[PAD]", "[UNK]", *WORDS])}, "[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=40)
-
-
-def attention_pipeline(
-    model: nn.Module | None = None, tokenizer: PreTrainedTokenizerFast | None = None, **options: Any
-) -> AttnLSTMTextClassificationPipeline:
-    model = tiny_model(id2label=LABELS) if model is None else model
-    return pipeline(TASK, model=model, tokenizer=tokenizer or word_piece(), **options)
 
 
 @pytest.fixture
@@ -72,21 +44,6 @@ def without_attention(result: Any) -> Any:
         extra = {"attention", "truncated", "characters_left_out"}
         return {key: value for key, value in result.items() if key not in extra}
     return [without_attention(entry) for entry in result]
-
-
-def assert_same(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
-    """Equal in shape, keys and strings, and near in numbers."""
-    assert type(actual) is type(expected)
-    if isinstance(expected, dict):
-        assert actual.keys() == expected.keys()
-        for key in expected:
-            assert_same(actual[key], expected[key], tolerance)
-    elif isinstance(expected, list):
-        assert len(actual) == len(expected)
-        for one, other in zip(actual, expected):
-            assert_same(one, other, tolerance)
-    else:
-        assert actual == (pytest.approx(expected, abs=tolerance) if isinstance(expected, float) else expected)
 
 
 def random_texts(seed: int, count: int) -> list[str]:
@@ -407,7 +364,7 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused() -> None:
 
 def test_a_model_of_another_kind_is_refused() -> None:
     other = BertForSequenceClassification(
-        BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, pooler_num_heads=1, intermediate_size=8)
+        BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
     )
     with pytest.raises((TypeError, ValueError), match="attention"):
         attention_pipeline(other)
