@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
+from hfattnlstm.modeling import batch_workers
 from hfattnlstm.modeling.batch_workers import (
     FEWEST_TOKENS,
     TEXTS_IN_BATCH,
@@ -108,6 +110,30 @@ def test_nobody_else_notices_the_workers():
             assert second.count == 2
             assert [wait() for wait in second.start([compute] * 2)] == [1, 1]
         assert [wait() for wait in first.start([compute] * 4)] == [1] * 4
+
+
+def test_threads_that_start_workers_at_the_same_time_keep_their_number(monkeypatch: pytest.MonkeyPatch):
+    starting = threading.Event()
+
+    def slowly_use_one_thread() -> None:
+        torch.set_num_threads(1)
+        starting.set()
+        time.sleep(0.2)
+        torch.get_num_threads()
+
+    def compute() -> tuple[int, list[int], int]:
+        with BatchWorkers(CPU) as workers:
+            found = [wait() for wait in workers.start([torch.get_num_threads] * 4)]
+            return workers.count, found, torch.get_num_threads()
+
+    monkeypatch.setattr(batch_workers, "_use_one_thread", slowly_use_one_thread)
+    # Threads that are new to torch: each takes over the number that holds at the moment.
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(compute)
+        assert starting.wait(10)
+        others = [pool.submit(compute) for _ in range(2)]
+        assert [future.result() for future in (first, *others)] == [(2, [1] * 4, 2)] * 3
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
 
 
 def test_one_job_runs_in_the_calling_thread_with_torchs_own_threads():
