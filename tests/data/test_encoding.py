@@ -22,6 +22,19 @@ def encode(label: object, labels: list) -> Dataset:
     return encode_texts(texts, TextEncoder(make_tokenizer(), max_length=2, truncation="tail"))["train"]
 
 
+@pytest.mark.parametrize(
+    ("label", "labels", "kind"),
+    [
+        (ClassLabel(names=["a", "b"]), [1, 0, 1], Value("int64")),
+        (List(ClassLabel(names=["a", "b"])), [[1], [], [0]], List(Value("float32"))),
+        (Value("float64"), [0.5, -1.0, 2.0], Value("float32")),
+    ],
+)
+def test_the_columns_have_the_types_of_the_loss(label: object, labels: list, kind: object) -> None:
+    expected = {"input_ids": List(Value("int32")), "length": Value("int32"), "labels": kind}
+    assert encode(label, labels).features == Features(expected)
+
+
 def test_one_label() -> None:
     rows = encode(ClassLabel(names=["a", "b"]), [1, 0, 1])
     assert rows["input_ids"][:] == [[3, 4], [5], []]
