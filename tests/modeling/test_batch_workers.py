@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +91,20 @@ def test_torch_has_its_threads_back(leave):
     except ValueError:
         pass
     assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+
+
+def test_jobs_that_have_not_begun_are_left_when_nobody_waits_for_them():
+    done, may_end = [], threading.Event()
+
+    def job(number: int) -> None:
+        may_end.wait(10)
+        done.append(number)
+
+    workers = BatchWorkers(CPU)
+    workers.start([functools.partial(job, number) for number in range(50)])
+    threading.Timer(0.1, may_end.set).start()
+    workers.__exit__()
+    assert len(done) == 2
 
 
 def threads_of_a_new_thread() -> int:
