@@ -102,7 +102,7 @@ def test_jobs_that_have_not_begun_are_left_when_nobody_waits_for_them():
 
     workers = BatchWorkers(CPU)
     workers.start([functools.partial(job, number) for number in range(50)])
-    threading.Timer(0.1, may_end.set).start()
+    threading.Timer(0.5, may_end.set).start()
     workers.__exit__()
     assert len(done) == 2
 
