@@ -56,7 +56,7 @@ class LengthGroupedSampler(Sampler[int]):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         shuffled = torch.randperm(len(self.lengths), generator=generator)
         pools = shuffled.split(self.batch_size * self.pool_batches)
-        ordered = torch.cat([self._sorted(pool) for pool in pools]) if len(shuffled) else shuffled
+        ordered = torch.cat([self._sorted(pool) for pool in pools])
         full = len(ordered) // self.batch_size * self.batch_size
         batches = ordered[:full].view(-1, self.batch_size)
         batches = batches[torch.randperm(len(batches), generator=generator)]

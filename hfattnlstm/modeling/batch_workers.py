@@ -67,7 +67,9 @@ class BatchWorkers:
 
     def __init__(self, device: torch.device):
         self._pool: ThreadPoolExecutor | None = None
-        self.count = torch.get_num_threads() if device.type == "cpu" else 1
+        # With this question, a thread that is new to torch takes over the number that holds at the moment.
+        with _starting:
+            self.count = torch.get_num_threads() if device.type == "cpu" else 1
 
     def __enter__(self) -> BatchWorkers:
         return self

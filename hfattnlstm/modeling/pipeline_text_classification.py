@@ -87,7 +87,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
     Raises:
         TypeError: For an entry that is not a text; it names the position.
         ValueError: For a model without attention pooling, a tokenizer with more tokens than the model's embedding,
-            or an unknown parameter.
+            an unknown parameter, or a text for which the model computes NaN or infinity; it names the position.
     """
 
     def __init__(self, **kwargs: Any):
@@ -161,7 +161,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise ValueError(f"batch_size must be at least 1, got {size}.")
         if isinstance(inputs, (str, dict)):
             text = _only_text(inputs) if isinstance(inputs, dict) else inputs
-            result = next(self._stream([text], size, *parameters))
+            result = next(_with_numbers(self._stream([text], size, *parameters)))
             # As in the stock pipeline: a single string without top_k in the call gives a list.
             return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
         # Some data sets have a length and items, but no iterator of their own.
@@ -169,7 +169,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         if isinstance(inputs, (bytes, bytearray)) or not (sized or isinstance(inputs, Iterable)):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
         texts = inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))
-        stream = self._stream(texts, size, *parameters, first=WINDOW_TEXTS if sized else FIRST_WINDOW_TEXTS)
+        first = WINDOW_TEXTS if sized else FIRST_WINDOW_TEXTS
+        stream = _with_numbers(self._stream(texts, size, *parameters, first=first))
         if isinstance(inputs, Sequence):
             return list(_with_progress(stream, len(inputs), parameters[1].get("progress_bar")))
         return _with_progress(stream, None, True) if parameters[1].get("progress_bar") else stream
@@ -273,13 +274,16 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         return same_answers(exact, rough, self.model.config.resolve_problem_type())
 
     def _results(self, texts: list[str], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
-        """Results of a batch."""
+        """Results of a batch; None for a text for which the model computes NaN or infinity."""
         parameters = dict(parameters)
         level, per_head = parameters.pop("level", "word"), parameters.pop("per_head", False)
         weights = outputs["attentions"][-1][:, :, 0].float().numpy()
         results = []
         for row, (text, tokens) in enumerate(zip(texts, encoded)):
             own = weights[row, :, : len(tokens.input_ids)]
+            if not (np.isfinite(own).all() and outputs["logits"][row].isfinite().all()):
+                results.append(None)
+                continue
             extra: dict[str, Any] = {"attention": attention_entries(text, tokens, own, level, per_head)}
             if tokens.left_out:
                 extra |= {"truncated": True, "characters_left_out": tokens.left_out}
@@ -319,7 +323,7 @@ def attention_entries(
     weights = weights[:, own]
     # What lies on special tokens is shared out among the others.
     total = weights.sum(1, keepdims=True)
-    weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(spans)), where=total > 0)
+    weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(spans)), where=total != 0)
     if level == "word":
         firsts = _first_tokens(encoded.word_ids[own])
         if len(firsts) < len(spans):
@@ -358,6 +362,17 @@ def _only_text(inputs: dict[str, str]) -> str:
             'pipeline("text-classification").'
         )
     return inputs["text"]
+
+
+def _with_numbers(results: Iterator[Any]) -> Iterator[Any]:
+    """The same results, up to the first text that has none."""
+    for position, result in enumerate(results):
+        if result is None:
+            raise ValueError(
+                f"The model computes NaN or infinity for text number {position}: load its weights again if they are "
+                'damaged, or use dtype="float32" if float16 overflows.'
+            )
+        yield result
 
 
 def _windows(texts: Iterator[str], most: int) -> Iterator[list[str]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Encoding, models, normalizers, pre_tokenizers
@@ -16,13 +19,19 @@ from transformers import PreTrainedTokenizerBase
 TRUNCATIONS = ("head", "tail", "head_tail")
 # A share of a quarter for the beginning did best in Sun et al. (2019).
 HEAD_SHARE = 4
-# Tokenizers cut after tokenising. Text far beyond what the longest kept tokens can fill is cut before, so that the
-# time is bounded; ordinary words take 5 to 6 characters.
-CHARACTERS_PER_TOKEN = 50
+# Tokenizers cut after tokenising, which takes a second for a million characters. So of a long text only its two ends
+# are tokenised, more and more of them until they hold all tokens that are kept. Most words take 5 to 6 characters.
+CHARACTERS_PER_TOKEN = 12
+EXCERPT_GROWTH = 4
+# Near the place where an excerpt was cut off there can be other tokens than in the whole text: a part of a word, or of
+# a longer thing that the tokenizer replaces, such as "<br />". So much there is read, but not relied on.
+GUARD_WORDS = 16
+GUARD_CHARACTERS = 256
 # What `model_max_length` means in practice when a tokenizer has none.
 NO_MAX_LENGTH = 1_000_000
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_WHITE_SPACE = re.compile("[ \t\r\n\u3000]")
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class EncodedText:
     Attributes:
         input_ids: Token ids, special tokens included.
         spans: Start and end of each token in the original text; None for special tokens.
-        word_ids: Which word each token belongs to; None for special tokens.
+        word_ids: Which word each token belongs to, in ascending order, with any numbers; None for special tokens.
         left_out: Characters of the text that no kept token can have come from, because it was too long.
     """
 
@@ -48,6 +57,15 @@ class EncodedText:
         start = next((index for index, span in enumerate(self.spans) if span is not None), length)
         after = next((index for index, span in enumerate(reversed(self.spans)) if span is not None), length - start)
         return slice(start, length - after)
+
+
+class _Tokens(NamedTuple):
+    """The tokens of a text that are kept, without special ones, and at which of them others are left out, if any."""
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+    word_ids: list[int]
+    cut: int | None
 
 
 def check_texts(texts: Iterable[object], first: int = 0) -> list[str]:
@@ -107,6 +125,10 @@ class TextEncoder:
 
     It works on a copy of the tokenizer's backend that nobody else changes, so one encoder serves many threads.
 
+    The tokens are those of the whole text, cut afterwards. Of a text that is far longer than `max_length` only as much
+    is tokenised as this takes, which is right for tokenizers whose rules start anew at white space (for the tail) and
+    reach over no more than 16 words and 256 characters; a single word, however long, is always read to its end.
+
     Args:
         tokenizer: A fast tokenizer.
         max_length: Tokens kept of a text; the tokenizer's `model_max_length` when it is None.
@@ -149,22 +171,25 @@ class TextEncoder:
             raise ValueError(f"max_length={self.max_length} leaves no room for a token of the text: raise it.")
         head = {"head": room, "tail": 0, "head_tail": room // HEAD_SHARE}[truncation]
         self._head, self._tail = head, room - head
+        # Characters of the first excerpts.
+        self._sizes = [kept and kept * CHARACTERS_PER_TOKEN + 2 * GUARD_CHARACTERS for kept in (head, room - head)]
+        self._longest_whole = sum(self._sizes)
 
     def __call__(self, texts: Sequence[str]) -> list[EncodedText]:
         """Encode texts; see the class. TypeError when one is not a string."""
         texts = check_texts(texts)
-        excerpts = [self._excerpt(text) for text in texts]
-        encodings = self._backend.encode_batch([excerpt for excerpt, _, _ in excerpts], add_special_tokens=False)
-        return [
-            self._cut(encoding, text, split, shift)
-            for text, encoding, (_, split, shift) in zip(texts, encodings, excerpts)
-        ]
+        return [self._encoded(text, tokens) for text, tokens in zip(texts, self._tokens(texts))]
 
     def input_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Only the token ids, faster: for training data."""
-        texts = [self._excerpt(text)[0] for text in check_texts(texts)]
-        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [self._prefix + self._keep(encoding.ids) + self._suffix for encoding in encodings]
+        texts = check_texts(texts)
+        long = iter(self._tokens([text for text in texts if len(text) > self._longest_whole]))
+        short = [text for text in texts if len(text) <= self._longest_whole]
+        encodings = iter(self._backend.encode_batch_fast(short, add_special_tokens=False))
+        kept = [
+            next(long).ids if len(text) > self._longest_whole else self._keep(next(encodings).ids) for text in texts
+        ]
+        return [self._prefix + ids + self._suffix for ids in kept]
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
         """Ids that the tokenizer sets before and after a single text."""
@@ -176,43 +201,89 @@ class TextEncoder:
         own = encoding.special_tokens_mask.index(0)
         return encoding.ids[:own], encoding.ids[own + 1 :]
 
-    def _excerpt(self, text: str) -> tuple[str, int, int]:
-        """The part worth tokenising, and from which of its characters on spans are shifted, by how much."""
-        head, tail = self._head * CHARACTERS_PER_TOKEN, self._tail * CHARACTERS_PER_TOKEN
-        if len(text) <= head + tail + 1:
-            return text, 0, 0
-        gap = " " if head and tail else ""
-        excerpt = text[:head] + gap + text[len(text) - tail :]
-        return excerpt, head + len(gap) if tail else len(excerpt), len(text) - len(excerpt)
+    def _tokens(self, texts: list[str]) -> list[_Tokens]:
+        """What is kept of each text."""
+        found: list[_Tokens | None] = [None] * len(texts)
+        waiting, scale = list(range(len(texts))), 1
+        while waiting:
+            bounds = [self._excerpts(len(texts[index]), scale) for index in waiting]
+            excerpts = [texts[index][start:end] for index, parts in zip(waiting, bounds) for start, end in parts]
+            encodings = iter(self._backend.encode_batch(excerpts, add_special_tokens=False))
+            for index, parts in zip(waiting, bounds):
+                found[index] = self._kept(texts[index], parts, [next(encodings) for _ in parts])
+            waiting = [index for index in waiting if found[index] is None]
+            scale *= EXCERPT_GROWTH
+        return found
 
-    def _keep(self, values: list) -> list:
-        if len(values) <= self._head + self._tail:
-            return values
-        return values[: self._head] + values[len(values) - self._tail :]
+    def _excerpts(self, length: int, scale: int) -> list[tuple[int, int]]:
+        """Where the parts to tokenise begin and end: the whole text, or its head and tail that do not meet."""
+        head, tail = (scale * size for size in self._sizes)
+        if head + tail >= length:
+            return [(0, length)]
+        return [(start, end) for start, end in ((0, head), (length - tail, length)) if start < end]
 
-    def _cut(self, encoding: Encoding, text: str, split: int, shift: int) -> EncodedText:
-        spans = offsets = self._keep(encoding.offsets)
-        # With both a head and a tail, a space before `split` was put in between them; it stands for nothing.
-        tail = split - 1 if self._head and self._tail else split
-        if shift:
-            spans = [
-                (max(start, split) + shift, max(end, split) + shift) if start >= tail else (start, end)
-                for start, end in offsets
-            ]
-        if not text.isascii():
-            spans = _with_combining_marks(spans, text)
-        cuts = set()
-        if len(encoding) > len(spans):
-            cuts.add(self._head)
-        if shift:
-            cuts.add(sum(start < tail for start, _ in offsets))
+    def _kept(self, text: str, bounds: list[tuple[int, int]], encodings: list[Encoding]) -> _Tokens | None:
+        """What the whole text would keep; None when the excerpts are too short to tell."""
+        first, last = encodings[0], encodings[-1]
+        if bounds == [(0, len(text))]:
+            if len(first) <= self._head + self._tail:
+                return _Tokens(first.ids, first.offsets, first.word_ids, None)
+            return self._joined(first, last, 0, 0)
+        # There must be one token more on either side, or perhaps none is left out.
+        if self._head and _certain_at_start(first, bounds[0][1]) <= self._head:
+            return None
+        start, end = bounds[-1]
+        if self._tail and _certain_at_end(last, text[start:end]) <= self._tail:
+            return None
+        words_before = first.word_ids[-1] + 1 if first is not last else 0
+        return self._joined(first, last, start, words_before)
+
+    def _joined(self, first: Encoding, last: Encoding, shift: int, words_before: int) -> _Tokens:
+        """The first tokens of one encoding and the last ones of another, that begins so many characters later."""
+        head, tail = slice(0, self._head), slice(len(last) - self._tail, len(last))
+        return _Tokens(
+            first.ids[head] + last.ids[tail],
+            first.offsets[head] + [(start + shift, end + shift) for start, end in last.offsets[tail]],
+            first.word_ids[head] + [word + words_before for word in last.word_ids[tail]],
+            cut=self._head,
+        )
+
+    def _keep(self, ids: list[int]) -> list[int]:
+        if len(ids) <= self._head + self._tail:
+            return ids
+        return ids[: self._head] + ids[len(ids) - self._tail :]
+
+    def _encoded(self, text: str, tokens: _Tokens) -> EncodedText:
+        spans = tokens.spans if text.isascii() else _with_combining_marks(tokens.spans, text)
         before, after = [None] * len(self._prefix), [None] * len(self._suffix)
         return EncodedText(
-            input_ids=self._prefix + self._keep(encoding.ids) + self._suffix,
+            input_ids=self._prefix + tokens.ids + self._suffix,
             spans=before + spans + after,
-            word_ids=before + self._keep(encoding.word_ids) + after,
-            left_out=sum(_gap(spans, cut, len(text)) for cut in cuts),
+            word_ids=before + tokens.word_ids + after,
+            left_out=0 if tokens.cut is None else _gap(spans, tokens.cut, len(text)),
         )
+
+
+def _certain_at_start(encoding: Encoding, length: int) -> int:
+    """How many of the first tokens do not depend on what comes after these `length` characters."""
+    words = encoding.word_ids
+    if not words:
+        return 0
+    by_words = bisect_right(words, words[-1] - GUARD_WORDS)
+    return min(by_words, bisect_right(encoding.offsets, length - GUARD_CHARACTERS, key=itemgetter(1)))
+
+
+def _certain_at_end(encoding: Encoding, excerpt: str) -> int:
+    """How many of the last tokens do not depend on what comes before the excerpt.
+
+    In a run of digits or flags, tokenizers count from its beginning, so there must be white space before.
+    """
+    words, space = encoding.word_ids, _WHITE_SPACE.search(excerpt)
+    if not words or not space:
+        return 0
+    by_words = bisect_left(words, words[0] + GUARD_WORDS)
+    place = max(GUARD_CHARACTERS, space.end())
+    return len(words) - max(by_words, bisect_left(encoding.offsets, place, key=itemgetter(0)))
 
 
 def _with_combining_marks(spans: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:

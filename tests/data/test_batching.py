@@ -52,6 +52,23 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert list(LengthGroupedSampler(lengths, 8, seed=4)) != first
 
 
+def test_a_run_that_is_resumed_with_a_later_version_reads_the_same_batches() -> None:
+    sampler = LengthGroupedSampler([1, 2, 3, 4, 5, 6, 7], 2, seed=5, pool_batches=2)
+    sampler.set_epoch(3)
+    assert list(sampler) == [6, 5, 4, 3, 1, 0, 2]
+    # Texts of the same length stay in their random order.
+    sampler = LengthGroupedSampler([7] * 40, 4, seed=5, pool_batches=5)
+    sampler.set_epoch(3)
+    assert list(sampler)[:20] == [27, 30, 13, 8, 10, 29, 17, 2, 24, 20, 6, 16, 36, 34, 12, 35, 14, 28, 33, 37]
+    # The defaults.
+    lengths = _lengths(1_000)
+    assert list(LengthGroupedSampler(lengths, 4)) == list(LengthGroupedSampler(lengths, 4, seed=0, pool_batches=50))
+
+
+def test_the_smallest_sizes() -> None:
+    assert sorted(LengthGroupedSampler([3, 1, 2], batch_size=1, pool_batches=1)) == [0, 1, 2]
+
+
 def test_no_texts() -> None:
     assert list(LengthGroupedSampler([], 8)) == []
 

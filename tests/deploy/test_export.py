@@ -172,6 +172,20 @@ def test_int8_is_a_smaller_file_of_int8_operators_with_near_answers(float32: Onn
         assert (weights[~np.broadcast_to(batch["attention_mask"].numpy()[:, None] > 0, weights.shape)] == 0).all()
 
 
+def test_int8_weights_have_seven_bits(int8: OnnxExport) -> None:
+    """With eight, a product of two sums overflows on processors without VNNI."""
+    quantized = [
+        onnx.numpy_helper.to_array(tensor).astype(int)
+        for tensor in onnx.load(int8.path).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and not tensor.name.endswith("zero_point")
+    ]
+    # Two of the LSTM, and the projection of the score; the embedding enters no product.
+    assert len(quantized) == 3
+    for weights in quantized:
+        # All of the range is used, and no more.
+        assert 60 <= np.abs(weights).max() <= 64
+
+
 def test_the_model_stays_as_it_was_and_is_exported_in_float32(tmp_path: Path) -> None:
     model = random_model().bfloat16().train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -134,6 +134,11 @@ def test_the_number_of_threads_is_torch_s_unless_it_is_given(
         open_session(float32.path, 0)
 
 
+def test_waiting_threads_leave_the_cores_to_others(float32: OnnxExport) -> None:
+    options = open_session(float32.path).get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
 def test_what_pipelines_do_with_a_model(exported: OnnxAttnLSTMForSequenceClassification, tmp_path: Path) -> None:
     assert exported.to("cuda") is exported and exported.to(torch.float32) is exported
     assert copy.deepcopy(exported) is exported and exported.eval() is exported

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
+from hfattnlstm.modeling import batch_workers
 from hfattnlstm.modeling.batch_workers import (
     FEWEST_TOKENS,
     TEXTS_IN_BATCH,
@@ -90,6 +93,20 @@ def test_torch_has_its_threads_back(leave):
     assert torch.get_num_threads() == threads_of_a_new_thread() == 2
 
 
+def test_jobs_that_have_not_begun_are_left_when_nobody_waits_for_them():
+    done, may_end = [], threading.Event()
+
+    def job(number: int) -> None:
+        may_end.wait(10)
+        done.append(number)
+
+    workers = BatchWorkers(CPU)
+    workers.start([functools.partial(job, number) for number in range(50)])
+    threading.Timer(0.5, may_end.set).start()
+    workers.__exit__()
+    assert len(done) == 2
+
+
 def threads_of_a_new_thread() -> int:
     """What torch uses in a thread that begins now: `torch.set_num_threads` in another one can change it."""
     with ThreadPoolExecutor(1) as pool:
@@ -108,6 +125,30 @@ def test_nobody_else_notices_the_workers():
             assert second.count == 2
             assert [wait() for wait in second.start([compute] * 2)] == [1, 1]
         assert [wait() for wait in first.start([compute] * 4)] == [1] * 4
+
+
+def test_threads_that_start_workers_at_the_same_time_keep_their_number(monkeypatch: pytest.MonkeyPatch):
+    starting = threading.Event()
+
+    def slowly_use_one_thread() -> None:
+        torch.set_num_threads(1)
+        starting.set()
+        time.sleep(0.2)
+        torch.get_num_threads()
+
+    def compute() -> tuple[int, list[int], int]:
+        with BatchWorkers(CPU) as workers:
+            found = [wait() for wait in workers.start([torch.get_num_threads] * 4)]
+            return workers.count, found, torch.get_num_threads()
+
+    monkeypatch.setattr(batch_workers, "_use_one_thread", slowly_use_one_thread)
+    # Threads that are new to torch: each takes over the number that holds at the moment.
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(compute)
+        assert starting.wait(10)
+        others = [pool.submit(compute) for _ in range(2)]
+        assert [future.result() for future in (first, *others)] == [(2, [1] * 4, 2)] * 3
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
 
 
 def test_one_job_runs_in_the_calling_thread_with_torchs_own_threads():

@@ -12,50 +12,22 @@ import pytest
 import torch
 from datasets import Dataset
 from modeling_helpers import tiny_model
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from torch import nn
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast, pipeline
+from pipeline_helpers import (
+    LABELS,
+    TASK,
+    TEXTS,
+    WORDS,
+    assert_same,
+    attention_pipeline,
+    without_special_tokens,
+    word_piece,
+)
+from transformers import BertConfig, BertForSequenceClassification, pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 
 from hfattnlstm import AttnLSTMTextClassificationPipeline
 from hfattnlstm.modeling import pipeline_text_classification
 from hfattnlstm.modeling.batch_workers import TEXTS_IN_BATCH
-
-
-TASK = "attention-text-classification"
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "not", "so", "good", "under", "##stand", "##able", "bad", "##ly", "!"]
-WORDS = ["not", "so", "good", "understandable", "badly", "!", "unknown"]
-LABELS = {0: "negative", 1: "neutral", 2: "positive"}
-TEXTS = ["Not so good!", "", "understandable", " ", "badly " * 60, "so so GOOD, unknown", "x"]
-
-
-def word_piece(model_max_length: int = 40) -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(PIECES)}, unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer()
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    template = [("[CLS]", 2), ("[SEP]", 3)]
-    backend.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=template)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=model_max_length,
-    )
-
-
-def without_special_tokens() -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(["[PAD]", "[UNK]", *WORDS])}, "[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=40)
-
-
-def attention_pipeline(
-    model: nn.Module | None = None, tokenizer: PreTrainedTokenizerFast | None = None, **options: Any
-) -> AttnLSTMTextClassificationPipeline:
-    model = tiny_model(id2label=LABELS) if model is None else model
-    return pipeline(TASK, model=model, tokenizer=tokenizer or word_piece(), **options)
 
 
 @pytest.fixture
@@ -72,21 +44,6 @@ def without_attention(result: Any) -> Any:
         extra = {"attention", "truncated", "characters_left_out"}
         return {key: value for key, value in result.items() if key not in extra}
     return [without_attention(entry) for entry in result]
-
-
-def assert_same(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
-    """Equal in shape, keys and strings, and near in numbers."""
-    assert type(actual) is type(expected)
-    if isinstance(expected, dict):
-        assert actual.keys() == expected.keys()
-        for key in expected:
-            assert_same(actual[key], expected[key], tolerance)
-    elif isinstance(expected, list):
-        assert len(actual) == len(expected)
-        for one, other in zip(actual, expected):
-            assert_same(one, other, tolerance)
-    else:
-        assert actual == (pytest.approx(expected, abs=tolerance) if isinstance(expected, float) else expected)
 
 
 def random_texts(seed: int, count: int) -> list[str]:
@@ -199,6 +156,14 @@ def test_a_short_text_is_not_called_truncated(
     classifier: AttnLSTMTextClassificationPipeline, parameters: dict[str, Any]
 ) -> None:
     assert classifier("not so good", **parameters)[0].keys() == {"label", "score", "attention"}
+
+
+@pytest.mark.parametrize("truncation", ["head", "tail", "head_tail"])
+def test_white_space_does_not_make_a_text_too_long(truncation: str) -> None:
+    classifier = attention_pipeline(tokenizer=without_special_tokens(), truncation=truncation, max_length=40)
+    result = classifier((" " * 60).join(["so", "good"] * 20))[0]
+    assert result.keys() == {"label", "score", "attention"}
+    assert len(result["attention"]) == 40
 
 
 @pytest.mark.parametrize("where", ["config", "made", "called"])

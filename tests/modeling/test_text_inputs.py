@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import random
-import time
 import unicodedata
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from text_helpers import (
+    BACKENDS,
+    CLS,
+    KINDS,
+    SEP,
+    SPECIAL,
+    TRUNCATIONS,
+    cut,
+    fast,
+    sentence,
+    whole,
+    word_level,
+)
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-from hfattnlstm.modeling.text_inputs import CHARACTERS_PER_TOKEN, EncodedText, TextEncoder, check_texts, pad_ids
+from hfattnlstm.modeling.text_inputs import (
+    CHARACTERS_PER_TOKEN,
+    EncodedText,
+    TextEncoder,
+    check_texts,
+    pad_ids,
+)
 
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-PAD, UNK, CLS, SEP = range(4)
-TRAINED_ON = "not so good as it was when all the people of this street were young and nobody understood anything"
-WORDS = TRAINED_ON.split()
-KINDS = ("word", "wordpiece", "bpe", "unigram")
-TRUNCATIONS = ("head", "tail", "head_tail")
 STRANGE = {
     "zero-width joiners": "a 👩‍👩‍👧‍👦 and 🏳️‍🌈 too",
     "combining marks": "cafe\u0301 e\u0323\u0301 n\u0303o",
@@ -33,78 +42,6 @@ STRANGE = {
     "nothing": "",
     "white space": " \n\t ",
 }
-
-
-def word_level() -> Tokenizer:
-    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return _train(tokenizer, trainers.WordLevelTrainer(special_tokens=SPECIAL, show_progress=False))
-
-
-def word_piece() -> Tokenizer:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return _train(tokenizer, trainers.WordPieceTrainer(vocab_size=60, special_tokens=SPECIAL, show_progress=False))
-
-
-def byte_bpe() -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
-    )
-    return _train(tokenizer, trainer)
-
-
-def unigram() -> Tokenizer:
-    vocabulary = [(token, 0.0) for token in SPECIAL] + [("▁", -3.0), ("▁s", -4.0), ("oo", -4.0), ("th", -4.5)]
-    vocabulary += [(letter, -5.0) for letter in "abcdefghijklmnopqrstuvwxyz"]
-    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=UNK))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
-    return tokenizer
-
-
-def _train(tokenizer: Tokenizer, trainer: trainers.Trainer) -> Tokenizer:
-    tokenizer.train_from_iterator([TRAINED_ON] * 3, trainer)
-    return tokenizer
-
-
-BACKENDS: dict[str, Callable[[], Tokenizer]] = {
-    "word": word_level,
-    "wordpiece": word_piece,
-    "bpe": byte_bpe,
-    "unigram": unigram,
-}
-
-
-def fast(backend: Tokenizer, special: bool = False, model_max_length: int | None = 512) -> PreTrainedTokenizerFast:
-    if special:
-        template = [("[CLS]", CLS), ("[SEP]", SEP)]
-        backend.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=template)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]", model_max_length=model_max_length
-    )
-
-
-def whole(tokenizer: PreTrainedTokenizerFast, text: str) -> Encoding:
-    """The text without special tokens and without a cut."""
-    backend = copy.deepcopy(tokenizer.backend_tokenizer)
-    backend.no_truncation()
-    return backend.encode(text, add_special_tokens=False)
-
-
-def cut(values: list, room: int, truncation: str) -> list:
-    """What the three truncations mean."""
-    if len(values) <= room:
-        return values
-    head = {"head": room, "tail": 0, "head_tail": room // 4}[truncation]
-    return values[:head] + values[len(values) - (room - head) :]
-
-
-def sentence(words: int) -> str:
-    return " ".join(random.Random(0).choices(WORDS, k=words))
 
 
 def real_spans(encoded: EncodedText) -> list[tuple[int, int]]:
@@ -164,30 +101,6 @@ def test_spans_are_right_far_beyond_what_is_tokenised(kind: str, truncation: str
     assert encoded.spans == [None, *cut(expected.offsets, room, truncation), None]
     for token, (start, end) in zip(tokenizer.convert_ids_to_tokens(encoded.input_ids[1:-1]), real_spans(encoded)):
         assert text[start:end].strip() == token.removeprefix("##").strip("▁Ġ")
-    assert_left_out_is_what_is_missing(text, encoded)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("truncation", TRUNCATIONS)
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x" * 10_000 + " so" * 10_000,
-        "so " * 10_000 + "x" * 10_000,
-        "so " * 5 + "x" * 10_000 + " good",
-        "é" * 5_000 + "ü" * 5_000,
-    ],
-    ids=["word first", "word last", "word between", "one word"],
-)
-def test_words_longer_than_what_is_tokenised(kind: str, truncation: str, text: str) -> None:
-    room = 8
-    encoded = TextEncoder(fast(BACKENDS[kind]()), room, truncation)([text])[0]
-    head = {"head": room, "tail": 0, "head_tail": room // 4}[truncation]
-    beginning, end_part = CHARACTERS_PER_TOKEN * head, len(text) - CHARACTERS_PER_TOKEN * (room - head)
-    spans = real_spans(encoded)
-    assert spans == sorted(spans)
-    # What lies between was never read.
-    assert all(end <= beginning or start >= end_part for start, end in spans)
     assert_left_out_is_what_is_missing(text, encoded)
 
 
@@ -262,21 +175,6 @@ def test_lone_surrogates_are_read_as_replacement_characters(kind: str) -> None:
     assert encoder.input_ids(["so \ud83d good\udc00 as"]) == [replaced.input_ids]
     # A whole pair is one character to Python and stays.
     assert check_texts(["\U0001f600 \ud83d"]) == ["\U0001f600 �"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("character", ["a", "é"])
-def test_a_million_characters_without_a_space_are_read_at_once(kind: str, character: str) -> None:
-    text = character * 1_000_000
-    for truncation in TRUNCATIONS:
-        encoder = TextEncoder(fast(BACKENDS[kind]()), 512, truncation)
-        seconds = []
-        for _ in range(3):
-            start = time.perf_counter()
-            encoded = encoder([text])[0]
-            seconds.append(time.perf_counter() - start)
-        assert min(seconds) < 0.2
-        assert encoded.left_out > 900_000
 
 
 def test_a_wrong_type_is_named_with_its_position() -> None:
