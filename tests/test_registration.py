@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,18 @@ def test_imports_run_one_way(path: Path) -> None:
 def test_the_files_beside_the_folders_import_none_of_them(name: str) -> None:
     own = {module for module, _ in imports_of(PACKAGE / f"{name}.py") if module.split(".")[0] == "hfattnlstm"}
     assert own <= {f"hfattnlstm.{leaf}" for leaf in LEAVES}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(["hfattnlstm", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    modules = {module_of(path): path for path in FILES}
+    graph = {name: {module for module, _ in imports_of(path)} & set(modules) for name, path in modules.items()}
+    # Named for type checkers, and never run there: the package's list of names, and a head's pipeline.
+    del graph["hfattnlstm"]
+    list(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("path", MODELING, ids=name_of)

@@ -115,24 +115,10 @@ class DiagonalDotScore(nn.Module):
 
 
 def make_score(name: str, key_size: int, query_size: int | None, num_heads: int, size: int | None) -> nn.Module:
-    """One of the scores by its name in the configuration.
-
-    Args:
-        name: `"additive"`, `"linear"`, `"dot"`, `"general"` or `"diagonal_dot"`.
-        key_size: Width of the keys.
-        query_size: Width of the queries, None for none.
-        num_heads: Heads.
-        size: Inner width of `"additive"` and `"diagonal_dot"`; `key_size` when it is None.
+    """One of `SCORES` by its name; the args are those of the scores, which take what they can use.
 
     Raises:
         ValueError: For another name.
-
-    Example:
-
-    ```python
-    >>> make_score("additive", 8, None, 2, None)(torch.zeros(3, 5, 8)).shape
-    torch.Size([3, 2, 1, 5])
-    ```
     """
     if name == "additive":
         return AdditiveScore(key_size, query_size, num_heads=num_heads, size=size)

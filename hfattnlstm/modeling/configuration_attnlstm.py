@@ -34,45 +34,17 @@ NO_SELF_ATTENTION = (
     "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
 )
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
-PROBABILITIES = (
-    "embedding_dropout",
-    "word_dropout",
-    "hidden_dropout_prob",
-    "classifier_dropout",
-)
+PROBABILITIES = ("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout")
 
 # What transformers itself, the Hub and older checkpoints write beside the declared fields.
 BASE_KEYS = frozenset(
     {
-        "_attn_implementation",
-        "_attn_implementation_autoset",
-        "_attn_implementation_internal",
-        "_commit_hash",
-        "_experts_implementation_internal",
-        "_name_or_path",
-        "_output_attentions",
-        "attn_implementation",
-        "auto_map",
-        "cls_token_id",
-        "custom_pipelines",
-        "decoder_start_token_id",
-        "experts_implementation",
-        "finetuning_task",
-        "is_decoder",
-        "model_type",
-        "name_or_path",
-        "num_labels",
-        "output_attentions",
-        "per_layer_config",
-        "prefix",
-        "pruned_heads",
-        "quantization_config",
-        "sep_token_id",
-        "task_specific_params",
-        "tie_last_hidden_states",
-        "tokenizer_class",
-        "torch_dtype",
-        "torchscript",
+        *("_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_commit_hash"),
+        *("_experts_implementation_internal", "_name_or_path", "_output_attentions", "attn_implementation"),
+        *("auto_map", "cls_token_id", "custom_pipelines", "decoder_start_token_id", "experts_implementation"),
+        *("finetuning_task", "is_decoder", "model_type", "name_or_path", "num_labels", "output_attentions"),
+        *("per_layer_config", "prefix", "pruned_heads", "quantization_config", "sep_token_id"),
+        *("task_specific_params", "tie_last_hidden_states", "tokenizer_class", "torch_dtype", "torchscript"),
         "use_cache",
     }
 )
@@ -98,11 +70,13 @@ class AttnLSTMConfig(PreTrainedConfig):
         locked_dropout: Whether those two drop the same units at every token of a text (Gal and Ghahramani, 2016).
         word_dropout: Share of the tokens whose whole embedding is zeroed in training (Iyyer et al., 2015).
         classifier_pooling: What becomes of the states: one of `"attention"`, `"mean"`, `"max"`, `"last"` and
-            `"sum"`, or several, which are joined in the order given.
+            `"sum"`, or several, which are joined in the order given. `"sum"` is the attention of the first sketch of
+            this package with all weights at 1; no measurement here speaks for it.
         pooler_score: Score of a state h in the attention pooling: `"additive"` vᵀtanh(Wh+b) (Bahdanau et al., 2015),
             `"linear"` tanh(wᵀh+b) (the model that this package grew from), `"dot"` qᵀh with a learned query (Yang et
             al., 2016), `"general"` cᵀWh with c the final states of the text (Luong et al., 2015), `"diagonal_dot"`
-            (W_q h)·(W_k h), the diagonal of self-attention.
+            (W_q h)·(W_k h), the diagonal of self-attention, as sketches on the web have it; no measurement here
+            speaks for that one.
         pooler_size: Inner width of the additive and diagonal_dot scores; `hidden_size` when it is None.
         pooler_num_heads: Weightings of the text; their pooled states are joined (Lin et al., 2017).
         pooler_temperature: Divides the scores: above 1 flatter weights, below 1 sharper ones.

@@ -9,15 +9,7 @@ from torch import Tensor
 
 
 def is_traced_for_onnx() -> bool:
-    """Whether an exporter on torch.export is tracing the model for ONNX.
-
-    Example:
-
-    ```python
-    >>> is_traced_for_onnx()
-    False
-    ```
-    """
+    """Whether an exporter on torch.export is tracing the model for ONNX."""
     return torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting()
 
 
@@ -30,12 +22,5 @@ def over_tokens(layer: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
 
     Returns:
         (batch, length, width).
-
-    Example:
-
-    ```python
-    >>> over_tokens(nn.Linear(4, 2), torch.zeros(1, 3, 4)).shape
-    torch.Size([1, 3, 2])
-    ```
     """
     return layer(states) if is_traced_for_onnx() else layer(states.transpose(0, 1)).transpose(0, 1)

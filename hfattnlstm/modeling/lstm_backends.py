@@ -47,15 +47,7 @@ _SHUT = -1e4
 
 
 def default_backend() -> Backend:
-    """The backend for where the model runs.
-
-    Example:
-
-    ```python
-    >>> default_backend().__name__
-    'read_with_torch'
-    ```
-    """
+    """The backend for where the model runs."""
     return read_with_onnx_operator if is_traced_for_onnx() else read_with_torch
 
 
@@ -142,15 +134,7 @@ def read_with_onnx_operator(
 
 
 def onnx_weights(lstms: Sequence[nn.LSTM]) -> tuple[Tensor, Tensor, Tensor]:
-    """The weights of a layer as the operator wants them: of the input, recurrent, and biases, each (directions, …).
-
-    Example:
-
-    ```python
-    >>> [weight.shape for weight in onnx_weights([nn.LSTM(3, 2)])]
-    [torch.Size([1, 8, 3]), torch.Size([1, 8, 2]), torch.Size([1, 16])]
-    ```
-    """
+    """The weights of a layer as the operator wants them: of the input, recurrent, and biases, each (directions, …)."""
     biases = [torch.cat([_gates_of_onnx(lstm.bias_ih_l0), _gates_of_onnx(lstm.bias_hh_l0)]) for lstm in lstms]
     return (
         torch.stack([_gates_of_onnx(lstm.weight_ih_l0) for lstm in lstms]),

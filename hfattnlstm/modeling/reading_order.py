@@ -107,30 +107,14 @@ def reading_order(mask: Tensor) -> ReadingOrder:
 
 
 def take_rows(states: Tensor, rows: Tensor | None) -> Tensor:
-    """Reorder time-major (length, batch, …) by flat indices (length · batch,); unchanged where there are none.
-
-    Example:
-
-    ```python
-    >>> take_rows(torch.tensor([[[1.0]], [[2.0]]]), torch.tensor([1, 0])).flatten()
-    tensor([2., 1.])
-    ```
-    """
+    """Reorder time-major (length, batch, …) by flat indices (length · batch,); unchanged where there are none."""
     if rows is None:
         return states
     return states.flatten(0, 1).index_select(0, rows).view(states.shape)
 
 
 def place_in_order(mask: Tensor) -> Tensor:
-    """Where each token goes, (batch, length): the real ones to the front, in order, the others behind them.
-
-    Example:
-
-    ```python
-    >>> place_in_order(torch.tensor([[False, True, True]]))
-    tensor([[2, 0, 1]])
-    ```
-    """
+    """Where each token goes, (batch, length): the real ones to the front, in order, the others behind them."""
     count = mask.sum(1, keepdim=True)
     # As integers, because ONNX has no running sum of booleans.
     rank = mask.long().cumsum(1) - 1

@@ -17,16 +17,6 @@ def init_module(module: nn.Module, embedding_std: float) -> None:
     Args:
         module: Any module.
         embedding_std: Standard deviation of embeddings.
-
-    Example:
-
-    ```python
-    >>> lstm = nn.LSTM(2, 1)
-    >>> init_module(lstm, embedding_std=0.1)
-    >>> lstm.bias_ih_l0
-    Parameter containing:
-    tensor([0., 1., 0., 0.], requires_grad=True)
-    ```
     """
     if isinstance(module, nn.Embedding):
         weight = torch.randn(module.weight.shape) * embedding_std
