@@ -93,7 +93,7 @@ class PaddingCollator:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Rows with `input_ids` and, for training, `labels`."""
-        ids, mask = pad_ids([row["input_ids"] for row in rows], self.pad_token_id)
+        ids, mask = pad_ids([row[self.input_names[0]] for row in rows], self.pad_token_id)
         batch = dict(zip(self.input_names, map(torch.from_numpy, (ids, mask))))
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor([row["labels"] for row in rows])

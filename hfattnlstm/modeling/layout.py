@@ -24,3 +24,16 @@ def over_tokens(layer: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
         (batch, length, width).
     """
     return layer(states) if is_traced_for_onnx() else layer(states.transpose(0, 1)).transpose(0, 1)
+
+
+def zero_padding(states: Tensor, mask: Tensor) -> Tensor:
+    """States (batch, length, size), 0 where the mask (batch, length) is False, laid out as they were."""
+    if is_traced_for_onnx():
+        return zero_where(~mask[..., None], states)
+    # `masked_fill` would lay them out anew, batch-first.
+    return zero_where(~mask.t()[..., None], states.transpose(0, 1)).transpose(0, 1)
+
+
+def zero_where(mask: Tensor, states: Tensor) -> Tensor:
+    """Zeros where `mask` is True; in place where no gradient can need the old values."""
+    return states.masked_fill(mask, 0.0) if states.requires_grad else states.masked_fill_(mask, 0.0)

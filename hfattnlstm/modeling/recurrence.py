@@ -11,6 +11,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .capturing import PicklableCapture
 from .embeddings import SequenceDropout
+from .layout import zero_padding, zero_where
 from .lstm_backends import Backend, LSTMState, default_backend
 from .reading_order import ReadingOrder
 
@@ -145,21 +146,16 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
             # Not the inputs, of which a part was dropped.
             states = states + hidden_states
         if order.mask is not None:
-            states = _zero_where(~order.mask[..., None], states)
+            states = zero_padding(states, order.mask)
             empty = (order.count == 0)[:, None]
             last_hidden = _keep_where(empty, hidden, last_hidden)
             last_cell = _keep_where(empty, cell, last_cell) if return_cell else None
         return states, last_hidden, last_cell
 
 
-def _zero_where(mask: Tensor, states: Tensor) -> Tensor:
-    """Zeros where `mask` is True; in place where no gradient can need the old values."""
-    return states.masked_fill(mask, 0.0) if states.requires_grad else states.masked_fill_(mask, 0.0)
-
-
 def _keep_where(mask: Tensor, old: Tensor | None, new: Tensor) -> Tensor:
     """The old values, 0 if there are none, where `mask` is True."""
-    return _zero_where(mask, new) if old is None else torch.where(mask, old.to(new.dtype), new)
+    return zero_where(mask, new) if old is None else torch.where(mask, old.to(new.dtype), new)
 
 
 class StackOutput(NamedTuple):
