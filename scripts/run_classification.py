@@ -5,8 +5,8 @@
     python scripts/run_classification.py recipe.yaml --learning_rate 1e-3
     torchrun --nproc_per_node 2 scripts/run_classification.py --train_file reviews.csv --output_dir my-model
 
-The flags are those of `DataArguments`, `ModelArguments` and transformers' `TrainingArguments`; see `--help`. The same
-run is `hfattnlstm train`, and `hfattnlstm.training.classification.run_classification` in Python.
+The flags are those of the data, of the model, and all of transformers' `TrainingArguments`; see `--help`. The same run
+is `hfattnlstm train --task classification`, and `run_task` of `hfattnlstm.training` in Python.
 """
 
 import sys
@@ -15,4 +15,4 @@ from hfattnlstm.commands.main import main
 
 
 if __name__ == "__main__":
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.exit(main(["train", *sys.argv[1:], "--task", "classification"]))

@@ -13,7 +13,8 @@ from transformers import PrinterCallback
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMTrainer
 from hfattnlstm.data.batching import PaddingCollator
-from hfattnlstm.training.arguments import ClassificationTrainingArguments, ModelArguments, config_overrides
+from hfattnlstm.training.arguments import RunArguments
+from hfattnlstm.training.classification_arguments import ModelArguments, config_overrides
 
 from ..loops import training
 from ..models import LABELS, Configuration, configurations
@@ -93,8 +94,8 @@ def _data_set(sample: Sample) -> Dataset:
     return Dataset.from_dict(columns, features=features)
 
 
-def _arguments(folder: str) -> ClassificationTrainingArguments:
-    return ClassificationTrainingArguments(
+def _arguments(folder: str) -> RunArguments:
+    return RunArguments(
         output_dir=folder,
         num_train_epochs=1,
         eval_strategy="no",

@@ -48,10 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: list[str]) -> int:
     # The subcommands import what they need: `--help` and mistakes should not wait for torch.
-    from ..training.arguments import parse_arguments
-    from ..training.classification import run_classification
+    from ..training import parse_task, run_task
 
-    run = run_classification(*parse_arguments(arguments, "hfattnlstm train"))
+    run = run_task(parse_task(arguments, "hfattnlstm train"))
     if run.trainer.is_world_process_zero():
         print(f"\n{run.report()}\n\nSaved in {run.trainer.args.output_dir}")
     return 0

@@ -16,8 +16,7 @@ import torch
 from transformers import pipeline
 from transformers.utils import logging
 
-from ..training.arguments import parse_arguments
-from ..training.classification import ClassificationRun, run_classification
+from ..training import TaskRun, parse_task, run_task
 from .terminal import bold, printable, shade_words
 
 
@@ -67,7 +66,7 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
 
     _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
     print(f"   hfattnlstm train {' '.join(_short(flag) for flag in flags)}\n")
-    run = run_classification(*parse_arguments(flags))
+    run = run_task(parse_task(flags))
     print(_indent(run.report()))
     print(_honest(run))
 
@@ -99,7 +98,7 @@ def _show(text: str, result: dict, coloured: bool) -> None:
         print("            attention: " + ", ".join(f"{entry['text']} {entry['weight']:.2f}" for entry in top))
 
 
-def _honest(run: ClassificationRun) -> str:
+def _honest(run: TaskRun) -> str:
     accuracy, count = run.metrics["eval_accuracy"], run.metrics["eval_samples"]
     margin = 1.96 * math.sqrt(accuracy * (1 - accuracy) / count)
     return (

@@ -1,8 +1,8 @@
-"""Training: the Trainer, its callbacks, metrics and the classification run."""
+"""Training: tasks, the run that they share, the Trainer and its optimiser."""
 
-from .arguments import parse_arguments
-from .classification import ClassificationRun, run_classification
+from .run import TaskRun, run_task
+from .task import Task, parse_task
 from .trainer import AttnLSTMTrainer, NonFiniteLossError
 
 
-__all__ = ["AttnLSTMTrainer", "ClassificationRun", "NonFiniteLossError", "parse_arguments", "run_classification"]
+__all__ = ["AttnLSTMTrainer", "NonFiniteLossError", "Task", "TaskRun", "parse_task", "run_task"]

@@ -1,135 +1,211 @@
-"""A classification run from labelled texts to a saved model, its metrics and its card."""
+"""Classification and regression of texts, as a task."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import DatasetDict
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    EarlyStoppingCallback,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    set_seed,
-)
+from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
 from ..data.batching import PaddingCollator
 from ..data.encoding import encode_texts
+from ..data.labels import order_labels
 from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
-from ..modeling.text_inputs import TextEncoder
-from .arguments import (
-    ClassificationTrainingArguments,
-    DataArguments,
-    ModelArguments,
-    config_overrides,
-)
-from .callbacks import GradientValueClipping
+from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
+from .classification_arguments import DataArguments, ModelArguments, config_overrides
 from .metrics import ClassificationReport, best_metric_for, compute_metrics_for
-from .model_card import write_model_card
-from .report import format_report
-from .trainer import AttnLSTMTrainer
+from .starting_point import StartingPoint
+from .task import CardParts, Task
 
 
 logger = logging.get_logger(__name__)
 
-# What the Trainer measures of itself, not of the model.
-_NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time")
+# Tokens that are read of a text, where nobody says otherwise.
+MAX_LENGTH = 400
+# Flags of a tokenizer that is trained.
+_OF_NEW_TOKENIZERS = ("tokenizer_kind", "vocab_size", "lowercase")
+_READ_FROM = {"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}
 
 
-@dataclass(frozen=True)
-class ClassificationRun:
-    """What a run leaves behind.
-
-    Attributes:
-        model: The trained model; the best one where `load_best_model_at_end` is set.
-        tokenizer: Its tokenizer.
-        metrics: `train_…`, `eval_…` and `test_…` metrics.
-        per_class: For `"eval"` and `"test"`, the scores of each class, as from `ClassificationReport`; empty where
-            texts do not have one label each.
-        trainer: The Trainer, to go on with.
-    """
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    metrics: dict[str, float]
-    per_class: dict[str, dict[str, Any]]
-    trainer: AttnLSTMTrainer
-
-    def report(self) -> str:
-        """The metrics of the model as a table, and the scores of each class."""
-        shown = {
-            key: value
-            for key, value in self.metrics.items()
-            if key.startswith(("eval_", "test_")) and not key.endswith(_NOT_SHOWN)
-        }
-        tables = [format_report(shown)]
-        for split, scores in self.per_class.items():
-            tables.append(f"{split} split by class\n{format_report(scores)}")
-        return "\n\n".join(tables)
-
-
-def run_classification(
-    data: DataArguments, model: ModelArguments, training: ClassificationTrainingArguments
-) -> ClassificationRun:
-    """Load, tokenise, train, evaluate and save.
-
-    The output folder then holds the model with its code and tokenizer, a model card, the metrics, and the
-    checkpoints, from which `--resume_from_checkpoint` goes on.
-
-    Raises:
-        ValueError: For data, flags or labels that do not fit together; the sentence names what to change.
+class ClassificationTask(Task):
+    """Texts with one label, several labels or a number each; see [`Task`].
 
     Example:
 
     ```python
-    >>> run = run_classification(*parse_arguments(["--dataset", "stanfordnlp/imdb", "--output_dir", "imdb-model"]))
+    >>> run = run_task(parse_task(["--train_file", "reviews.csv", "--output_dir", "my-model"]))
     >>> run.metrics["eval_accuracy"]
-    0.907
+    0.87
     ```
     """
-    set_seed(training.seed)
-    texts = _load(data)
-    problem_type, label_names = describe_labels(texts["train"].features)
-    splits = _measured_splits(training, texts)
-    _choose_best_metric(training, problem_type)
-    training.choose_epochs(len(texts["train"]))
-    tokenizer = _tokenizer(model, texts)
-    network = _model(model, tokenizer, texts, problem_type, label_names)
-    encoded = encode_texts(texts, TextEncoder(tokenizer, model.max_length, network.config.truncation))
-    trainer = AttnLSTMTrainer(
-        model=network,
-        args=training,
-        train_dataset=encoded["train"],
-        eval_dataset=encoded["validation"],
-        processing_class=tokenizer,
-        data_collator=PaddingCollator(tokenizer.pad_token_id, network.config.model_input_names),
-        compute_metrics=compute_metrics_for(problem_type),
-        callbacks=_callbacks(training),
-    )
-    metrics = _train(trainer, encoded)
-    per_class = {}
-    for prefix, split in splits.items():
-        output = trainer.predict(encoded[split], metric_key_prefix=prefix)
-        metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
-        if problem_type == SINGLE_LABEL:
-            per_class[prefix] = _per_class(output, label_names)
-    _save(trainer, data, model, texts, metrics)
-    return ClassificationRun(trainer.model, tokenizer, metrics, per_class, trainer)
+
+    name = "classification"
+    data_arguments = DataArguments
+    model_arguments = ModelArguments
+
+    data: DataArguments
+    model: ModelArguments
+    problem_type: str
+    label_names: Sequence[str]
+    start: StartingPoint | None = None
+
+    def load(self) -> DatasetDict:
+        """The texts, with their labels in the order of the model that the run goes on from."""
+        if self.model.model_name_or_path is not None:
+            self.start = StartingPoint(self.model, self.given)
+        self._check_tokenizer_flags()
+        texts = _load_texts(self.data)
+        self.problem_type, self.label_names = describe_labels(texts["train"].features)
+        if self.start is not None:
+            self.label_names = self.start.order(self.label_names, self.problem_type)
+            if self.start.keeps_labels and self.label_names:
+                texts = order_labels(texts, self.label_names)
+        return texts
+
+    def _check_tokenizer_flags(self) -> None:
+        loaded = "tokenizer_name" if self.model.tokenizer_name else "model_name_or_path"
+        if not getattr(self.model, loaded):
+            return
+        for flag in _OF_NEW_TOKENIZERS:
+            if flag in self.given:
+                raise ValueError(
+                    f"--{flag} is for a tokenizer that is trained, and --{loaded} loads one: leave it out."
+                )
+
+    def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
+        """The tokenizer: loaded, or trained on the training texts; it holds the length that is read."""
+        name = self.model.tokenizer_name or self.model.model_name_or_path
+        if name is None:
+            logger.info("Training the tokenizer.")
+            return train_tokenizer(
+                examples["train"]["text"],
+                kind=self.model.tokenizer_kind,
+                vocab_size=self.model.vocab_size,
+                lowercase=self.model.lowercase,
+                model_max_length=self.model.max_length or MAX_LENGTH,
+            )
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        if self.model.max_length is not None:
+            tokenizer.model_max_length = self.model.max_length
+        elif tokenizer.model_max_length > NO_MAX_LENGTH:
+            tokenizer.model_max_length = MAX_LENGTH
+            logger.warning("The tokenizer %s says no length: %s tokens of a text are read.", name, MAX_LENGTH)
+        return tokenizer
+
+    def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
+        """A new model, or the one to go on from."""
+        labels: dict[str, Any] = {"problem_type": self.problem_type}
+        if self.label_names:
+            labels["id2label"] = dict(enumerate(self.label_names))
+        else:
+            labels["num_labels"] = 1
+        weights = self._class_weights(examples)
+        if self.start is not None:
+            return self.start.load(processor, labels, weights)
+        config = AttnLSTMConfig(
+            vocab_size=len(processor),
+            pad_token_id=processor.pad_token_id,
+            class_weights=weights,
+            **config_overrides(self.model),
+            **labels,
+        )
+        model = AttnLSTMForSequenceClassification(config)
+        if self.model.word_vectors is not None:
+            logger.info("Word vectors: %s.", load_word_vectors(model, self.model.word_vectors, processor))
+        return model
+
+    def _class_weights(self, examples: DatasetDict) -> list[float] | None:
+        wanted = self.model.class_weights
+        if wanted is None:
+            return None
+        if wanted != ["balanced"]:
+            try:
+                return [float(weight) for weight in wanted]
+            except ValueError:
+                raise ValueError(f"class_weights must be numbers or 'balanced', got {wanted}.") from None
+        if self.problem_type != SINGLE_LABEL:
+            raise ValueError("class_weights=balanced needs one label a text: give numbers instead.")
+        counts = np.bincount(np.asarray(examples["train"]["label"]), minlength=len(self.label_names))
+        # A label without training texts gets the weight of one with a single text.
+        return (counts.sum() / (len(counts) * counts.clip(min=1))).tolist()
+
+    def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
+        """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""
+        return encode_texts(examples, TextEncoder(processor, None, model.config.truncation))
+
+    def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> PaddingCollator:
+        """Padding to the longest text of a batch."""
+        return PaddingCollator(processor.pad_token_id, model.config.model_input_names)
+
+    def make_scorer(self) -> Callable[[EvalPrediction], dict[str, float]]:
+        """By problem type."""
+        return compute_metrics_for(self.problem_type)
+
+    def best_metric(self) -> tuple[str, bool]:
+        """Accuracy, micro F1 or squared error."""
+        return best_metric_for(self.problem_type)
+
+    def details(self, output: PredictionOutput) -> dict[str, Any]:
+        """The scores of each class, where texts have one label each."""
+        if self.problem_type != SINGLE_LABEL:
+            return {}
+        logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
+        metric = ClassificationReport(self.label_names)
+        return metric.compute(predictions=logits.argmax(-1), references=output.label_ids)
+
+    def card_parts(
+        self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
+    ) -> CardParts:
+        """Texts, labels and what bounds the model."""
+        config = model.config
+        local = self.data.dataset is None or Path(self.data.dataset).exists()
+        source = Path(self.data.dataset or self.data.train_file).name if local else self.data.dataset
+        sizes = ", ".join(f"{len(split):,} texts for {name}" for name, split in examples.items())
+        usage = (
+            'classifier = pipeline("attention-text-classification", model="{model_id}"{options})\nclassifier("a text")'
+        )
+        return CardParts(
+            summary="A text classifier: an LSTM with attention",
+            usage=usage,
+            usage_note='`pipeline("text-classification", …)` and the Auto classes work in both ways, too.',
+            source=source,
+            dataset=None if local else self.data.dataset,
+            data=f"`{source}`: {sizes}.\n\n{_describe_labels(self.problem_type, self.label_names)}",
+            recipe=self._recipe(config),
+            limits=(
+                f"It reads at most {processor.model_max_length:,} tokens of a text, {_READ_FROM[config.truncation]}.",
+                f"Its vocabulary has {len(processor):,} tokens; what they do not cover is unknown to it.",
+                "The attention shows where the model looked. It is no proof of why it decided.",
+                "The score is not calibrated.",
+            ),
+            pipeline_tag="text-classification",
+            tags=("hfattnlstm", "lstm", "attention"),
+        )
+
+    def _recipe(self, config: AttnLSTMConfig) -> dict[str, Any]:
+        model = self.model
+        trained = f"{model.tokenizer_kind}, trained on the texts"
+        return {
+            "tokenizer": model.tokenizer_name or model.model_name_or_path or trained,
+            "started from": model.model_name_or_path or model.word_vectors or "random weights",
+            "layers, width, embedding": f"{config.num_hidden_layers}, {config.hidden_size}, {config.embedding_size}",
+            "pooling": " and ".join(config.poolings),
+            "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",
+            "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
+            f"{config.classifier_dropout}",
+        }
 
 
-def _load(data: DataArguments) -> DatasetDict:
+def _load_texts(data: DataArguments) -> DatasetDict:
     files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
     files = {name: path for name, path in files.items() if path is not None}
     if (data.dataset is None) == (not files):
@@ -149,139 +225,6 @@ def _load(data: DataArguments) -> DatasetDict:
     return texts
 
 
-def _tokenizer(arguments: ModelArguments, texts: DatasetDict) -> PreTrainedTokenizerBase:
-    name = arguments.tokenizer_name or arguments.model_name_or_path
-    if name is not None:
-        return AutoTokenizer.from_pretrained(name)
-    logger.info("Training the tokenizer.")
-    return train_tokenizer(
-        texts["train"]["text"],
-        kind=arguments.tokenizer_kind,
-        vocab_size=arguments.vocab_size,
-        lowercase=arguments.lowercase,
-        model_max_length=arguments.max_length,
-    )
-
-
-def _model(
-    arguments: ModelArguments,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: DatasetDict,
-    problem_type: str,
-    label_names: list[str],
-) -> PreTrainedModel:
-    labels: dict[str, Any] = {"problem_type": problem_type}
-    if label_names:
-        labels["id2label"] = dict(enumerate(label_names))
-    else:
-        labels["num_labels"] = 1
-    labels["class_weights"] = _class_weights(arguments.class_weights, texts, problem_type, label_names)
-    if arguments.model_name_or_path is not None:
-        config = AutoConfig.from_pretrained(arguments.model_name_or_path, **labels)
-        _check_vocabulary(tokenizer, config)
-        # A checkpoint with other labels keeps all but the last layer.
-        return AutoModelForSequenceClassification.from_pretrained(
-            arguments.model_name_or_path, config=config, ignore_mismatched_sizes=True
-        )
-    config = AttnLSTMConfig(
-        vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **config_overrides(arguments), **labels
-    )
-    model = AttnLSTMForSequenceClassification(config)
-    if arguments.word_vectors is not None:
-        logger.info("Word vectors: %s.", load_word_vectors(model, arguments.word_vectors, tokenizer))
-    return model
-
-
-def _check_vocabulary(tokenizer: PreTrainedTokenizerBase, config: AttnLSTMConfig) -> None:
-    if len(tokenizer) > config.vocab_size:
-        raise ValueError(
-            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
-            "leave out --tokenizer_name, or give the tokenizer that belongs to the model."
-        )
-
-
-def _class_weights(
-    wanted: list[str] | None, texts: DatasetDict, problem_type: str, label_names: list[str]
-) -> list[float] | None:
-    if wanted is None:
-        return None
-    if wanted != ["balanced"]:
-        try:
-            return [float(weight) for weight in wanted]
-        except ValueError:
-            raise ValueError(f"class_weights must be numbers or 'balanced', got {wanted}.") from None
-    if problem_type != SINGLE_LABEL:
-        raise ValueError("class_weights=balanced needs one label a text: give numbers instead.")
-    counts = np.bincount(np.asarray(texts["train"]["label"]), minlength=len(label_names))
-    # A label without training texts gets the weight of one with a single text.
-    return (counts.sum() / (len(counts) * counts.clip(min=1))).tolist()
-
-
-def _choose_best_metric(training: ClassificationTrainingArguments, problem_type: str) -> None:
-    if not training.metric_is_chosen:
-        training.metric_for_best_model, training.greater_is_better = best_metric_for(problem_type)
-    if training.lr_scheduler_type == "reduce_lr_on_plateau":
-        mode = "max" if training.greater_is_better else "min"
-        training.lr_scheduler_kwargs = {"mode": mode, **(training.lr_scheduler_kwargs or {})}
-
-
-def _callbacks(training: ClassificationTrainingArguments) -> list[TrainerCallback]:
-    callbacks: list[TrainerCallback] = []
-    if training.early_stopping_patience is not None:
-        if not training.load_best_model_at_end:
-            raise ValueError(
-                "early_stopping_patience needs the evaluations and checkpoints of load_best_model_at_end: set "
-                "eval_strategy and save_strategy to the same of steps and epoch."
-            )
-        callbacks.append(EarlyStoppingCallback(training.early_stopping_patience))
-    if training.max_grad_value is not None:
-        callbacks.append(GradientValueClipping(training.max_grad_value))
-    return callbacks
-
-
-def _train(trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
-    if not trainer.args.do_train:
-        return {}
-    result = trainer.train(resume_from_checkpoint=_checkpoint(trainer.args))
-    return {**result.metrics, "train_samples": len(encoded["train"])}
-
-
-def _measured_splits(training: ClassificationTrainingArguments, texts: DatasetDict) -> dict[str, str]:
-    """Prefix of the metrics and name of each split that is measured at the end."""
-    wanted = {"eval": ("validation", training.do_eval), "test": ("test", training.do_predict)}
-    splits = {prefix: split for prefix, (split, measure) in wanted.items() if measure}
-    if "test" in splits and "test" not in texts:
-        raise ValueError("do_predict needs a test split: name one with --test_file, or leave --do_predict out.")
-    return splits
-
-
-def _per_class(output: PredictionOutput, label_names: list[str]) -> dict[str, Any]:
-    logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
-    metric = ClassificationReport(label_names)
-    return metric.compute(predictions=logits.argmax(-1), references=output.label_ids)
-
-
-def _checkpoint(training: ClassificationTrainingArguments) -> str | bool | None:
-    """`--resume_from_checkpoint` takes a folder, or `true` for the last checkpoint in the output folder."""
-    wanted = training.resume_from_checkpoint
-    if wanted is None or str(wanted).lower() in ("false", "no"):
-        return None
-    if str(wanted).lower() in ("true", "yes", "last"):
-        return True
-    if not Path(wanted).is_dir():
-        raise ValueError(
-            f"There is no checkpoint {wanted}: name a folder such as {training.output_dir}/checkpoint-100."
-        )
-    return wanted
-
-
-def _save(
-    trainer: AttnLSTMTrainer, data: DataArguments, model: ModelArguments, texts: DatasetDict, metrics: dict[str, float]
-) -> None:
-    trainer.save_model()
-    if trainer.is_world_process_zero():
-        trainer.save_state()
-        trainer.save_metrics("all", metrics, combined=False)
-        write_model_card(trainer.args.output_dir, trainer, data, model, texts, metrics)
-    if trainer.args.push_to_hub:
-        trainer.push_to_hub()
+def _describe_labels(problem_type: str, names: Sequence[str]) -> str:
+    kind = problem_type.replace("_", " ").replace("single label", "single-label").replace("multi label", "multi-label")
+    return f"{kind.capitalize()}" + (f", labels: {', '.join(f'`{name}`' for name in names)}." if names else ".")

@@ -163,6 +163,18 @@ def test_whether_autocast_has_an_lstm_is_found_out_without_touching_the_random_s
     assert torch.get_rng_state().equal(before)
 
 
+def test_finding_it_out_is_no_part_of_an_activation_checkpoint():
+    stack, _ = random_stack(layers=1)
+    layer = stack.train().layers[0]
+    layer.gradient_checkpointing = True
+    layer._gradient_checkpointing_func = functools.partial(torch.utils.checkpoint.checkpoint, use_reentrant=False)
+    lstm_backends._runs_in_autocast.cache_clear()
+    inputs = torch.randn(2, 5, 8, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        stack(inputs, full_reading_order(2, 5, inputs.device)).states.sum().backward()
+    assert inputs.grad.any()
+
+
 def test_another_backend_takes_over():
     layer = LSTMLayer(3, 4)
     order = full_reading_order(2, 5, torch.device("cpu"))

@@ -12,17 +12,19 @@ import torch
 from transformers import TrainingArguments
 
 from hfattnlstm import AttnLSTMConfig
-from hfattnlstm.training.arguments import (
-    ClassificationTrainingArguments,
-    ModelArguments,
-    command_line,
-    config_overrides,
-    parse_arguments,
-)
+from hfattnlstm.training.arguments import RunArguments
+from hfattnlstm.training.classification import ClassificationTask
+from hfattnlstm.training.classification_arguments import DataArguments, ModelArguments, config_overrides
+from hfattnlstm.training.task import parse_task
+
+
+def parse_arguments(argv: list[str]) -> tuple[DataArguments, ModelArguments, RunArguments]:
+    task = parse_task(argv)
+    return task.data, task.model, task.training
 
 
 def test_every_flag_of_the_trainer_is_open() -> None:
-    ours = {item.name for item in fields(ClassificationTrainingArguments) if item.init}
+    ours = {item.name for item in fields(RunArguments) if item.init}
     assert {item.name for item in fields(TrainingArguments) if item.init} <= ours
 
 
@@ -93,7 +95,7 @@ def test_missing_file() -> None:
 
 def test_processes_without_an_accelerator_train_together(tmp_path: Path) -> None:
     """Without `use_cpu`, accelerate takes processes on CPUs for runs of their own."""
-    training = ClassificationTrainingArguments(str(tmp_path))
+    training = RunArguments(str(tmp_path))
     assert training.use_cpu is not torch.accelerator.is_available()
 
 
@@ -109,7 +111,7 @@ def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
         "0.25",
         "--no_bidirectional",
     ]
-    command = command_line(*parse_arguments([*flags, "--output_dir", str(tmp_path)]))
+    command = parse_task([*flags, "--output_dir", str(tmp_path)]).command()
     assert str(tmp_path) not in command
     words = shlex.split(command)
     assert words[:2] == ["hfattnlstm", "train"]
@@ -120,9 +122,42 @@ def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("texts", "epochs"), [(100, 20), (5_000, 13), (20_000, 4), (1_000_000, 4)])
 def test_few_texts_get_more_epochs(tmp_path: Path, texts: int, epochs: int) -> None:
-    training = ClassificationTrainingArguments(str(tmp_path))
+    training = RunArguments(str(tmp_path))
     training.choose_epochs(texts)
     assert training.num_train_epochs == epochs
-    given = ClassificationTrainingArguments(str(tmp_path), num_train_epochs=3)
+    given = RunArguments(str(tmp_path), num_train_epochs=3)
     given.choose_epochs(texts)
     assert given.num_train_epochs == 3
+
+
+def test_accumulated_batches_are_one_update(tmp_path: Path) -> None:
+    training = RunArguments(str(tmp_path), gradient_accumulation_steps=4)
+    training.choose_epochs(20_000)
+    assert training.num_train_epochs == 13
+
+
+class TestTask:
+    """Which task, and which of its flags somebody chose."""
+
+    def test_classification_is_what_is_meant_without_a_name(self, tmp_path: Path) -> None:
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text("task: classification\nlearning_rate: 0.5\n")
+        for argv in ([], ["--task", "classification"], ["--task=classification"], [str(recipe)]):
+            assert parse_task([*argv, "--output_dir", str(tmp_path)]).name == "classification"
+
+    @pytest.mark.parametrize("argv", [["--task", "taging"], ["--task=taging"], ["--task"]])
+    def test_an_unknown_task_gets_the_list_of_those_that_there_are(self, argv: list[str]) -> None:
+        with pytest.raises(ValueError, match=r"There is no task '(taging)?': --task takes classification"):
+            parse_task(argv)
+
+    def test_the_flags_that_were_given(self, tmp_path: Path) -> None:
+        recipe = tmp_path / "recipe.yaml"
+        recipe.write_text("hidden_size: 256\n")
+        task = parse_task([str(recipe), "--no_lowercase", "--max_len", "9", "--output_dir", str(tmp_path)])
+        # A default may be chosen, too.
+        assert task.given == {"hidden_size", "lowercase", "max_length", "output_dir"}
+        assert (task.model.lowercase, task.model.max_length, task.model.hidden_size) == (False, 9, 256)
+
+    def test_flags_made_in_python(self, tmp_path: Path) -> None:
+        task = ClassificationTask(DataArguments(), ModelArguments(hidden_size=8), RunArguments(str(tmp_path)))
+        assert task.given == {"hidden_size"}

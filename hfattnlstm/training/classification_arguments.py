@@ -1,0 +1,77 @@
+"""The flags of a classification: where its texts come from, and which model learns from them."""
+
+# No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from .arguments import flag
+
+
+@dataclass
+class DataArguments:
+    """Where the texts come from."""
+
+    dataset: str | None = flag(None, "Hub name, folder in the Hub's layout, or csv, tsv, json lines or parquet file.")
+    dataset_config: str | None = flag(None, "Configuration of the data set, where it has several.")
+    train_file: str | None = flag(None, "File with the training texts, in place of dataset.")
+    validation_file: str | None = flag(None, "File with the validation texts; taken from the training texts without.")
+    test_file: str | None = flag(None, "File with the test texts.")
+    text_column: str | None = flag(None, "Column with the texts; found by its name without.")
+    label_column: str | None = flag(None, "Column with the labels; found by its name without.")
+    problem_type: str | None = flag(
+        None, "single_label_classification, multi_label_classification or regression; seen from the labels without."
+    )
+    validation_size: float = flag(0.1, "Share of the training texts held out where there is no validation split.")
+    split_seed: int = flag(42, "Seed of that split, so that other seeds are compared on the same texts.")
+    max_train_samples: int | None = flag(None, "Train on this many texts, chosen by split_seed, to try things out.")
+
+
+@dataclass
+class ModelArguments:
+    """Which tokenizer and model are trained."""
+
+    model_name_or_path: str | None = flag(None, "Checkpoint to go on from, with its tokenizer; a new model without.")
+    tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained on the training texts without.")
+    tokenizer_kind: Literal["word", "wordpiece", "bpe", "unigram", "char"] = flag("word", "Kind of tokenizer trained.")
+    vocab_size: int = flag(30_000, "Tokens that it has at most.")
+    lowercase: bool = flag(True, "Whether it lower-cases.")
+    max_length: int | None = flag(
+        None, "Tokens that are read of a text; 400 without, or what the tokenizer of model_name_or_path says."
+    )
+    truncation: Literal["head", "tail", "head_tail"] = flag("head_tail", "Which part of a longer text is read.")
+    word_vectors: str | None = flag(None, "GloVe or word2vec file to start the embedding from.")
+    embedding_size: int = flag(128, "Width of the embedding.")
+    hidden_size: int = flag(256, "Width of the states, both directions together.")
+    num_hidden_layers: int = flag(1, "LSTM layers.")
+    bidirectional: bool = flag(True, "Whether the layers also read from the end.")
+    direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
+    residual: bool = flag(False, "Whether a layer's input is added to its output.")
+    hidden_dropout_prob: float = flag(0.3, "Dropout between layers.")
+    embedding_dropout: float = flag(0.3, "Dropout on the embeddings.")
+    locked_dropout: bool = flag(True, "Whether these drop the same units at every token of a text.")
+    word_dropout: float = flag(0.1, "Share of the tokens left out in training.")
+    classifier_pooling: list[str] = flag(["attention", "max"], "One or several of attention, mean, max, last, sum.")
+    pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = flag(
+        "additive", "Score of the attention."
+    )
+    pooler_size: int | None = flag(None, "Inner width of the score; hidden_size without.")
+    pooler_num_heads: int = flag(1, "Attention heads.")
+    pooler_temperature: float = flag(1.0, "Divides the scores.")
+    pooler_normalizer: Literal["softmax", "sparsemax", "entmax15"] = flag("softmax", "Scores to weights.")
+    pooler_l2_coef: float = flag(0.0, "Penalty on the squared weights.")
+    pooler_entropy_coef: float = flag(0.0, "Penalty on the entropy of the weights.")
+    pooler_diversity_coef: float = flag(0.0, "Penalty on heads that look at the same words.")
+    classifier_hidden_size: int | None = flag(None, "Width of a hidden layer before the logits.")
+    classifier_dropout: float = flag(0.3, "Dropout before the logits.")
+    class_weights: list[str] | None = flag(None, '"balanced", or one number for each label in their order.')
+    initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
+
+
+def config_overrides(arguments: ModelArguments) -> dict[str, Any]:
+    """The flags that are fields of [`AttnLSTMConfig`], as its keyword arguments; class weights are left out."""
+    names = {item.name for item in fields(AttnLSTMConfig)} & {item.name for item in fields(ModelArguments)}
+    values = {name: getattr(arguments, name) for name in names - {"class_weights", "vocab_size"}}
+    poolings = values["classifier_pooling"]
+    values["classifier_pooling"] = poolings[0] if len(poolings) == 1 else poolings
+    return values

@@ -1,0 +1,191 @@
+"""What a task supplies to the run that all tasks share."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar
+
+from datasets import DatasetDict
+from transformers import EvalPrediction, PreTrainedModel
+from transformers.trainer_utils import PredictionOutput
+
+from .arguments import RunArguments
+from .flags import FILE_ENDINGS, flags_of, parse_flags, read_flags
+
+
+# Name of each task, and where its class is; each is imported when it is asked for.
+TASKS = {"classification": "classification:ClassificationTask"}
+DEFAULT_TASK = "classification"
+
+
+@dataclass(frozen=True)
+class CardParts:
+    """What a task says in the card of its model; Markdown, but for the tags.
+
+    Attributes:
+        summary: What the model is, as a sentence that goes on with how many parameters it has.
+        usage: Python that uses it, with `{options}` where further arguments of the loading call stand.
+        usage_note: A sentence behind the two ways to load it.
+        source: Name of the data, and `dataset`, its name on the Hub, if it has one there.
+        data: What the model has learnt from.
+        recipe: Lines `name: value`.
+        limits: Sentences.
+        pipeline_tag, tags: For the Hub.
+    """
+
+    summary: str
+    usage: str
+    usage_note: str
+    source: str
+    dataset: str | None
+    data: str
+    recipe: dict[str, Any]
+    limits: Sequence[str]
+    pipeline_tag: str
+    tags: Sequence[str]
+
+
+class Task(ABC):
+    """One kind of problem, with the flags of one run.
+
+    A task loads its examples, makes the processor (such as a tokenizer) and the model, encodes the examples and says
+    how they are batched and scored; [`run_task`] does what is the same for all.
+
+    Args:
+        data, model, training: The flags, instances of `data_arguments`, `model_arguments` and [`RunArguments`].
+        given: Names of the flags that somebody chose; by default those that are not at their default.
+    """
+
+    name: ClassVar[str]
+    data_arguments: ClassVar[type]
+    model_arguments: ClassVar[type]
+
+    def __init__(self, data: Any, model: Any, training: RunArguments, given: frozenset[str] | None = None):
+        self.data, self.model, self.training = data, model, training
+        self.given = _chosen(data, model) if given is None else given
+
+    @abstractmethod
+    def load(self) -> DatasetDict:
+        """The examples: "train", "validation", and "test" if there is one."""
+
+    @abstractmethod
+    def make_processor(self, examples: DatasetDict) -> Any:
+        """What turns examples into the model's inputs, and is saved beside it."""
+
+    @abstractmethod
+    def make_model(self, examples: DatasetDict, processor: Any) -> PreTrainedModel:
+        """The model to train."""
+
+    @abstractmethod
+    def encode(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> DatasetDict:
+        """The examples as the rows that the collator takes."""
+
+    @abstractmethod
+    def make_collator(self, processor: Any, model: PreTrainedModel) -> Callable[[list], dict]:
+        """What makes batches of them."""
+
+    @abstractmethod
+    def make_scorer(self) -> Callable[[EvalPrediction], dict[str, float]]:
+        """The `compute_metrics` of the Trainer; known once the examples are loaded."""
+
+    @abstractmethod
+    def best_metric(self) -> tuple[str, bool]:
+        """The metric that chooses the best checkpoint, and whether greater is better."""
+
+    @abstractmethod
+    def card_parts(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> CardParts:
+        """What the card says of this task."""
+
+    def details(self, output: PredictionOutput) -> dict[str, Any]:
+        """Scores of a split beyond single numbers, such as those of each class; none by default."""
+        return {}
+
+    def command(self) -> str:
+        """The command of the run: every flag that is not at its default, with local files by their names alone."""
+        words = ["hfattnlstm", "train"]
+        if self.name != DEFAULT_TASK:
+            words += ["--task", self.name]
+        defaults = (self.data_arguments(), self.model_arguments(), RunArguments(self.training.output_dir))
+        for arguments, default in zip((self.data, self.model, self.training), defaults):
+            words += flags_of(arguments, default)
+        return shlex.join(words)
+
+
+def _chosen(*arguments: Any) -> frozenset[str]:
+    """Names of the fields that are not at their default."""
+    chosen = set()
+    for instance in arguments:
+        for item in fields(instance):
+            default = item.default if item.default_factory is MISSING else item.default_factory()
+            if getattr(instance, item.name) != default:
+                chosen.add(item.name)
+    return frozenset(chosen)
+
+
+def find_task(name: str) -> type[Task]:
+    """The class of a task.
+
+    Raises:
+        ValueError: For a name that is none of `TASKS`.
+
+    Example:
+
+    ```python
+    >>> find_task("classification").__name__
+    'ClassificationTask'
+    ```
+    """
+    if name not in TASKS:
+        raise ValueError(f"There is no task {name!r}: --task takes {', '.join(TASKS)}.")
+    module, _, class_name = TASKS[name].partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), class_name)
+
+
+def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
+    """A task with its flags, from the command line, from a JSON or YAML file, or from both.
+
+    Args:
+        argv: The arguments, without the program's name. The first may be a .json, .yaml or .yml file with the flags;
+            those on the command line win. `--task`, or `task` in the file, names the task; classification without.
+        program: Name of the program in the usage line.
+
+    Raises:
+        ValueError: For a file that cannot be read as a mapping, an unknown task, or a flag that the task has not.
+
+    Example:
+
+    ```python
+    >>> task = parse_task(["recipe.yaml", "--learning_rate", "1e-3"])
+    >>> task.name, task.training.learning_rate
+    ('classification', 0.001)
+    ```
+    """
+    argv = list(argv)
+    file = None
+    if argv and argv[0].endswith(FILE_ENDINGS):
+        path = argv.pop(0)
+        file = path, read_flags(path)
+    name = file[1].pop("task", DEFAULT_TASK) if file else DEFAULT_TASK
+    name, argv = _take_task(argv, name)
+    task = find_task(name)
+    kinds = (task.data_arguments, task.model_arguments, RunArguments)
+    arguments, given = parse_flags(kinds, argv, program, file)
+    return task(*arguments, given)
+
+
+def _take_task(argv: list[str], name: str) -> tuple[str, list[str]]:
+    """The value of `--task`, and the other words."""
+    rest = []
+    words = iter(argv)
+    for word in words:
+        if word == "--task":
+            name = next(words, "")
+        elif word.startswith("--task="):
+            name = word.removeprefix("--task=")
+        else:
+            rest.append(word)
+    return name, rest
