@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from ..data.batching import PaddingCollator
 from ..data.encoding import encode_texts
-from ..data.labels import order_labels
+from ..data.label_order import order_labels
 from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
 from ..data.word_vectors import load_word_vectors

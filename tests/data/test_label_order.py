@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from hfattnlstm.data.labels import order_labels
+from hfattnlstm.data.label_order import order_labels
 
 
 def make(names: list[str], labels: list, several: bool = False) -> DatasetDict:
