@@ -56,8 +56,9 @@ def test_every_value_of_a_csv_stays_as_written_whatever_the_header(tmp_path: Pat
     ]
 
 
-def test_an_array_of_json_may_begin_with_white_space(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('\n  [{"text": "a", "label": 1}]')
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n  "])
+def test_an_array_of_json_may_begin_with_a_mark_or_white_space(tmp_path: Path, start: str) -> None:
+    (tmp_path / "a.json").write_text(start + '[{"text": "a", "label": 1}]', encoding="utf-8")
     assert rows_of(tmp_path / "a.json") == [{"text": "a", "label": 1}]
 
 
