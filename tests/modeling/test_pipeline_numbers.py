@@ -132,3 +132,13 @@ def test_save_pretrained_hands_its_options_on(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(part, "save_pretrained", lambda *options, **named: given.append((options, named)))
     classifier.save_pretrained(str(tmp_path), push_to_hub=False, token="t")
     assert given == [((str(tmp_path),), {"push_to_hub": False, "token": "t"})] * 2
+
+
+def test_the_space_before_a_word_is_no_part_of_it() -> None:
+    encoded = EncodedText([4, 5, 6], [(0, 3), (3, 6), (6, 11)], [0, 1, 2], 0)
+    entries = attention_entries("not so  bad", encoded, np.array([[0.25, 0.25, 0.5]]), "word", False)
+    assert entries == [
+        {"text": "not", "start": 0, "end": 3, "weight": 0.25},
+        {"text": "so", "start": 4, "end": 6, "weight": 0.25},
+        {"text": "bad", "start": 8, "end": 11, "weight": 0.5},
+    ]
