@@ -36,7 +36,8 @@ def _as_numbers(strings: pa.ChunkedArray) -> pa.ChunkedArray:
     trimmed = pc.utf8_trim_whitespace(strings)
     numbers = pc.if_else(pc.is_in(trimmed, value_set=pa.array(_NO_NUMBERS)), None, trimmed)
     for pattern, kind in ((_INTEGER, pa.int64()), (DECIMAL, pa.float64())):
-        if pc.all(pc.match_substring_regex(numbers, pattern)).as_py() and numbers.null_count < len(numbers):
+        # Neither true nor false where there is no value.
+        if pc.all(pc.match_substring_regex(numbers, pattern)).as_py():
             return numbers.cast(kind)
     return strings
 

@@ -127,7 +127,7 @@ class TextEncoder:
 
     The tokens are those of the whole text, cut afterwards. Of a text that is far longer than `max_length` only as much
     is tokenised as this takes, which is right for tokenizers whose rules start anew at white space (for the tail) and
-    reach over no more than 16 words and 256 characters; a single word, however long, is always read to its end.
+    reach over no more than 16 words or 256 characters; a single word, however long, is always read to its end.
 
     Args:
         tokenizer: A fast tokenizer.

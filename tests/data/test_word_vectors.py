@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMModel
+from hfattnlstm.data import word_vectors
 from hfattnlstm.data.word_vectors import WordVectorCoverage, load_word_vectors
 
 
@@ -226,6 +227,32 @@ def test_glove_840b_traps(tmp_path):
     assert_row(model, tokenizer, "the", [6, 6, 6])
 
 
+def test_binary_words_that_are_not_utf_8_or_white_space(tmp_path):
+    head = b"4 3\n"
+    words = {b"\xff\xfe": [1, 1, 1], b"\t": [2, 2, 2], b"\rX": [3, 3, 3], b"the": [6, 6, 6]}
+    content = head + b"".join(word + b" " + np.array(vector, "<f4").tobytes() for word, vector in words.items())
+    tokenizer, model = make_tokenizer("\rX", "X", "the"), make_model()
+    assert load(tmp_path, content, model, tokenizer).missing == ("X",)
+    assert_row(model, tokenizer, "\rX", [3, 3, 3])
+    assert_row(model, tokenizer, "the", [6, 6, 6])
+
+
+@pytest.mark.parametrize("start", [b"the 1 2 3 ", b"2 3\nthe 1 2 3 ", b"2 3\nthe 1 2 3\n", b"the 1 2 3\n"])
+def test_a_file_without_line_ends_is_not_read_into_memory(tmp_path, monkeypatch, start):
+    monkeypatch.setattr(word_vectors, "_LONGEST_LINE", 1 << 12)
+    content = start + b"1 " * 500_000
+    (tmp_path / "vectors").write_bytes(content)
+    tokenizer, model = make_tokenizer("the"), make_model()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="vectors"):
+            load_word_vectors(model, tmp_path / "vectors", tokenizer)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(content) / 2
+
+
 def test_a_number_can_be_a_word(tmp_path):
     tokenizer, model = make_tokenizer("5"), make_model()
     load(tmp_path, b"5 1 1 1\n", model, tokenizer)
@@ -246,6 +273,7 @@ ERRORS = {
     "too_many": (b"3 3\nfilm 1 2 3\n\nthe 1 2 3 4\n", "vectors, line 4: 4 numbers follow the word instead of 3"),
     "too_few_hidden_by_spaces": (b"film 1 2 3\nthe  1 2\n", "line 2: the vector of 'the' has 2 numbers instead of 3"),
     "no_number": (b"film 1 2 3\nthe 1 x2 3\n", "line 2: the vector of 'the' has 'x2', which is not a number"),
+    "no_text": (b"film 1 2 3\nthe 1 \xff 3\n", "line 2: the vector of 'the' has '\ufffd', which is not a number"),
     "no_number_first": (b"the 1 x2 3\n", "vectors, line 1: the vector of 'the' has 'x2'"),
     "no_number_header": (b"2 3\nthe 1 x2 3\nfilm 1 2 3\n", "vectors, line 2: the vector of 'the' has 'x2'"),
     "nan": (b"film 1 2 3\nthe 1 nan 3\n", "line 2: the vector of 'the' has a number that is NaN"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from pipeline_helpers import PIECES, assert_same, attention_pipeline, without_special_tokens, word_piece
+from modeling_helpers import tiny_model
+from pipeline_helpers import LABELS, PIECES, assert_same, attention_pipeline, without_special_tokens, word_piece
 from torch import nn
 
 from hfattnlstm.modeling import pipeline_text_classification
@@ -92,3 +94,51 @@ def test_attention_that_is_no_number_is_not_shown_as_even() -> None:
     assert np.isnan([entry["weight"] for entry in entries]).all()
     entries = attention_entries("not so", encoded, np.zeros((1, 2)), "token", False)
     assert [entry["weight"] for entry in entries] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("problem", "dtype", "seen"),
+    [
+        # The numbers of a regression are never taken for the same.
+        ("regression", None, {torch.float32}),
+        ("single_label_classification", None, {torch.bfloat16}),
+        ("single_label_classification", torch.float16, {torch.float16}),
+        ("single_label_classification", torch.bfloat16, {torch.bfloat16}),
+    ],
+)
+def test_what_auto_takes_for_other_problems_and_dtypes(
+    problem: str, dtype: torch.dtype | None, seen: set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, dtypes = [], []
+    monkeypatch.setattr(pipeline_text_classification, "has_fast_bfloat16", lambda device: asked.append(device) or True)
+    model = tiny_model(id2label={0: "a"} if problem == "regression" else LABELS, problem_type=problem)
+    # Small weights, so that the answers are near each other.
+    for parameter in model.parameters():
+        parameter.data *= 0.01
+    classifier = attention_pipeline(model.to(dtype))
+    classifier("so good", dtype="auto")
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(
+        lambda module, args: dtypes.append(args[0].dtype) if isinstance(module, nn.LSTM) else None
+    )
+    classifier("so good", dtype="auto")
+    hook.remove()
+    assert set(dtypes) == seen
+    assert asked == ([classifier.device] if dtype is None else [])
+
+
+def test_save_pretrained_hands_its_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier, given = attention_pipeline(), []
+    for part in (classifier.model, classifier.tokenizer):
+        monkeypatch.setattr(part, "save_pretrained", lambda *options, **named: given.append((options, named)))
+    classifier.save_pretrained(str(tmp_path), push_to_hub=False, token="t")
+    assert given == [((str(tmp_path),), {"push_to_hub": False, "token": "t"})] * 2
+
+
+def test_the_space_before_a_word_is_no_part_of_it() -> None:
+    encoded = EncodedText([4, 5, 6], [(0, 3), (3, 6), (6, 11)], [0, 1, 2], 0)
+    entries = attention_entries("not so  bad", encoded, np.array([[0.25, 0.25, 0.5]]), "word", False)
+    assert entries == [
+        {"text": "not", "start": 0, "end": 3, "weight": 0.25},
+        {"text": "so", "start": 4, "end": 6, "weight": 0.25},
+        {"text": "bad", "start": 8, "end": 11, "weight": 0.5},
+    ]

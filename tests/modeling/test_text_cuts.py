@@ -148,6 +148,25 @@ def test_what_is_replaced_can_be_longer_than_an_excerpt(kind: str) -> None:
             assert [encoded.left_out for encoded in found] == [0] * len(texts)
 
 
+@pytest.mark.parametrize("truncation", TRUNCATIONS)
+def test_what_is_replaced_can_have_many_words(truncation: str) -> None:
+    tokenizer = word_level()
+    tokenizer.normalizer = normalizers.Replace(Regex("<[^>]*>"), " ")
+    tag = "<" + "so " * 40 + ">"
+    text = ("good " + tag) * 20
+    texts = [text[place:] + "as" for place in range(0, len(tag), 3)] + [text + "as" * place for place in range(40)]
+    # Those that begin or end within a tag are other texts, but read alike.
+    for room in (1, 2, 4, 8):
+        assert_cut_like_the_whole(fast(tokenizer), room, truncation, texts)
+
+
+@pytest.mark.parametrize("truncation", TRUNCATIONS)
+def test_the_longest_text_that_is_tokenised_as_a_whole(truncation: str) -> None:
+    sizes = range(10 * CHARACTERS_PER_TOKEN + 2 * GUARD_CHARACTERS, 10 * CHARACTERS_PER_TOKEN + 4 * GUARD_CHARACTERS)
+    texts = [("so good " * 200)[:size] for size in (*sizes[:2], *sizes[-2:], sizes[-1] + 2)]
+    assert_cut_like_the_whole(fast(word_level()), 10, truncation, texts)
+
+
 @pytest.mark.parametrize("blank", [" ", "\n", "<br />", "\u200b "])
 @pytest.mark.parametrize("truncation", TRUNCATIONS)
 @pytest.mark.parametrize("kind", OWN_KINDS)
