@@ -36,7 +36,7 @@ from .arguments import (
     config_overrides,
 )
 from .callbacks import GradientValueClipping
-from .metrics import ClassificationReport, best_metric_for, compute_metrics_for
+from .metrics import best_metric_for, classification_report, compute_metrics_for
 from .model_card import write_model_card
 from .report import format_report
 from .trainer import AttnLSTMTrainer
@@ -257,8 +257,7 @@ def _measured_splits(training: ClassificationTrainingArguments, texts: DatasetDi
 
 def _per_class(output: PredictionOutput, label_names: list[str]) -> dict[str, Any]:
     logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
-    metric = ClassificationReport(label_names)
-    return metric.compute(predictions=logits.argmax(-1), references=output.label_ids)
+    return classification_report(logits.argmax(-1), output.label_ids, label_names)
 
 
 def _checkpoint(training: ClassificationTrainingArguments) -> str | bool | None:
