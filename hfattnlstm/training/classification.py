@@ -22,7 +22,7 @@ from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
-from .metrics import ClassificationReport, best_metric_for, compute_metrics_for
+from .metrics import best_metric_for, classification_report, compute_metrics_for
 from .starting_point import StartingPoint
 from .task import CardParts, Task
 
@@ -159,8 +159,7 @@ class ClassificationTask(Task):
         if self.problem_type != SINGLE_LABEL:
             return {}
         logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
-        metric = ClassificationReport(self.label_names)
-        return metric.compute(predictions=logits.argmax(-1), references=output.label_ids)
+        return classification_report(logits.argmax(-1), output.label_ids, self.label_names)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel

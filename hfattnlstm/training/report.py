@@ -14,7 +14,7 @@ def format_report(metrics: Mapping[str, Any]) -> str:
 
     Args:
         metrics: What a metric of `hfattnlstm.training.metrics`, `evaluate.combine` or the Trainer returned. Per-class
-            scores, nested as in `ClassificationReport` or flat as in `eval_f1/<name>`, make a second table, one row
+            scores, nested as in `classification_report` or flat as in `eval_f1/<name>`, make a second table, one row
             a class.
 
     Returns:

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import doctest
-import threading
+import tempfile
+from pathlib import Path
 
 import evaluate
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import (
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    EvalPrediction,
-    PreTrainedTokenizerFast,
-    Trainer,
-    TrainingArguments,
-)
+from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from hfattnlstm.training import metrics
 from hfattnlstm.training.metrics import (
     F1,
     Accuracy,
-    ClassificationReport,
     MultiLabelMetrics,
     RegressionMetrics,
     best_metric_for,
+    classification_report,
     compute_metrics_for,
 )
 
 
-METRICS = [Accuracy, F1, ClassificationReport, MultiLabelMetrics, RegressionMetrics]
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `evaluate` writes when it is told nothing else."""
+    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path / "cache")
+    return tmp_path / "cache"
 
 
 def counts(references: np.ndarray, predictions: np.ndarray) -> tuple[int, int, int]:
@@ -76,7 +73,7 @@ def test_accuracy_and_f1_match_numpy(classes: dict[str, np.ndarray]) -> None:
 
 def test_report_matches_numpy(classes: dict[str, np.ndarray]) -> None:
     names = ["a", "b", "c", "d", "e", "never seen"]
-    report = ClassificationReport(label_names=names).compute(**classes)
+    report = classification_report(**classes, label_names=names)
     assert list(report["per_class"]) == names
     expected = []
     for index, name in enumerate(names):
@@ -86,7 +83,25 @@ def test_report_matches_numpy(classes: dict[str, np.ndarray]) -> None:
     macro = np.mean(expected[:5], axis=0)  # the class never seen does not count
     assert report["macro_avg"] == dict(zip(["precision", "recall", "f1"], map(pytest.approx, macro)), support=60)
     assert report["weighted_avg"]["f1"] == pytest.approx(F1().compute(**classes)["f1_weighted"])
-    assert list(ClassificationReport().compute(**classes)["per_class"]) == ["0", "1", "2", "3", "4"]
+    first_ignored = classes["references"].copy()
+    first_ignored[0] = -100
+    rest = {name: values[1:] for name, values in classes.items()}
+    assert classification_report(classes["predictions"], first_ignored, names) == classification_report(
+        **rest, label_names=names
+    )
+
+
+@pytest.mark.parametrize(
+    ("references", "names", "sentence"),
+    [
+        ([0, 2], ["a", "b"], "go from 0 to 2, but must be from 0 to 1"),
+        ([0, 1], ["a", "a"], "must be a list of different names"),
+        ([-100, -100], ["a", "b"], "every label is -100"),
+    ],
+)
+def test_what_cannot_be_reported_is_one_sentence(references: list[int], names: list[str], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        classification_report(np.array([0, 1]), np.array(references), names)
 
 
 @pytest.mark.parametrize("num_labels", [1, 2, 5])
@@ -150,7 +165,6 @@ def test_constant_and_extreme_numbers_have_defined_scores(
 def test_one_class_and_absent_labels_have_defined_scores() -> None:
     one = {"predictions": [1, 1], "references": [1, 1]}
     assert F1().compute(**one) == {"f1_macro": 1.0, "f1_micro": 1.0, "f1_weighted": 1.0}
-    assert list(ClassificationReport().compute(**one)["per_class"]) == ["1"]
     zeros = [[0, 0], [0, 0]]
     scores = MultiLabelMetrics().compute(predictions=zeros, references=zeros)
     assert (scores["f1_micro"], scores["f1_macro"], scores["subset_accuracy"]) == (0.0, 0.0, 1.0)
@@ -158,166 +172,47 @@ def test_one_class_and_absent_labels_have_defined_scores() -> None:
     assert F1().compute(**many)["f1_macro"] == 1.0
 
 
-def test_every_kind_of_sequence_is_accepted(classes: dict[str, np.ndarray]) -> None:
-    expected = F1().compute(**classes)
-    data = Dataset.from_dict(classes)
-    for convert in (list, tuple, torch.tensor, lambda v: v.astype(np.float32), lambda v: torch.tensor(v).bfloat16()):
-        assert F1().compute(**{name: convert(values) for name, values in classes.items()}) == expected
-    assert F1().compute(predictions=data["predictions"], references=data["references"]) == expected
-
-
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_adding_in_parts_equals_computing_at_once(in_memory: bool, tmp_path, classes: dict[str, np.ndarray]) -> None:
-    metric = F1(keep_in_memory=in_memory, cache_dir=str(tmp_path))
-    expected = F1().compute(**classes)
-    for _ in range(2):  # the second round must not see the first
-        metric.add(prediction=classes["predictions"][0], reference=classes["references"][0])
-        metric.add_batch(predictions=classes["predictions"][1:20], references=classes["references"][1:20])
-        assert len(metric) == 20
-        rest = {name: values[20:] for name, values in classes.items()}
-        assert metric.compute(**rest) == expected
-
-
-def test_by_default_nothing_is_written(tmp_path, classes: dict[str, np.ndarray]) -> None:
-    for metric_class in (Accuracy, F1, ClassificationReport):
-        metric = metric_class(cache_dir=str(tmp_path / "cache"))
-        metric.add_batch(**classes)
-        metric.compute()
-    assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_two_metrics_at_once_do_not_mix(in_memory: bool, tmp_path) -> None:
-    first, second = (Accuracy(keep_in_memory=in_memory, cache_dir=str(tmp_path)) for _ in range(2))
-    first.add_batch(predictions=[0, 1], references=[0, 1])
-    second.add_batch(predictions=[0, 1, 1, 1], references=[1, 0, 0, 1])
-    assert (second.compute(), first.compute()) == ({"accuracy": 0.25}, {"accuracy": 1.0})
-    assert not list(tmp_path.rglob("*.arrow"))
-
-
-def test_two_processes_meet_in_one_score(tmp_path) -> None:
-    results: list[dict[str, float] | None] = [None, None]
-
-    def run(process_id: int, size: int) -> None:
-        metric = Accuracy(num_process=2, process_id=process_id, cache_dir=str(tmp_path), experiment_id="e", timeout=10)
-        metric.add_batch(predictions=[process_id] * size, references=[0] * size)
-        results[process_id] = metric.compute()
-
-    threads = [threading.Thread(target=run, args=(process_id, size)) for process_id, size in ((0, 3), (1, 1))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert results == [{"accuracy": 0.75}, None]
-
-
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_a_failed_score_leaves_nothing_behind(in_memory: bool, tmp_path) -> None:
-    metric = ClassificationReport(["bad", "good"], keep_in_memory=in_memory, cache_dir=str(tmp_path))
-    with pytest.raises(ValueError, match="go from 0 to 2, but label_names has 2 names"):
-        metric.compute(predictions=[0, 2], references=[0, 1])
-    assert not list(tmp_path.rglob("*.arrow"))
-    metric.add_batch(predictions=[0], references=[0])
-    with pytest.raises(ValueError, match="predictions have shape"):
-        metric.compute(predictions=[0, 1], references=[0])
-    assert metric.compute(predictions=[1], references=[1])["macro_avg"]["support"] == 2  # the good batch was kept
-
-
-@pytest.mark.parametrize("metric_class", METRICS)
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_nothing_to_score_is_one_sentence(metric_class: type, in_memory: bool, tmp_path) -> None:
-    metric = metric_class(keep_in_memory=in_memory, cache_dir=str(tmp_path))
-    with pytest.raises(ValueError, match=f"{metric_class.__name__} has nothing to score"):
-        metric.compute()
-    with pytest.raises(ValueError, match="has nothing to score: predictions and references are empty"):
-        metric.compute(predictions=[], references=[])
-    with pytest.raises(ValueError, match="references are missing"):
-        metric.compute(predictions=[[1]] if metric_class is MultiLabelMetrics else [1])
-
-
 @pytest.mark.parametrize(
-    ("metric", "predictions", "sentence"),
+    ("metric_class", "predictions", "sentence"),
     [
-        (Accuracy(), [0.7, 0.2], r"predictions must be class ids, but have 0.7: take the argmax"),
-        (Accuracy(), [float("nan"), 0], "must be class ids, but have nan"),
-        (Accuracy(), [float("inf"), 0], "must be class ids, but have inf"),
-        (Accuracy(), [[0.1, 0.9], [0.2, 0.8]], r"have shape \(2, 2\): take the argmax"),
-        (F1(), ["LABEL_0", "LABEL_1"], r"label_mapping=.*, but have 'LABEL_0'"),
-        (F1(), [0, None], "must be class ids .* but have None"),
-        (MultiLabelMetrics(), [[0, 1], [1]], "predictions have rows of different lengths"),
-        (MultiLabelMetrics(), [[0, 0.5], [1, 1]], "vectors of 0 and 1, but have 0.5"),
-        (MultiLabelMetrics(), [0, 1], r"must have shape \(examples, labels\)"),
-        (RegressionMetrics(), [1.0, float("nan")], "NaN or infinity in 1 of 2 places"),
-        (RegressionMetrics(), [[[1.0]], [[2.0]]], r"or \(examples, outputs\), but have \(2, 1, 1\)"),
+        (Accuracy, [0.7, 0.2], "predictions must be class ids, but have 0.7: take the argmax"),
+        (F1, [float("nan"), 0], "must be class ids, but have nan"),
+        (Accuracy, [float("inf"), 0], "must be class ids, but have inf"),
+        (MultiLabelMetrics, [[0, 0.5], [1, 1]], "vectors of 0 and 1, but have 0.5"),
+        (RegressionMetrics, [[0.0, 1.0], [1.0, float("nan")]], "NaN or infinity in 1 of 4 places"),
     ],
 )
-def test_wrong_inputs_are_one_sentence(metric: evaluate.Metric, predictions: list, sentence: str) -> None:
-    good = [[0, 1], [1, 1]] if isinstance(metric, MultiLabelMetrics) else [0, 1]
-    with pytest.raises(ValueError, match=sentence) as raised:
-        metric.compute(predictions=predictions, references=good)
-    assert str(raised.value).count("\n") == 0
+def test_wrong_values_are_one_sentence(metric_class: type, predictions: list, sentence: str) -> None:
+    good = [[0, 1], [1, 1]] if isinstance(predictions[0], list) else [0, 1]
+    with pytest.raises(ValueError, match=sentence):
+        metric_class().compute(predictions=predictions, references=good)
+
+
+def test_metrics_combine(classes: dict[str, np.ndarray]) -> None:
+    combined = evaluate.combine({"top": Accuracy(), "all": F1()}, force_prefix=True)
+    expected = {"top_accuracy": Accuracy().compute(**classes)["accuracy"]}
+    expected |= {f"all_{name}": value for name, value in F1().compute(**classes).items()}
+    assert combined.compute(**classes) == expected
+
+
+def test_a_run_writes_nothing_and_needs_no_cache(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: dict[str, np.ndarray]
+) -> None:
+    cache.write_text("a file, in which no folder can be made")
+    with pytest.raises(OSError):
+        Accuracy(keep_in_memory=True)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    logits = np.eye(5)[classes["predictions"]]
+    for problem_type, labels in ((SINGLE, classes["references"]), (MULTI, logits), (REGRESSION, logits)):
+        assert compute_metrics_for(problem_type)(prediction(logits, labels))
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_label_names_are_checked() -> None:
-    for names in ("negative", {0: "negative"}):
-        with pytest.raises(TypeError, match="label_names must be a list"):
-            ClassificationReport(names)
-    with pytest.raises(ValueError, match="has 'a' more than once"):
-        compute_metrics_for(SINGLE, ["a", "b", "a"])
-
-
-def test_combine(classes: dict[str, np.ndarray]) -> None:
-    expected = Accuracy().compute(**classes) | F1().compute(**classes) | ClassificationReport().compute(**classes)
-    combined = evaluate.combine([Accuracy(), F1(), ClassificationReport()])
-    assert combined.compute(**classes) == expected
-    combined.add_batch(**{name: values[1:] for name, values in classes.items()})
-    combined.add(prediction=classes["predictions"][0], reference=classes["references"][0])
-    assert combined.compute() == expected
-    prefixed = evaluate.combine({"top": Accuracy(), "all": F1()}, force_prefix=True).compute(**classes)
-    assert set(prefixed) == {"top_accuracy", "all_f1_macro", "all_f1_micro", "all_f1_weighted"}
-
-
-@pytest.fixture
-def always_good() -> dict[str, object]:
-    """A model that finds every text good, and its tokenizer."""
-    config = DistilBertConfig(vocab_size=2, dim=8, hidden_dim=8, n_layers=1, n_heads=1, id2label={0: "bad", 1: "good"})
-    model = DistilBertForSequenceClassification(config)
-    torch.nn.init.constant_(model.classifier.bias[1:], 100.0)
-    words = Tokenizer(WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16
-    )
-    return {"model_or_pipeline": model, "tokenizer": tokenizer}
-
-
-def test_evaluator_accepts_the_metric_objects(always_good: dict[str, object]) -> None:
-    data = Dataset.from_dict({"text": ["x", "y", "z", "w"], "label": [1, 0, 1, 1]})
-    evaluator = evaluate.evaluator("text-classification")
-    arguments = {**always_good, "data": data}
-    result = evaluator.compute(**arguments, metric=Accuracy(), label_mapping={"bad": 0.0, "good": 1.0})
-    assert result["accuracy"] == 0.75
-    both = evaluate.combine([Accuracy(), F1()])
-    result = evaluator.compute(**arguments, metric=both, label_mapping={"bad": 0, "good": 1})
-    assert result["f1_macro"] == pytest.approx(3 / 7)
-    result = evaluator.compute(
-        **arguments,
-        metric=Accuracy(),
-        label_mapping={"bad": 0, "good": 1},
-        strategy="bootstrap",
-        n_resamples=20,
-        random_state=0,
-    )
-    assert result["accuracy"]["score"] == 0.75 and result["accuracy"]["standard_error"] > 0
-    with pytest.raises(ValueError, match="label_mapping="):
-        evaluator.compute(**arguments, metric=Accuracy())
-
-
-@pytest.mark.parametrize("metric_class", METRICS)
-def test_info_is_complete(metric_class: type) -> None:
-    metric = metric_class()
-    assert metric.description and "scikit-learn" in metric.citation and metric.inputs_description
-    assert set(metric.features) == {"predictions", "references"}
-    assert "references" in metric.compute.__doc__
+    for names in ("negative", {0: "negative"}, ["a", "b", "a"]):
+        with pytest.raises(ValueError, match="label_names must be a list of different names"):
+            compute_metrics_for(SINGLE, names)
 
 
 def prediction(logits, labels) -> EvalPrediction:
@@ -369,8 +264,8 @@ def test_regression_scores_squeeze_the_logits() -> None:
         (MULTI, None, [[0.0, np.nan]], [[0, 1]], "logits of 1 of 1 examples are NaN"),
         (REGRESSION, None, [[np.nan]], [1.0], "logits of 1 of 1 examples are NaN"),
         (REGRESSION, None, [[np.inf]], [1.0], "logits have NaN or infinity"),
-        (SINGLE, None, [[0.0, 1.0]], [2], "go from 2 to 2, but the logits have 2 columns"),
-        (SINGLE, None, [[0.0, 1.0]], [-1], "go from -1 to -1"),
+        (SINGLE, None, [[0.0, 1.0]], [2], "go from 1 to 2, but must be from 0 to 1"),
+        (SINGLE, None, [[0.0, 1.0]], [-1], "go from -1 to 1"),
         (SINGLE, None, [[0.0, 1.0]], [-100], "every label is -100"),
         (SINGLE, None, [[0.0, 1.0]], [0, 1], "2 labels for 1 rows of logits"),
         (SINGLE, None, [0.0, 1.0], [0, 1], r"must have shape \(examples, num_labels\)"),

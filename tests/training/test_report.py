@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import doctest
 
+import numpy as np
+
 from hfattnlstm.training import report as report_module
-from hfattnlstm.training.metrics import ClassificationReport
+from hfattnlstm.training.metrics import classification_report
 from hfattnlstm.training.report import format_report
 
 
 def test_report_is_an_aligned_table() -> None:
-    report = ClassificationReport(["bad", "very good"]).compute(predictions=[0, 1, 1, 1], references=[0, 0, 1, 1])
+    report = classification_report(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), ["bad", "very good"])
     assert format_report({"eval_accuracy": 0.75, "eval_samples": 4, "lr": 5e-05} | report).splitlines() == [
         "metric          value",
         "eval_accuracy  0.7500",
