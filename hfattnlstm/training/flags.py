@@ -42,7 +42,11 @@ def read_flags(path: str) -> dict[str, Any]:
 
 
 def parse_flags(
-    kinds: Sequence[type], argv: Sequence[str], program: str | None = None, file: tuple[str, dict] | None = None
+    kinds: Sequence[type],
+    argv: Sequence[str],
+    program: str | None = None,
+    file: tuple[str, dict] | None = None,
+    description: str | None = None,
 ) -> tuple[list[Any], frozenset[str]]:
     """Fill dataclasses of flags.
 
@@ -51,6 +55,7 @@ def parse_flags(
         argv: The command line, without the program's name.
         program: Name of the program in the usage line.
         file: Name and content of a file of flags; those on the command line win.
+        description: What `--help` says first.
 
     Returns:
         An instance of each, and the names of the flags that were given.
@@ -66,7 +71,7 @@ def parse_flags(
     (0.001, frozenset({'learning_rate'}))
     ```
     """
-    parser = HfArgumentParser(kinds, prog=program)
+    parser = HfArgumentParser(kinds, prog=program, description=description)
     known = {flag.name for kind in kinds for flag in fields(kind)}
     given = {}
     if file is not None:

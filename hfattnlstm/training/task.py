@@ -173,7 +173,8 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     name, argv = _take_task(argv, name)
     task = find_task(name)
     kinds = (task.data_arguments, task.model_arguments, RunArguments)
-    arguments, given = parse_flags(kinds, argv, program, file)
+    description = f"The flags of the task {name}; --task NAME chooses among {', '.join(TASKS)}."
+    arguments, given = parse_flags(kinds, argv, program, file, description)
     return task(*arguments, given)
 
 

@@ -161,3 +161,10 @@ class TestTask:
     def test_flags_made_in_python(self, tmp_path: Path) -> None:
         task = ClassificationTask(DataArguments(), ModelArguments(hidden_size=8), RunArguments(str(tmp_path)))
         assert task.given == {"hidden_size"}
+
+    def test_help_names_the_tasks_and_shows_the_defaults(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            parse_task(["--help"], "hfattnlstm train")
+        shown = " ".join(capsys.readouterr().out.split())
+        assert stop.value.code == 0 and "--task NAME chooses among classification" in shown
+        assert "Highest learning rate. (default: 0.002)" in shown
