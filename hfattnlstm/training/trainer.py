@@ -17,7 +17,7 @@ from transformers.trainer_utils import TrainOutput, has_length
 
 from ..data.batching import LengthGroupedSampler
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from .lazy_adamw import LazyAdamW
+from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
 
 
@@ -65,7 +65,7 @@ class AttnLSTMTrainer(Trainer):
             return False
         embedding = model.get_input_embeddings()
         # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
-        if type(embedding) is not nn.Embedding or not embedding.weight.requires_grad:
+        if type(embedding) not in (nn.Embedding, LazyEmbedding) or not embedding.weight.requires_grad:
             return False
         if embedding.weight.dtype != torch.float32 or args.torch_compile or self.accelerator.num_processes > 1:
             return False

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from hfattnlstm import AttnLSTMTrainer
 from hfattnlstm.training import trainer as trainer_module
 from hfattnlstm.training.callbacks import GradientValueClipping
-from hfattnlstm.training.lazy_adamw import LazyAdamW, horizon
+from hfattnlstm.training.lazy_adamw import LazyAdamW, LazyEmbedding, horizon
 from training.training_helpers import NO_DROPOUT, make_dataset, make_model, make_trainer, weights_of
 
 
@@ -58,7 +58,8 @@ def test_it_ends_where_the_dense_optimiser_ends(weight_decay, betas):
     race = _Race(lr=0.02, weight_decay=weight_decay, betas=betas)
     before = race.dense.weight.detach().clone()
     race.run(400)
-    late = race.difference()
+    with torch._C.DisableTorchFunctionSubclass():
+        late = race.difference()
     race.lazy_optimizer.catch_up(race.lazy.weight)
     assert race.difference() < 2e-5
     # Something was put off, unless neither momentum nor decay moves a row that has no gradient.
@@ -311,9 +312,9 @@ def test_a_new_optimiser_within_a_training_takes_the_place_of_the_old_one(tmp_pa
     first = trainer.create_optimizer()
     trainer.optimizer = None
     assert trainer.create_optimizer() is not first
-    assert embedding.sparse and len(embedding._forward_pre_hooks) == 1
+    assert embedding.sparse and type(embedding) is LazyEmbedding
     trainer.train()
-    assert not embedding.sparse and not embedding._forward_pre_hooks
+    assert not embedding.sparse and type(embedding) is nn.Embedding and type(embedding.weight) is nn.Parameter
     assert trainer.accelerator.clip_grad_norm_ == clip
 
 
