@@ -289,7 +289,8 @@ class LazyEmbedding(nn.Embedding):
     def __reduce_ex__(self, protocol: Any) -> Any:
         plain = nn.Embedding.__new__(nn.Embedding)
         vars(plain).update(vars(self), sparse=False)
-        return plain.__reduce_ex__(protocol)
+        # What later protocols say, `pickle` accepts of objects of the same class only.
+        return plain.__reduce_ex__(1)
 
 
 def _lazy_weights(value: Any) -> Iterator[LazyWeight]:
