@@ -172,6 +172,38 @@ def test_weights_that_are_loaded_do_not_get_what_the_old_ones_missed():
     assert race.difference() < 2e-5
 
 
+@pytest.mark.parametrize("more", [-2, -1, 0, 1, 2, 60])
+@pytest.mark.parametrize("rates", ["falling", "rising"])
+def test_a_row_that_rests_about_as_long_as_the_horizon(more, rates):
+    """Up to it the moves are summed up, with the learning rates of all those steps; beyond it there is only decay."""
+    betas = (0.5, 0.9)
+    rest = horizon(betas) + more
+    race = _Race(lr=0.02, betas=betas, weight_decay=0.5)
+    pairs = ((race.dense, race.dense_optimizer), (race.lazy, race.lazy_optimizer))
+    for step in range(rest + 2):
+        ids = torch.tensor([0]) if step in (0, rest + 1) else torch.tensor([1])
+        for embedding, optimizer in pairs:
+            optimizer.param_groups[0]["lr"] = 0.1 * (0.95**step if rates == "falling" else 0.95 ** (rest + 1 - step))
+            optimizer.zero_grad()
+            (embedding(ids) - race.target[ids]).square().sum().backward()
+            optimizer.step()
+        with torch._C.DisableTorchFunctionSubclass():
+            behind = (race.dense.weight[0] - race.lazy.weight[0]).abs().max().item()
+        # All of the row's moves are put off until it is read, and then none is missing.
+        assert behind > 1e-3 if 1 <= step <= rest else behind < 2e-6
+    assert race.difference() < 2e-6
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.9), (0.98, 0.999)])
+def test_the_horizon_is_the_first_age_at_which_nothing_is_left(betas):
+    shrinks = betas[0] / betas[1] ** 0.5
+    assert shrinks ** horizon(betas) <= 1e-8 < shrinks ** (horizon(betas) - 1)
+
+
+def test_without_momentum_nothing_is_put_off_for_longer_than_a_step():
+    assert horizon((0.0, 0.9)) == 1
+
+
 def test_momentum_that_does_not_die_away_is_refused():
     with pytest.raises(ValueError, match="β₁ must be below √β₂"):
         LazyAdamW(nn.Linear(1, 1).parameters(), betas=(0.9999, 0.999))
@@ -347,6 +379,13 @@ def test_what_a_callback_saves_are_the_weights_of_the_dense_run(tmp_path: Path) 
         trainer.train()
         saved.append(type(trainer.model).from_pretrained(tmp_path / updates).get_input_embeddings().weight)
     assert torch.allclose(*saved, atol=3e-5)
+
+
+def test_beside_replicas_the_run_is_dense(tmp_path: Path) -> None:
+    trainer = lazy_trainer(tmp_path, make_model(), make_dataset())
+    assert trainer._updates_rows()
+    trainer.args._n_gpu = 2
+    assert not trainer._updates_rows()
 
 
 @pytest.mark.parametrize("case", ["frozen", "sgd", "bfloat16", "betas"])
