@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -15,6 +16,27 @@ _NEGLIGIBLE = 1e-8
 # Below this, the product of the weight decays starts anew.
 _LEAST_DECAY = 1e-6
 _ROWS = "row_step"
+# Threads that read the same rows side by side would make up for the same moves twice.
+_CATCHING_UP = threading.RLock()
+# What asks for no number of the weight; whatever is not named here sees true ones.
+_PROPERTIES = (
+    "device",
+    "dtype",
+    "grad",
+    "is_cuda",
+    "is_leaf",
+    "is_sparse",
+    "layout",
+    "ndim",
+    "requires_grad",
+    "shape",
+)
+_METHODS = ("__len__", "dim", "element_size", "is_floating_point", "numel", "requires_grad_", "size", "stride")
+_ASKING_NO_NUMBERS = frozenset(
+    [getattr(torch.Tensor, name).__get__ for name in _PROPERTIES]
+    + [getattr(torch.Tensor, name).__set__ for name in ("grad", "requires_grad")]
+    + [getattr(torch.Tensor, name) for name in _METHODS]
+)
 
 
 class LazyAdamW(torch.optim.AdamW):
@@ -64,9 +86,11 @@ class LazyAdamW(torch.optim.AdamW):
         self._step_supports_amp_scaling = False
 
     def attach(self, embedding: nn.Embedding) -> Callable[[], None]:
-        """Let an embedding have sparse gradients, and catch up with its rows whenever they are read, saved or loaded.
+        """Let an embedding have sparse gradients, and catch up with its rows before they are read, copied or saved.
 
-        Whoever reads `embedding.weight` itself calls `catch_up` before.
+        Until that ends, the embedding is a [`LazyEmbedding`] and its weight a [`LazyWeight`]. Copies and pickles are
+        ordinary embeddings. A view of the weight, such as `weight.data`, is true when it is taken and may be old after
+        the next step: take it anew.
 
         Args:
             embedding: Its weight is a parameter of this optimiser, in float32.
@@ -75,32 +99,29 @@ class LazyAdamW(torch.optim.AdamW):
             A function that ends this, with all rows caught up.
 
         Raises:
-            ValueError: For an embedding of another optimiser or dtype.
+            ValueError: For an embedding of another optimiser, class or dtype, or one that is attached already.
         """
-        if not any(embedding.weight is weight for group in self.param_groups for weight in group["params"]):
+        weight = embedding.weight
+        if not any(weight is other for group in self.param_groups for other in group["params"]):
             raise ValueError("The embedding's weight is no parameter of this optimizer: pass it to LazyAdamW, too.")
-        if embedding.weight.dtype != torch.float32:
-            raise ValueError(f"The embedding's weight is {embedding.weight.dtype}: LazyAdamW needs torch.float32.")
-
-        def before_reading(module: nn.Embedding, inputs: tuple[Tensor, ...]) -> None:
-            self.catch_up(module.weight, inputs[0].unique())
-
-        def catch_up_all(*_: Any) -> None:
-            self.catch_up(embedding.weight)
-
+        if type(embedding) is not nn.Embedding or type(weight) is not nn.Parameter:
+            kind = type(embedding).__name__
+            raise ValueError(f"The embedding is a {kind}: LazyAdamW needs a torch.nn.Embedding, not attached before.")
+        if weight.dtype != torch.float32:
+            raise ValueError(f"The embedding's weight is {weight.dtype}: LazyAdamW needs torch.float32.")
         embedding.sparse = True
-        hooks = (
-            embedding.register_forward_pre_hook(before_reading),
-            embedding.register_state_dict_pre_hook(catch_up_all),
-            # What a row has missed belongs to the old weights, not to those that come.
-            embedding.register_load_state_dict_pre_hook(catch_up_all),
-        )
+        # In place, because the model, the optimiser and whoever else holds them must go on with the same objects.
+        embedding.__class__ = LazyEmbedding
+        weight.lazy_optimizer = self
+        weight.__class__ = LazyWeight
 
         def detach() -> None:
-            for hook in hooks:
-                hook.remove()
-            embedding.sparse = False
-            catch_up_all()
+            if isinstance(weight, LazyWeight):
+                self.catch_up(weight)
+                weight.__class__ = nn.Parameter
+                del weight.lazy_optimizer
+                embedding.__class__ = nn.Embedding
+                embedding.sparse = False
 
         return detach
 
@@ -111,12 +132,19 @@ class LazyAdamW(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        sparse = [
-            (group, weight, weight.grad)
-            for group in self.param_groups
-            for weight in group["params"]
-            if weight.grad is not None and weight.grad.is_sparse
-        ]
+        with torch._C.DisableTorchFunctionSubclass():
+            self._update()
+        return loss
+
+    def _update(self) -> None:
+        sparse = []
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None and weight.grad.is_sparse:
+                    sparse.append((group, weight, weight.grad))
+                elif weight.grad is not None:
+                    # A dense gradient moves every row, so none may be behind.
+                    self.catch_up(weight)
         for group, weight, gradient in sparse:
             self._update_rows(group, weight, gradient.coalesce())
             weight.grad = None
@@ -125,7 +153,6 @@ class LazyAdamW(torch.optim.AdamW):
         finally:
             for _, weight, gradient in sparse:
                 weight.grad = gradient
-        return loss
 
     @torch.no_grad()
     def catch_up(self, weight: nn.Parameter, rows: Tensor | None = None) -> None:
@@ -135,10 +162,31 @@ class LazyAdamW(torch.optim.AdamW):
             weight: (rows, width), a parameter of this optimiser.
             rows: (n,) different indices of rows; all rows without it.
         """
-        state = self.state.get(weight, {})
-        if _is_begun(state):
-            group = next(group for group in self.param_groups if any(weight is other for other in group["params"]))
-            self._catch_up(group, weight, state, _all_rows(weight) if rows is None else rows)
+        with _CATCHING_UP, torch._C.DisableTorchFunctionSubclass():
+            state = self.state.get(weight, {})
+            if _is_begun(state):
+                group = next(group for group in self.param_groups if any(weight is other for other in group["params"]))
+                self._catch_up(group, weight, state, _all_rows(weight) if rows is None else rows)
+
+    def _catch_up_all(self) -> None:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                self.catch_up(weight)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As the base class's, of rows that are caught up: it fits weights that are read before or after."""
+        self._catch_up_all()
+        return super().state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As the base class's; what rows have missed under the old state is made up for before."""
+        self._catch_up_all()
+        super().load_state_dict(state_dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy takes the rows' clocks and the weights one after the other, and they must fit.
+        self._catch_up_all()
+        return super().__getstate__()
 
     def _update_rows(self, group: dict[str, Any], weight: nn.Parameter, gradient: Tensor) -> None:
         state = self.state[weight]
@@ -183,6 +231,77 @@ class LazyAdamW(torch.optim.AdamW):
         state["exp_avg"].index_copy_(0, rows, momentum.mul_(beta1**missed))
         state["exp_avg_sq"].index_copy_(0, rows, square.mul_(beta2**missed))
         state[_ROWS].index_fill_(0, rows, step)
+
+
+class LazyWeight(nn.Parameter):
+    """The weight of an embedding while a [`LazyAdamW`] puts off moves of its rows: they are made before it is read.
+
+    Not to be made by hand: `LazyAdamW.attach` turns a parameter into one and back. Whatever reads it, torch function,
+    method or attribute, finds the weights of the dense optimiser; copies and pickles are ordinary parameters.
+
+    Example:
+
+    ```python
+    >>> detach = optimizer.attach(embedding)
+    >>> type(embedding.weight).__name__, type(copy.deepcopy(embedding).weight).__name__
+    ('LazyWeight', 'Parameter')
+    ```
+    """
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func not in _ASKING_NO_NUMBERS:
+            for weight in _lazy_weights((args, kwargs)):
+                weight.lazy_optimizer.catch_up(weight)
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> nn.Parameter:
+        if id(self) not in memo:
+            memo[id(self)] = nn.Parameter(self.detach().clone(), self.requires_grad)
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        plain = nn.Parameter(self.detach(), self.requires_grad)
+        vars(plain).update({name: value for name, value in vars(self).items() if name != "lazy_optimizer"})
+        return plain.__reduce_ex__(protocol)
+
+
+class LazyEmbedding(nn.Embedding):
+    """An embedding while a [`LazyAdamW`] is attached: of its weight, only the rows of a batch are caught up with.
+
+    Copies and pickles are ordinary embeddings with dense gradients.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Ids of any shape to their rows (*shape, embedding_dim)."""
+        weight = self.weight
+        if not isinstance(weight, LazyWeight):
+            # `torch.func.functional_call` puts another in its place.
+            return super().forward(input)
+        weight.lazy_optimizer.catch_up(weight, input.unique())
+        with torch._C.DisableTorchFunctionSubclass():
+            return super().forward(input)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        plain = nn.Embedding.__new__(nn.Embedding)
+        vars(plain).update(vars(self), sparse=False)
+        # What later protocols say, `pickle` accepts of objects of the same class only.
+        return plain.__reduce_ex__(1)
+
+
+def _lazy_weights(value: Any) -> Iterator[LazyWeight]:
+    """Those among the arguments of a function, which may be nested."""
+    if isinstance(value, LazyWeight):
+        yield value
+    elif isinstance(value, dict):
+        yield from _lazy_weights(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _lazy_weights(item)
 
 
 def _all_rows(weight: Tensor) -> Tensor:

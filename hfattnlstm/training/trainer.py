@@ -17,7 +17,7 @@ from transformers.trainer_utils import TrainOutput, has_length
 
 from ..data.batching import LengthGroupedSampler
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from .lazy_adamw import LazyAdamW
+from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
 
 
@@ -34,8 +34,9 @@ class AttnLSTMTrainer(Trainer):
 
     `train_sampling_strategy="group_by_length"` groups training batches only, by a sampler that depends on the seed
     and the epoch alone: a resumed run is bit-equal to one that was not interrupted, and `evaluate` and `predict` keep
-    the order of the data set. A loss that is NaN or infinite stops the training at once. A model card in the output
-    folder is not overwritten.
+    the order of the data set. A loss that is NaN or infinite stops the training: on a CPU at once, on an accelerator,
+    where looking at every loss would make it wait, before anything is logged, evaluated or saved. A model card in the
+    output folder is not overwritten.
 
     AdamW updates only those rows of a large embedding that a batch has read, by [`LazyAdamW`], with the result of the
     dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense";
@@ -57,6 +58,10 @@ class AttnLSTMTrainer(Trainer):
     # The optimiser whose rows are put off during a training, and what ends that.
     _attached: LazyAdamW | None = None
     _detach: Callable[[], None] | None = None
+    # (2,), on the loss's device: the first step with a broken loss and that loss, or zeros; None where all are known.
+    _broken: Tensor | None = None
+    # Whether `logging_nan_inf_filter` is to be switched on again.
+    _filters: bool = False
 
     def _updates_rows(self) -> bool:
         args, model = self.args, self.model
@@ -65,9 +70,12 @@ class AttnLSTMTrainer(Trainer):
             return False
         embedding = model.get_input_embeddings()
         # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
-        if type(embedding) is not nn.Embedding or not embedding.weight.requires_grad:
+        if type(embedding) not in (nn.Embedding, LazyEmbedding) or not embedding.weight.requires_grad:
             return False
         if embedding.weight.dtype != torch.float32 or args.torch_compile or self.accelerator.num_processes > 1:
+            return False
+        # Each replica of DataParallel would be a model of its own.
+        if args.n_gpu > 1:
             return False
         if args.adam_beta1 >= args.adam_beta2**0.5:
             return False
@@ -109,6 +117,8 @@ class AttnLSTMTrainer(Trainer):
             return super().train(*args, **kwargs)
         finally:
             self._leave()
+            self._broken = None
+            self._switch_filter_on()
 
     def _leave(self) -> None:
         """Give the embedding its dense gradients back."""
@@ -144,14 +154,65 @@ class AttnLSTMTrainer(Trainer):
             super().create_model_card(*args, **kwargs)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Tensor | Any], *args: Any, **kwargs: Any) -> Tensor:
-        """One step; NonFiniteLossError when its loss is NaN or infinite."""
+        """One step; NonFiniteLossError, on an accelerator later, when its loss is NaN or infinite."""
         loss = super().training_step(model, inputs, *args, **kwargs)
-        if not torch.isfinite(loss).all():
-            raise NonFiniteLossError(
-                f"The loss is {loss.item()} at step {self.state.global_step + 1}: training was stopped. Lower "
-                "learning_rate or max_grad_norm, or look for broken labels."
-            )
+        self._broken = _first_broken(self._broken, loss, self.state.global_step + 1)
+        if _is_free_to_read(loss):
+            self._look_at_losses()
+        elif self.args.logging_nan_inf_filter:
+            # It looks at every loss, to leave out those with which this training stops anyway.
+            self.args.logging_nan_inf_filter, self._filters = False, True
         return loss
+
+    def _switch_filter_on(self) -> None:
+        if self._filters:
+            self.args.logging_nan_inf_filter, self._filters = True, False
+
+    def _look_at_losses(self) -> None:
+        """Raise NonFiniteLossError when one since the last look was NaN or infinite."""
+        # The evaluation has a use for the filter, and what is saved has the arguments as they were given.
+        self._switch_filter_on()
+        if self._broken is None:
+            return
+        step, loss = _read(self._broken)
+        self._broken = None
+        if step:
+            raise NonFiniteLossError(
+                f"The loss is {loss} at step {int(step)}: training was stopped. Lower learning_rate or max_grad_norm, "
+                "or look for broken labels."
+            )
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """As the base class's, unless a loss was broken."""
+        self._look_at_losses()
+        super().log(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As the base class's, unless a loss of the training was broken."""
+        self._look_at_losses()
+        return super().evaluate(*args, **kwargs)
+
+    def save_model(self, *args: Any, **kwargs: Any) -> None:
+        """As the base class's, unless a loss was broken."""
+        self._look_at_losses()
+        super().save_model(*args, **kwargs)
+
+
+def _is_free_to_read(loss: Tensor) -> bool:
+    """Whether nothing has to be waited for."""
+    return loss.device.type == "cpu"
+
+
+def _read(values: Tensor) -> list[float]:
+    """The one place where the host waits for the device."""
+    return values.tolist()
+
+
+def _first_broken(before: Tensor | None, loss: Tensor, step: int) -> Tensor:
+    """`before`, unless it is zeros or None; else step and loss, (2,), of a NaN or infinite loss; else zeros."""
+    here = torch.stack([torch.full_like(loss, step, dtype=torch.float32).mean(), loss.float().mean()])
+    here = torch.where(torch.isfinite(loss).all(), 0.0, here)
+    return here if before is None else torch.where(before[0] > 0, before, here)
 
 
 def _clip_grad_norm(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
+from hfattnlstm.training.lazy_adamw import LazyAdamW
 from hfattnlstm.training.sparse_gradients import clip_sparse_grad_norm_, clip_sparse_grad_value_, has_sparse_gradients
+from hfattnlstm.training.trainer import _clip_grad_norm
 
 
 def parameters_with_gradients(sparse: bool) -> list[nn.Parameter]:
@@ -38,6 +42,30 @@ def test_value():
     clip_sparse_grad_value_(actual, 0.3)
     for one, other in zip(dense(actual), dense(expected), strict=True):
         assert torch.allclose(one, other) and other.abs().max() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_gradients_are_unscaled_before_their_norm_is_taken(sparse):
+    """As in float16 training, where the loss is scaled up."""
+    expected = parameters_with_gradients(sparse=False)
+    norm = nn.utils.clip_grad_norm_(expected, 0.1)
+
+    actual = parameters_with_gradients(sparse=sparse)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.ones(()))
+    optimizer = LazyAdamW(actual)
+    for parameter in actual:
+        if parameter.grad is not None:
+            parameter.grad = parameter.grad * 1024.0
+    accelerator = SimpleNamespace(unscale_gradients=lambda: scaler.unscale_(optimizer))
+
+    def clip(parameters, max_norm):
+        accelerator.unscale_gradients()
+        return nn.utils.clip_grad_norm_(parameters, max_norm)
+
+    assert torch.allclose(_clip_grad_norm(accelerator, clip, iter(actual), 0.1), norm)
+    for one, other in zip(dense(actual), dense(expected), strict=True):
+        assert torch.allclose(one, other)
 
 
 def test_which_are_sparse():

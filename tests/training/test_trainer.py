@@ -66,6 +66,14 @@ def test_epochs_have_different_orders_and_seeds_do_too(tmp_path: Path) -> None:
     assert len({tuple(order) for order in orders}) == 4
 
 
+def test_the_order_depends_on_the_seed_of_the_data_where_there_is_one(tmp_path: Path) -> None:
+    def order(**seeds: int) -> list[int]:
+        return list(make_trainer(tmp_path, make_model(), make_dataset(), **seeds)._get_train_sampler())
+
+    assert order(seed=1, data_seed=5) == order(seed=2, data_seed=5) == order(seed=5)
+    assert order(seed=1, data_seed=0) == order(seed=0) != order(seed=1)
+
+
 def test_prediction_keeps_the_order_of_the_data_set(tmp_path: Path) -> None:
     dataset = make_dataset(30)
     trainer = make_trainer(tmp_path, make_model(), dataset, per_device_eval_batch_size=7)
