@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 TABLE ?= all
 BENCH_FLAGS ?=
 
-.PHONY: help quickstart test bench quality style clean
+.PHONY: help quickstart test extras bench quality style clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
@@ -22,6 +22,10 @@ quickstart: $(VENV)/installed  ## Train a small classifier, save and reload it, 
 
 test: $(VENV)/installed-dev  ## Run the tests; nothing needs the network
 	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
+
+# `all` is train, onnx and tensorboard; `dev` is all, test and the style.
+extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in the tested versions
+	$(PIP_INSTALL) --dry-run ".[all,test,dev,bench]"
 
 bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TABLE=inference BENCH_FLAGS=--quick)
 	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)
@@ -39,8 +43,8 @@ clean:  ## Remove the virtual environment and what was built
 
 $(VENV)/installed: pyproject.toml $(wildcard $(CONSTRAINTS))
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing hfattnlstm and its requirements into $(VENV); the first time this takes a few minutes."
-	$(PIP_INSTALL) --editable .
+	@echo "Installing hfattnlstm with what training needs into $(VENV); the first time this takes a few minutes."
+	$(PIP_INSTALL) --editable ".[train]"
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from transformers.utils import logging
 
-from ..data.loading import read_text_column
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
+from .text_files import read_texts
 
 
 def export(arguments: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def export(arguments: Sequence[str]) -> int:
     parsed = _parser().parse_args(arguments)
     if parsed.text_column and not parsed.check_texts:
         raise ValueError("--text_column names a column of --check_texts: give both.")
-    texts = read_text_column(parsed.check_texts, parsed.text_column) if parsed.check_texts else None
+    texts = read_texts("--check_texts", parsed.check_texts, parsed.text_column) if parsed.check_texts else None
     with _no_progress_bars():
         result = export_onnx(
             parsed.model,

@@ -17,11 +17,11 @@ from tqdm import tqdm
 from transformers import AutoConfig, Pipeline, pipeline
 
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
-from ..data.loading import read_text_column
 from ..deploy.onnx_model import is_onnx, onnx_pipeline
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY
 from .terminal import bold, printable, shade_words
+from .text_files import read_texts
 
 
 # Of the stock pipeline, which models without attention pooling use.
@@ -118,7 +118,7 @@ def _texts(parsed: argparse.Namespace) -> Iterable[str]:
         return (line.rstrip("\r\n") for line in sys.stdin)
     if parsed.file.endswith(".txt"):
         return _lines(Path(parsed.file))
-    return read_text_column(parsed.file, parsed.text_column)
+    return read_texts("--file", parsed.file, parsed.text_column)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from transformers import pipeline
 from transformers.utils import logging
 
 from ..training import TaskRun, parse_task, run_task
+from .program import path_from_here, program
 from .terminal import bold, printable, shade_words
 
 
@@ -28,6 +31,11 @@ FLAGS = (
     *("--embedding_dropout", "0.5", "--word_dropout", "0.2", "--eval_strategy", "no", "--save_strategy", "no"),
     *("--logging_strategy", "epoch", "--seed", "1"),
 )
+_RELOAD = """\
+import hfattnlstm
+from transformers import pipeline
+classifier = pipeline("attention-text-classification", model={model})
+"""
 UNSEEN = (
     "A wonderful little restaurant, we loved every dish.",
     "The plot is dull and the acting is awful.",
@@ -65,7 +73,7 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     flags = [*FLAGS, "--output_dir", folder]
 
     _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
-    print(f"   hfattnlstm train {' '.join(_short(flag) for flag in flags)}\n")
+    print(f"   {program()} train {shlex.join(path_from_here(REVIEWS) if f == str(REVIEWS) else f for f in flags)}\n")
     run = run_task(parse_task(flags))
     print(_indent(run.report()))
     print(_honest(run))
@@ -74,14 +82,14 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     print(_indent(", ".join(sorted(path.name for path in Path(folder).iterdir() if path.is_file()))))
 
     _step(3, "Reload it, as any model of the Hub, and label sentences it has not seen")
-    print(_indent(f'classifier = pipeline("attention-text-classification", model="{folder}")\n'))
+    print(_indent(_RELOAD.format(model=json.dumps(folder, ensure_ascii=False))))
     classifier = pipeline("attention-text-classification", model=folder)
     coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     for text, result in zip(UNSEEN, classifier(list(UNSEEN))):
         _show(text, result, coloured)
     print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
-    print(f'   hfattnlstm predict {folder} "Great food, slow service"')
-    print("   hfattnlstm train --train_file reviews.csv --output_dir my-model")
+    print(f'   {program()} predict {shlex.quote(folder)} "Great food, slow service"')
+    print(f"   {program()} train --train_file reviews.csv --output_dir my-model")
     return 0
 
 
@@ -105,12 +113,8 @@ def _honest(run: TaskRun) -> str:
         f"\n   {accuracy:.0%} right of {count} held-out reviews (95 % interval ± {margin:.0%}), where guessing gives"
         "\n   50 %. That is what 704 sentences can teach: enough to see how it works, not enough to rely on."
         "\n   With 20,000 reviews of IMDB it is 90 %:"
-        "\n   hfattnlstm train --dataset stanfordnlp/imdb --validation_size 0.2 --output_dir imdb-model"
+        f"\n   {program()} train --dataset stanfordnlp/imdb --validation_size 0.2 --output_dir imdb-model"
     )
-
-
-def _short(flag: str) -> str:
-    return REVIEWS.name if flag == str(REVIEWS) else flag
 
 
 def _indent(text: str) -> str:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 
+from .._extras import import_optional
+
 
 # ONNX Runtime's level for errors that end the process; lesser ones are raised, and need not be printed as well.
 _FATAL = 4
-
-
-def import_optional(name: str) -> ModuleType:
-    """Import a module of the extra `onnx`.
-
-    Raises:
-        ImportError: Says how to install it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.split(".")[0]
-        raise ImportError(f"This needs {package}, which is not installed: pip install 'hfattnlstm[onnx]'.") from error
 
 
 def open_session(path: str | PathLike[str], num_threads: int | None = None) -> Any:

@@ -84,7 +84,7 @@ def test_missing_packages_are_one_sentence(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     assert main(["export", str(checkpoint)]) == 2
-    assert "pip install 'hfattnlstm[onnx]'" in capsys.readouterr().err
+    assert 'needs onnxscript, which is not installed: pip install "hfattnlstm[onnx]".' in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -36,12 +38,24 @@ def test_unseen_sentences_are_not_in_the_corpus(reviews: list[dict[str, str]]) -
 def test_quickstart_shows_each_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(quickstart, "program", lambda: "bin/hfattnlstm")
+    folder = tmp_path / "my model"
     short = [*quickstart.FLAGS, "--num_train_epochs", "1", "--disable_tqdm", "true", "--hidden_size", "16"]
     monkeypatch.setattr(quickstart, "FLAGS", short)
-    assert main(["quickstart", "--output_dir", str(tmp_path / "model")]) == 0
+    assert main(["quickstart", "--output_dir", str(folder)]) == 0
     shown = capsys.readouterr().out
     assert re.search(r"\d+% right of 176 held-out reviews \(95 % interval ± \d+%\)", shown)
     for sentence in quickstart.UNSEEN:
         assert sentence in shown
     assert shown.count("attention: ") == len(quickstart.UNSEEN)
-    assert (tmp_path / "model" / "model.safetensors").is_file()
+    assert (folder / "model.safetensors").is_file()
+    commands = [shlex.split(line) for line in shown.splitlines() if "hfattnlstm " in line and "Train" not in line]
+    assert [command[:2] for command in commands] == [
+        ["bin/hfattnlstm", name] for name in ("train", "train", "predict", "train")
+    ]
+    assert [os.path.abspath(word) if word.endswith(".jsonl") else word for word in commands[0][2:]] == [
+        *short,
+        "--output_dir",
+        str(folder),
+    ]
+    assert commands[2][2:] == [str(folder), "Great food, slow service"]

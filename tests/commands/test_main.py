@@ -1,0 +1,45 @@
+"""The command line around the subcommands: mistakes in one sentence, or with Python's traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hfattnlstm.commands.main import main
+
+
+MISTAKE = ["predict", "nowhere", "good", "--file", "texts.txt"]
+SENTENCE = "Give texts or --file, not both."
+
+
+def test_a_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(MISTAKE) == 2
+    printed = capsys.readouterr()
+    assert printed.err == f"hfattnlstm predict: {SENTENCE}\n" and not printed.out
+
+
+@pytest.mark.parametrize("argv", [["--traceback", *MISTAKE], [*MISTAKE, "--traceback"]], ids=["before", "after"])
+def test_traceback_shows_the_mistake_itself(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match=rf"^{SENTENCE}$"):
+        main(argv)
+    assert not capsys.readouterr().err
+
+
+def test_traceback_of_training(tmp_path: Path) -> None:
+    arguments = ["--train_file", str(tmp_path / "nowhere.csv"), "--output_dir", str(tmp_path / "model")]
+    assert main(["train", *arguments]) == 2
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
+        main(["train", "--traceback", *arguments])
+
+
+def test_a_text_after_two_dashes_is_no_flag(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(checkpoint), "--", "--traceback"]) == 0
+    assert capsys.readouterr().out.endswith("\t--traceback\n")
+
+
+def test_help_shows_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    assert "--traceback" in capsys.readouterr().out
