@@ -8,6 +8,8 @@ the version before it: `git worktree add ../before HEAD~1 && python -m benchmark
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 
 CALLS = ("inference", "left padding", "training step", "ONNX float32", "ONNX int8")
@@ -33,14 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (parsed.checkout / "hfattnlstm").is_dir():
         parser.error(f"{parsed.checkout} holds no package hfattnlstm: give the folder of a checkout.")
     own = Path(__file__).resolve().parents[1]
-    workers = [_Worker(folder, parsed.threads) for folder in (parsed.checkout.resolve(), own)]
-    print(f"{'call':<14}{'other, ms':>11}{'this, ms':>10}{'this / other':>14}{'middle half':>14}")
-    try:
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(_Worker(folder, parsed.threads)) for folder in (parsed.checkout.resolve(), own)]
+        print(f"{'call':<14}{'other, ms':>11}{'this, ms':>10}{'this / other':>14}{'middle half':>14}")
         for call in parsed.only:
             print(_line(call, workers, parsed.rounds), flush=True)
-    finally:
-        for worker in workers:
-            worker.stop()
     return 0
 
 
@@ -71,20 +71,25 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        found = Path(self._answer())
-        if checkout not in found.parents:
-            raise RuntimeError(f"The package was imported from {found}, not from {checkout}: unset PYTHONPATH.")
+        try:
+            found = Path(self._answer())
+            if checkout not in found.parents:
+                raise RuntimeError(f"The package was imported from {found}, not from {checkout}: unset PYTHONPATH.")
+        except RuntimeError:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate()
 
     def time(self, call: str) -> float:
         """Seconds that the call takes."""
         self._process.stdin.write(call + "\n")
         self._process.stdin.flush()
         return float(self._answer())
-
-    def stop(self) -> None:
-        """End the process."""
-        self._process.stdin.close()
-        self._process.wait()
 
     def _answer(self) -> str:
         line = self._process.stdout.readline().strip()
@@ -97,14 +102,17 @@ def _serve() -> None:
     """Time what is asked for on standard input."""
     import hfattnlstm
 
-    calls = _calls()
-    for call in calls.values():
-        call()
     print(hfattnlstm.__file__, flush=True)
+    calls = _calls()
+    warm = set()
     for line in sys.stdin:
+        call = calls[line.strip()]
+        if call not in warm:
+            warm.add(call)
+            call()
         start = time.perf_counter()
         for _ in range(3):
-            calls[line.strip()]()
+            call()
         print((time.perf_counter() - start) / 3, flush=True)
 
 
@@ -121,9 +129,12 @@ def _calls() -> dict[str, Callable[[], object]]:
     ids = torch.randint(1, VOCABULARY, (BATCH, LENGTH))
     mask = torch.arange(LENGTH) < torch.randint(LENGTH * 9 // 10, LENGTH + 1, (BATCH, 1))
     labels = torch.randint(0, 2, (BATCH,))
-    folder = tempfile.mkdtemp()
-    sessions = [open_session(export_onnx(model, folder, int8=int8).path) for int8 in (False, True)]
     feed = {"input_ids": ids.numpy(), "attention_mask": mask.long().numpy()}
+
+    @functools.cache
+    def session(int8: bool) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            return open_session(export_onnx(model, folder, int8=int8).path)
 
     def infer(mask: torch.Tensor) -> None:
         with torch.inference_mode():
@@ -139,8 +150,8 @@ def _calls() -> dict[str, Callable[[], object]]:
         "inference": lambda: infer(mask),
         "left padding": lambda: infer(mask.flip(1)),
         "training step": train,
-        "ONNX float32": lambda: sessions[0].run(None, feed),
-        "ONNX int8": lambda: sessions[1].run(None, feed),
+        "ONNX float32": lambda: session(False).run(None, feed),
+        "ONNX int8": lambda: session(True).run(None, feed),
     }
 
 
