@@ -65,30 +65,50 @@ class LinearScore(nn.Module):
 
 
 class DotScore(nn.Module):
-    """qᵀk. The query is (batch, queries, num_heads · key_size), or (num_heads, key_size) for all texts."""
+    """qᵀk.
 
-    def __init__(self, key_size: int, *, num_heads: int = 1):
+    Args:
+        key_size: Width of the keys.
+        query_size: Width of the queries, which is num_heads · key_size; None for a learned one a head, the same for
+            all texts (Yang et al., 2016).
+        num_heads: Heads.
+
+    Raises:
+        ValueError: For queries of another width.
+    """
+
+    def __init__(self, key_size: int, query_size: int | None = None, *, num_heads: int = 1):
         super().__init__()
+        if query_size not in (None, num_heads * key_size):
+            raise ValueError(f"A dot score of {num_heads} head(s) needs query_size={num_heads * key_size}.")
         self.num_heads = num_heads
+        # A layer, which it is for whoever adapts all linear ones.
+        self.query = nn.Linear(key_size, num_heads, bias=False) if query_size is None else None
 
-    def forward(self, keys: Tensor, query: Tensor) -> Tensor:
-        if query.dim() == 2:
-            return over_tokens(lambda states: nn.functional.linear(states, query), keys).transpose(1, 2).unsqueeze(2)
-        batch, queries = query.shape[:2]
-        rows = query.view(batch, queries * self.num_heads, keys.shape[-1])
-        scores = keys @ rows.transpose(1, 2)
-        return scores.unflatten(2, (queries, self.num_heads)).permute(0, 3, 2, 1)
+    def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
+        if query is None:
+            return over_tokens(self.query, keys).transpose(1, 2).unsqueeze(2)
+        return _dot(keys, query, self.num_heads)
 
 
-class GeneralScore(DotScore):
-    """qᵀWk with one W a head (Luong et al., 2015). Args as for [`LinearScore`]."""
+def _dot(keys: Tensor, query: Tensor, num_heads: int) -> Tensor:
+    """Scores (batch, heads, queries, length) for queries (batch, queries, heads · key_size)."""
+    batch, queries = query.shape[:2]
+    rows = query.view(batch, queries * num_heads, keys.shape[-1])
+    scores = keys @ rows.transpose(1, 2)
+    return scores.unflatten(2, (queries, num_heads)).permute(0, 3, 2, 1)
+
+
+class GeneralScore(nn.Module):
+    """qᵀWk with one W a head (Luong et al., 2015). Args as for [`LinearScore`]; it needs a query."""
 
     def __init__(self, key_size: int, query_size: int, *, num_heads: int = 1):
-        super().__init__(key_size, num_heads=num_heads)
+        super().__init__()
+        self.num_heads = num_heads
         self.query = nn.Linear(query_size, num_heads * key_size, bias=False)
 
     def forward(self, keys: Tensor, query: Tensor) -> Tensor:
-        return super().forward(keys, self.query(query))
+        return _dot(keys, self.query(query), self.num_heads)
 
 
 class DiagonalDotScore(nn.Module):
@@ -125,7 +145,7 @@ def make_score(name: str, key_size: int, query_size: int | None, num_heads: int,
     if name == "linear":
         return LinearScore(key_size, query_size, num_heads=num_heads)
     if name == "dot":
-        return DotScore(key_size, num_heads=num_heads)
+        return DotScore(key_size, query_size, num_heads=num_heads)
     if name == "general":
         return GeneralScore(key_size, query_size, num_heads=num_heads)
     if name == "diagonal_dot":

@@ -35,5 +35,6 @@ def zero_padding(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def zero_where(mask: Tensor, states: Tensor) -> Tensor:
-    """Zeros where `mask` is True; in place where no gradient can need the old values."""
-    return states.masked_fill(mask, 0.0) if states.requires_grad else states.masked_fill_(mask, 0.0)
+    """Zeros where `mask` is True; in place where no gradient can need the old values, and no graph is made."""
+    in_place = not states.requires_grad and not torch.compiler.is_exporting()
+    return states.masked_fill_(mask, 0.0) if in_place else states.masked_fill(mask, 0.0)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import initialization as init
 
 from .attention import Attention
 from .capturing import PicklableCapture
@@ -21,22 +20,6 @@ class PooledStates(NamedTuple):
 
     pooled: Tensor
     weights: Tensor | None
-
-
-class LearnedQuery(nn.Module):
-    """A query for each head, the same for all texts: a parameter `weight` (num_heads, size)."""
-
-    def __init__(self, num_heads: int, size: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_heads, size))
-        self.init_parameters()
-
-    def init_parameters(self) -> None:
-        """Xavier, as for the layer that it is."""
-        init.xavier_uniform_(self.weight)
-
-    def forward(self) -> Tensor:
-        return self.weight
 
 
 class AttentionPooling(PicklableCapture, nn.Module):
@@ -80,7 +63,6 @@ class AttentionPooling(PicklableCapture, nn.Module):
             normalizer=normalizer,
             temperature=temperature,
         )
-        self.query = LearnedQuery(num_heads, hidden_size) if score == "dot" else None
 
     def forward(self, states: Tensor, mask: Tensor, final_state: Tensor) -> PooledStates:
         """Pool.
@@ -90,9 +72,7 @@ class AttentionPooling(PicklableCapture, nn.Module):
             mask: Boolean (batch, length), True on real tokens.
             final_state: (batch, hidden_size), the state after the whole text.
         """
-        query = self.query() if self.query is not None else None
-        if self.attends_final_state:
-            query = final_state.unsqueeze(1)
+        query = final_state.unsqueeze(1) if self.attends_final_state else None
         context, weights = self.attend(states, query, mask)
         return PooledStates(context.flatten(1), weights)
 

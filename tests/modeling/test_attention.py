@@ -37,7 +37,7 @@ def numpy_scores(model, name, states, final, heads):
     if name == "linear":
         return np.tanh(states @ weight["projection.weight"].T + weight["projection.bias"]).T
     if name == "dot":
-        return array(pooling.query.weight) @ states.T
+        return weight["query.weight"] @ states.T
     if name == "general":
         queries = weight["query.weight"].reshape(heads, len(final), len(final)) @ final
         return queries @ states.T

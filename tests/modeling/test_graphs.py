@@ -147,10 +147,12 @@ def export(model: nn.Module, path: Path) -> Any:
 
 # torch.export of torch 2.13 uses a function that torch itself has deprecated.
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
+@pytest.mark.parametrize("gradients", ["with gradients", "frozen", "without gradients"])
 @pytest.mark.parametrize("name", MODELS)
-def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, tmp_path):
-    model = tiny_model(**MODELS[name])
-    session = export(model, tmp_path / "model.onnx")
+def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, gradients, tmp_path):
+    model = tiny_model(**MODELS[name]).requires_grad_(gradients != "frozen")
+    with torch.set_grad_enabled(gradients != "without gradients"):
+        session = export(model, tmp_path / "model.onnx")
     assert [entry.shape for entry in session.get_inputs()] == [[*session.get_inputs()[0].shape]] * 2
     assert all(isinstance(size, str) for size in session.get_inputs()[0].shape)
     for batch, length in [(3, 7), (1, 1), (1, 9), (4, 1), (2, 4), (5, 9), (8, 3)]:
@@ -162,3 +164,20 @@ def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, tmp_path):
         for tensor, result in zip(expected, results):
             assert np.isfinite(result).all()
             assert_near(result, tensor, 1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_the_exporter_of_transformers_leaves_batch_and_length_free(name):
+    pytest.importorskip("onnxscript")
+    exporters = pytest.importorskip("transformers.exporters")
+    model = tiny_model(**MODELS[name])
+    seen = random_batch(3, 7)
+    del seen["labels"]
+    program = exporters.OnnxExporter().export(model, seen, config=exporters.OnnxConfig(dynamic=True))
+    for batch, length in [(3, 7), (1, 1), (2, 9), (5, 4)]:
+        inputs = random_batch(batch, length)
+        del inputs["labels"]
+        with torch.no_grad():
+            expected = model(**inputs).logits
+        assert_near(program(**inputs)[0], expected, 1e-5)

@@ -18,7 +18,6 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 import hfattnlstm
 from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMModel, AttnLSTMPreTrainedModel
 from hfattnlstm._heads import HEADS
-from hfattnlstm.modeling.pooling import LearnedQuery
 from hfattnlstm.modeling.recurrence import DirectionMerge
 
 
@@ -233,7 +232,6 @@ class NewKinds(AttnLSTMPreTrainedModel):
         self.attnlstm = AttnLSTMModel(config)
         self.norm = nn.LayerNorm(12)
         self.convolution = nn.Conv1d(12, 3, 3)
-        self.query = LearnedQuery(2, 12)
         self.merge = DirectionMerge("weighted")
         self.post_init()
 

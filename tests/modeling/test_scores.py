@@ -12,7 +12,11 @@ from hfattnlstm.modeling.pooling import POOLINGS, AttentionPooling, Pooler
 
 
 BATCH, LENGTH, QUERIES, KEY, WIDTH = 3, 5, 4, 6, 6
-QUERY = {"additive": 7, "linear": 7, "general": 7, "diagonal_dot": 7}
+
+
+def score_width(name: str, heads: int) -> int:
+    """Of the queries that the tests give a score."""
+    return heads * KEY if name == "dot" else 7
 
 
 def double_score(name: str, heads: int, query_size: int | None):
@@ -52,8 +56,8 @@ def numpy_scores(name, score, keys, query, heads):
 @pytest.mark.parametrize("heads", [1, 3])
 @pytest.mark.parametrize("name", SCORES)
 def test_scores_for_several_queries(name, heads, layout):
-    score = double_score(name, heads, QUERY.get(name))
-    query = torch.randn(BATCH, QUERIES, QUERY.get(name, heads * KEY), dtype=torch.float64)
+    score = double_score(name, heads, score_width(name, heads))
+    query = torch.randn(BATCH, QUERIES, score_width(name, heads), dtype=torch.float64)
     keys = torch.randn(BATCH, LENGTH, KEY, dtype=torch.float64)
     if layout == "time-major":
         keys = keys.transpose(0, 1).contiguous().transpose(0, 1)
@@ -72,8 +76,8 @@ def test_a_query_of_zeros_is_none(name):
 
 def test_a_learned_query_is_one_for_all_texts():
     score = double_score("dot", 2, None)
-    keys, query = torch.randn(BATCH, LENGTH, KEY).double(), torch.randn(2, KEY).double()
-    assert_near(score(keys, query), score(keys, query.flatten().expand(BATCH, 1, -1)), 1e-12)
+    keys = torch.randn(BATCH, LENGTH, KEY, dtype=torch.float64)
+    assert_near(score(keys), score(keys, score.query.weight.flatten().expand(BATCH, 1, -1)), 1e-12)
 
 
 def test_without_a_query_each_key_is_its_own():
@@ -87,9 +91,11 @@ def test_without_a_query_each_key_is_its_own():
 def test_attention_gives_a_mean_of_the_real_keys_for_each_head_and_query(name):
     torch.manual_seed(0)
     heads = 3
-    attention = Attention(KEY, QUERY.get(name), score=name, num_heads=heads, size=WIDTH, temperature=0.5).double()
+    attention = Attention(
+        KEY, score_width(name, heads), score=name, num_heads=heads, size=WIDTH, temperature=0.5
+    ).double()
     keys = torch.randn(BATCH, LENGTH, KEY, dtype=torch.float64)
-    query = torch.randn(BATCH, QUERIES, QUERY.get(name, heads * KEY), dtype=torch.float64)
+    query = torch.randn(BATCH, QUERIES, score_width(name, heads), dtype=torch.float64)
     mask = torch.tensor([[True] * 5, [False, True, True, False, True], [False] * 5])
     context, weights = attention(keys, query, mask)
     scores = array(attention.scoring(keys, query)) / 0.5
@@ -105,6 +111,7 @@ def test_attention_gives_a_mean_of_the_real_keys_for_each_head_and_query(name):
     [
         (lambda: make_score("bogus", 4, None, 1, None), "The score must be one of additive, linear"),
         (lambda: Attention(4, normalizer="bogus"), "The normalizer must be one of softmax"),
+        (lambda: make_score("dot", 4, 5, 2, None), "A dot score of 2 head.s. needs query_size=8"),
         (lambda: Pooler(4, ["bogus"]), "Poolings must be some of attention, mean"),
         (lambda: Pooler(4, []), "Poolings must be some of"),
     ],
