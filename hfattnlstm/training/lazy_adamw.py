@@ -260,9 +260,8 @@ class LazyWeight(nn.Parameter):
             return func(*args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> nn.Parameter:
-        if id(self) not in memo:
-            memo[id(self)] = nn.Parameter(self.detach().clone(), self.requires_grad)
-        return memo[id(self)]
+        # `copy.deepcopy` asks the memo itself, and notes the result there.
+        return nn.Parameter(self.detach().clone(), self.requires_grad)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         plain = nn.Parameter(self.detach(), self.requires_grad)
