@@ -166,7 +166,7 @@ class LazyAdamW(torch.optim.AdamW):
             state = self.state.get(weight, {})
             if _is_begun(state):
                 group = next(group for group in self.param_groups if any(weight is other for other in group["params"]))
-                self._catch_up(group, weight, state, _all_rows(weight) if rows is None else rows)
+                self._catch_up(group, weight, state, _rows_behind(state) if rows is None else rows)
 
     def _catch_up_all(self) -> None:
         for group in self.param_groups:
@@ -194,7 +194,7 @@ class LazyAdamW(torch.optim.AdamW):
             _begin(state, weight, group)
         # Before the numbers become too small to divide by.
         if state["decay"][int(state["step"])] < _LEAST_DECAY:
-            self._catch_up(group, weight, state, _all_rows(weight))
+            self._catch_up(group, weight, state, _rows_behind(state))
             _begin(state, weight, group)
         rows, gradient = gradient.indices()[0], gradient.values()
         self._catch_up(group, weight, state, rows)
@@ -260,9 +260,8 @@ class LazyWeight(nn.Parameter):
             return func(*args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> nn.Parameter:
-        if id(self) not in memo:
-            memo[id(self)] = nn.Parameter(self.detach().clone(), self.requires_grad)
-        return memo[id(self)]
+        # `copy.deepcopy` asks the memo itself, and notes the result there.
+        return nn.Parameter(self.detach().clone(), self.requires_grad)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         plain = nn.Parameter(self.detach(), self.requires_grad)
@@ -304,8 +303,8 @@ def _lazy_weights(value: Any) -> Iterator[LazyWeight]:
             yield from _lazy_weights(item)
 
 
-def _all_rows(weight: Tensor) -> Tensor:
-    return torch.arange(weight.shape[0], device=weight.device)
+def _rows_behind(state: dict[str, Any]) -> Tensor:
+    return (state[_ROWS] < state["step"].to(state[_ROWS].device)).nonzero()[:, 0]
 
 
 def horizon(betas: tuple[float, float]) -> int:

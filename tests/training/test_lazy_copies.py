@@ -145,6 +145,14 @@ def test_a_weight_in_two_places_is_one_weight_in_the_copy() -> None:
         assert twin[0].weight is twin[1].weight
 
 
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_weight_that_is_frozen_in_between_is_frozen_in_the_copy(way: Callable[[nn.Module], nn.Module]) -> None:
+    race = Race(lr=0.02)
+    race.run(5)
+    race.lazy.weight.requires_grad_(False)
+    assert not way(race.lazy).weight.requires_grad
+
+
 def test_attributes_of_the_weight_stay_in_a_pickle() -> None:
     race = Race(lr=0.02)
     race.lazy.weight.mark = "kept"

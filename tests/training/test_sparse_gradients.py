@@ -36,6 +36,16 @@ def test_norm(max_norm, norm_type):
         assert torch.allclose(one, other)
 
 
+@pytest.mark.parametrize("sparse", [True, False])
+def test_tiny_gradients_are_left_alone(sparse):
+    parameters = parameters_with_gradients(sparse)
+    for parameter in parameters[:-1]:
+        parameter.grad = parameter.grad * 1e-8
+    before = [gradient.clone() for gradient in dense(parameters)]
+    assert 0 < clip_sparse_grad_norm_(parameters, 1.0) < 1e-6
+    assert all(torch.equal(one, other) for one, other in zip(dense(parameters), before, strict=True))
+
+
 def test_value():
     expected, actual = parameters_with_gradients(sparse=False), parameters_with_gradients(sparse=True)
     nn.utils.clip_grad_value_(expected, 0.3)
