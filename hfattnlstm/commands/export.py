@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from transformers.utils import logging
 
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
+from .quiet import no_progress_bars
 from .text_files import read_texts
 
 
@@ -42,7 +40,7 @@ def export(arguments: Sequence[str]) -> int:
     if parsed.text_column and not parsed.check_texts:
         raise ValueError("--text_column names a column of --check_texts: give both.")
     texts = read_texts("--check_texts", parsed.check_texts, parsed.text_column) if parsed.check_texts else None
-    with _no_progress_bars():
+    with no_progress_bars():
         result = export_onnx(
             parsed.model,
             parsed.output or _default_output(parsed.model),
@@ -70,18 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--text_column", help="column with the texts; found by its name without")
     parser.add_argument("--opset", type=int, help="version of ONNX's operators, 18 or later; torch's choice without")
     return parser
-
-
-@contextlib.contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Without those of loading a model, which takes no time."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _default_output(model: str) -> Path:

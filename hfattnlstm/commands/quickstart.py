@@ -13,13 +13,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import datasets
-import torch
 from transformers import pipeline
-from transformers.utils import logging
 
 from ..training import TaskRun, parse_task, run_task
 from .program import path_from_here, program
+from .quiet import no_progress_bars, threads
 from .terminal import bold, printable, shade_words
 
 
@@ -63,13 +61,15 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser("hfattnlstm quickstart", description="Train and explain, in a minute.")
     parser.add_argument("--output_dir", default="outputs/quickstart", help="folder for the model")
     folder = parser.parse_args(arguments).output_dir
+    # The progress bars of loading, tokenising and saving would bury the steps; the one of the training stays. Batches
+    # this small gain nothing from a second thread, and threads that wait for each other cost much on a busy machine.
+    with no_progress_bars(), threads(1):
+        _run(folder)
+    return 0
+
+
+def _run(folder: str) -> None:
     start = time.perf_counter()
-    # Batches this small gain nothing from a second thread, and threads that wait for each other cost much on a busy
-    # machine.
-    torch.set_num_threads(1)
-    # The progress bars of loading, tokenising and saving would bury the steps; the one of the training stays.
-    datasets.disable_progress_bars()
-    logging.disable_progress_bar()
     flags = [*FLAGS, "--output_dir", folder]
 
     _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
@@ -90,7 +90,6 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
     print(f'   {program()} predict {shlex.quote(folder)} "Great food, slow service"')
     print(f"   {program()} train --train_file reviews.csv --output_dir my-model")
-    return 0
 
 
 def _step(number: int, text: str) -> None:

@@ -1,6 +1,6 @@
 """Deployment of trained classifiers: export to ONNX, and pipelines over the exported files.
 
-It needs the extra `onnx`: `pip install 'hfattnlstm[onnx]'`.
+It needs the extra `onnx`: `pip install "hfattnlstm[onnx]"`.
 """
 
 from __future__ import annotations

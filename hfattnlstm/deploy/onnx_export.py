@@ -20,6 +20,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
+from .._extras import import_optional
 from .._version import __version__
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
@@ -27,7 +28,7 @@ from ..modeling.text_inputs import NO_MAX_LENGTH
 from .graph import ClassifierGraph, onnx_layers
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
 from .quantization import quantize
-from .session import import_optional, open_session
+from .session import open_session
 
 
 FILE_NAMES = {False: "model.onnx", True: "model_int8.onnx"}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
-from .session import import_optional
+from .._extras import import_optional
 
 
 # Products with fewer columns, such as those with the vector of a score, cost next to nothing and decide much.

@@ -1,8 +1,15 @@
-"""Training: tasks, the run that they share, the Trainer and its optimiser."""
+"""Training: tasks, the run that they share, the Trainer and its optimiser.
 
-from .run import TaskRun, run_task
-from .task import Task, parse_task
-from .trainer import AttnLSTMTrainer, NonFiniteLossError
+It needs the extra `train`: `pip install "hfattnlstm[train]"`.
+"""
+
+from .._extras import needs_extra
+
+
+with needs_extra("Training"):
+    from .run import TaskRun, run_task
+    from .task import Task, parse_task
+    from .trainer import AttnLSTMTrainer, NonFiniteLossError
 
 
 __all__ = ["AttnLSTMTrainer", "NonFiniteLossError", "Task", "TaskRun", "parse_task", "run_task"]

@@ -333,7 +333,7 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf"{package}.*pip install 'hfattnlstm\[onnx\]'"):
+    with pytest.raises(ImportError, match=rf'{package}.*pip install "hfattnlstm\[onnx\]"'):
         export_onnx(random_model(), tmp_path)
 
 

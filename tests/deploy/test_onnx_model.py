@@ -225,7 +225,7 @@ def test_which_file_of_a_folder(float32: OnnxExport, checkpoint: Path, tmp_path:
 
 def test_without_onnx_runtime(float32: OnnxExport, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r"pip install 'hfattnlstm\[onnx\]'"):
+    with pytest.raises(ImportError, match=r'pip install "hfattnlstm\[onnx\]"'):
         onnx_pipeline(float32.path)
 
 

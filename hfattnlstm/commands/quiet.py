@@ -1,0 +1,56 @@
+"""Commands that leave the process as they found it: its progress bars, and torch's threads."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import torch
+from transformers.utils import logging
+
+
+@contextlib.contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Without the bars of transformers, and of datasets where it is in use.
+
+    Example:
+
+    ```python
+    >>> with no_progress_bars():
+    ...     model = AutoModel.from_pretrained("my-model")
+    ```
+    """
+    shown = logging.is_progress_bar_enabled()
+    datasets = sys.modules.get("datasets")
+    others_shown = datasets is not None and not datasets.are_progress_bars_disabled()
+    logging.disable_progress_bar()
+    if others_shown:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+        if others_shown:
+            datasets.enable_progress_bars()
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """With so many threads of torch.
+
+    Example:
+
+    ```python
+    >>> with threads(1):
+    ...     torch.get_num_threads()
+    1
+    ```
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
