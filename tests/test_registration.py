@@ -258,3 +258,12 @@ INTERRUPTED = {
 def test_an_interrupted_import_is_made_up_for_by_the_next(statement: str, tmp_path: Path) -> None:
     found = run_python(f"{LISTEN}\n{BROKEN}\n{statement}\n{CHECK}", {"HF_HUB_OFFLINE": "1"}, tmp_path)
     assert found.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_docstring_can_be_written_down(path: Path) -> None:
+    """Python 3.13 encodes them when it compiles a file, and stumbles over half of a surrogate pair."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, documented):
+            (ast.get_docstring(node) or "").encode("utf-8")

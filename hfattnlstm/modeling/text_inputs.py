@@ -81,7 +81,7 @@ def check_texts(texts: Iterable[object], first: int = 0) -> list[str]:
     Example:
 
     ```python
-    >>> check_texts(["good", "bad \ud83d"])
+    >>> check_texts(["good", "bad \\ud83d"])
     ['good', 'bad �']
     ```
     """
