@@ -58,7 +58,7 @@ labels()
 """
 COMMANDS = {
     "train": (["train", "--train_file", "x.csv", "--output_dir", "new"], "Training needs datasets", "train"),
-    "quickstart": (["quickstart"], "This needs datasets", "train"),
+    "quickstart": (["quickstart"], "Training needs datasets", "train"),
     "predict --file": (["predict", "model", "--file", "x.csv"], "--file x.csv needs pyarrow", "train"),
     "export": (["export", "model"], "This needs onnx", "onnx"),
     "export --check_texts": (

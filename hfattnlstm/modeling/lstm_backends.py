@@ -28,14 +28,16 @@ class Reading(NamedTuple):
     """What a backend returns.
 
     Attributes:
-        states: (batch, length, directions, size), where the tokens stand; undefined on padding.
+        states: (batch, length, directions, size), where the tokens stand.
         hidden: (directions, batch, size), after the whole text; undefined for a text without tokens.
         cell: The same of the cells; None unless it was asked for.
+        zero_on_padding: Whether the states are known to be 0 on padding, where they are undefined otherwise.
     """
 
     states: Tensor
     hidden: Tensor
     cell: Tensor | None
+    zero_on_padding: bool = False
 
 
 # lstms, inputs (length, batch, width), order, the state to begin with or None for zeros, and whether to return the

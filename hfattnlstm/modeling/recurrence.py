@@ -140,13 +140,15 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
         inputs = self.dropout(hidden_states).transpose(0, 1).contiguous()
         start = None if hidden is None else LSTMState(hidden, cell)
         read = self.backend or default_backend()
-        states, last_hidden, last_cell = read(self.lstms, inputs, order, start, return_cell)
-        states = self.merge(states)
+        reading = read(self.lstms, inputs, order, start, return_cell)
+        last_hidden, last_cell = reading.hidden, reading.cell
+        states = self.merge(reading.states)
         if self.residual:
             # Not the inputs, of which a part was dropped.
             states = states + hidden_states
         if order.mask is not None:
-            states = zero_padding(states, order.mask)
+            if self.residual or not reading.zero_on_padding:
+                states = zero_padding(states, order.mask)
             empty = (order.count == 0)[:, None]
             last_hidden = _keep_where(empty, hidden, last_hidden)
             last_cell = _keep_where(empty, cell, last_cell) if return_cell else None

@@ -94,14 +94,17 @@ def test_torch_has_its_threads_back(leave):
 
 
 def test_jobs_that_have_not_begun_are_left_when_nobody_waits_for_them():
-    done, may_end = [], threading.Event()
+    done, begun, may_end = [], threading.Semaphore(0), threading.Event()
 
     def job(number: int) -> None:
+        begun.release()
         may_end.wait(10)
         done.append(number)
 
     workers = BatchWorkers(CPU)
     workers.start([functools.partial(job, number) for number in range(50)])
+    # Both are at work; else one of the two would be left as well.
+    assert begun.acquire(timeout=10) and begun.acquire(timeout=10)
     threading.Timer(0.5, may_end.set).start()
     workers.__exit__()
     assert len(done) == 2
