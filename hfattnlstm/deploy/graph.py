@@ -41,9 +41,10 @@ class ClassifierGraph(nn.Module):
             The logits (batch, labels), and with attention pooling the weights (batch, heads, length).
         """
         mask = attention_mask.bool()
-        place = place_in_order(mask)
+        count = mask.sum(1, keepdim=True)
+        place = place_in_order(mask, count)
         ids = torch.zeros_like(input_ids).scatter(1, place, input_ids)
-        real = torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
+        real = torch.arange(mask.shape[1], device=mask.device) < count
         outputs = self.model.attnlstm(ids, real, output_pooler_weights=True)
         logits = self.model.classifier(outputs.pooler_output)
         weights = outputs.pooler_weights

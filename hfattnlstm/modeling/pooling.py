@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class AttentionPooling(PicklableCapture, nn.Module):
 
     Args:
         hidden_size: Width of the states.
-        score, num_heads, size, normalizer, temperature: As for [`Attention`].
+        score, **options: As for [`Attention`].
 
     Example:
 
@@ -42,27 +42,11 @@ class AttentionPooling(PicklableCapture, nn.Module):
     ```
     """
 
-    def __init__(
-        self,
-        hidden_size: int,
-        *,
-        score: str = "additive",
-        num_heads: int = 1,
-        size: int | None = None,
-        normalizer: str = "softmax",
-        temperature: float = 1.0,
-    ):
+    def __init__(self, hidden_size: int, *, score: str = "additive", **options: Any):
         super().__init__()
         self.attends_final_state = score == "general"
-        self.attend = Attention(
-            hidden_size,
-            hidden_size if self.attends_final_state else None,
-            score=score,
-            num_heads=num_heads,
-            size=size,
-            normalizer=normalizer,
-            temperature=temperature,
-        )
+        query_size = hidden_size if self.attends_final_state else None
+        self.attend = Attention(hidden_size, query_size, score=score, **options)
 
     def forward(self, states: Tensor, mask: Tensor, final_state: Tensor) -> PooledStates:
         """Pool.
@@ -98,7 +82,7 @@ class Pooler(nn.Module):
     ```
     """
 
-    def __init__(self, hidden_size: int, poolings: Sequence[str], **attention: object):
+    def __init__(self, hidden_size: int, poolings: Sequence[str], **attention: Any):
         super().__init__()
         unknown = [name for name in poolings if name not in POOLINGS]
         if unknown or not poolings:

@@ -94,7 +94,7 @@ def reading_order(mask: Tensor) -> ReadingOrder:
     """
     batch = mask.shape[0]
     count = mask.sum(1, keepdim=True)
-    place = place_in_order(mask)
+    place = place_in_order(mask, count)
     backward_back = torch.where(mask, count - 1 - place, place)
     backward = _invert(backward_back)
     forward = forward_back = None
@@ -113,9 +113,8 @@ def take_rows(states: Tensor, rows: Tensor | None) -> Tensor:
     return states.flatten(0, 1).index_select(0, rows).view(states.shape)
 
 
-def place_in_order(mask: Tensor) -> Tensor:
-    """Where each token goes, (batch, length): the real ones to the front, in order, the others behind them."""
-    count = mask.sum(1, keepdim=True)
+def place_in_order(mask: Tensor, count: Tensor) -> Tensor:
+    """Where each token goes, (batch, length): the real ones, `count` (batch, 1), to the front, the others behind."""
     # As integers, because ONNX has no running sum of booleans.
     rank = mask.long().cumsum(1) - 1
     behind = count + (~mask).long().cumsum(1) - 1

@@ -21,7 +21,7 @@ from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
-from .classification_arguments import DataArguments, ModelArguments, config_overrides
+from .classification_arguments import NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments, config_overrides
 from .metrics import best_metric_for, classification_report, compute_metrics_for
 from .starting_point import StartingPoint
 from .task import CardParts, Task
@@ -31,8 +31,6 @@ logger = logging.get_logger(__name__)
 
 # Tokens that are read of a text, where nobody says otherwise.
 MAX_LENGTH = 400
-# Flags of a tokenizer that is trained.
-_OF_NEW_TOKENIZERS = ("tokenizer_kind", "vocab_size", "lowercase")
 _READ_FROM = {"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}
 
 
@@ -64,18 +62,15 @@ class ClassificationTask(Task):
             self.start = StartingPoint(self.model, self.given)
         self._check_tokenizer_flags()
         texts = _load_texts(self.data)
-        self.problem_type, self.label_names = describe_labels(texts["train"].features)
-        if self.start is not None:
-            self.label_names = self.start.order(self.label_names, self.problem_type)
-            if self.start.keeps_labels and self.label_names:
-                texts = order_labels(texts, self.label_names)
-        return texts
+        self.problem_type, names = describe_labels(texts["train"].features)
+        self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
+        return texts if self.label_names == names else order_labels(texts, self.label_names)
 
     def _check_tokenizer_flags(self) -> None:
         loaded = "tokenizer_name" if self.model.tokenizer_name else "model_name_or_path"
         if not getattr(self.model, loaded):
             return
-        for flag in _OF_NEW_TOKENIZERS:
+        for flag in NEW_TOKENIZER_FLAGS:
             if flag in self.given:
                 raise ValueError(
                     f"--{flag} is for a tokenizer that is trained, and --{loaded} loads one: leave it out."

@@ -8,6 +8,10 @@ from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .arguments import flag
 
 
+# What only a tokenizer that is trained can be told.
+NEW_TOKENIZER_FLAGS = ("tokenizer_kind", "vocab_size", "lowercase")
+
+
 @dataclass
 class DataArguments:
     """Where the texts come from."""

@@ -108,15 +108,19 @@ def _typed(kinds: Sequence[type], name: str, value: Any) -> Any:
     return value
 
 
+def chosen_flags(arguments: Any, default: Any) -> list[str]:
+    """Names of the fields of a dataclass of flags in which it differs from another one, such as its defaults."""
+    return [flag.name for flag in fields(arguments) if getattr(arguments, flag.name) != getattr(default, flag.name)]
+
+
 def flags_of(arguments: Any, default: Any) -> list[str]:
     """The flags of a dataclass that are not at their default, as words of a command; files by their names alone."""
     words = []
-    for flag in fields(arguments):
-        value = getattr(arguments, flag.name)
-        if value == getattr(default, flag.name) or flag.name in _NOT_IN_COMMAND:
-            continue
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{flag.name}", *(_shown(item) for item in values)]
+    for name in chosen_flags(arguments, default):
+        if name not in _NOT_IN_COMMAND:
+            value = getattr(arguments, name)
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{name}", *(_shown(item) for item in values)]
     return words
 
 

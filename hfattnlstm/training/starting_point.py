@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -11,7 +10,7 @@ from transformers.utils import logging
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
-from .classification_arguments import ModelArguments, config_overrides
+from .classification_arguments import NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
 
 
 logger = logging.get_logger(__name__)
@@ -25,12 +24,7 @@ CHANGEABLE = frozenset(
     }
 )
 # Flags that are not the model's, or are seen to elsewhere.
-_OTHERS = frozenset(
-    {
-        *("model_name_or_path", "tokenizer_name", "max_length", "class_weights"),
-        *("tokenizer_kind", "vocab_size", "lowercase"),
-    }
-)
+_OTHERS = frozenset({"model_name_or_path", "tokenizer_name", "max_length", "class_weights", *NEW_TOKENIZER_FLAGS})
 _NO_NAME = re.compile(r"LABEL_\d+")
 
 
@@ -67,7 +61,7 @@ class StartingPoint:
                 )
         self._changes = {name: values[name] for name in given & CHANGEABLE}
 
-    def order(self, names: Sequence[str], problem_type: str) -> Sequence[str]:
+    def order(self, names: list[str], problem_type: str) -> list[str]:
         """The labels in the order that the model's last layer has or gets; what is not kept as it is, is told.
 
         Args:

@@ -6,7 +6,7 @@ import importlib
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from datasets import DatasetDict
@@ -14,7 +14,7 @@ from transformers import EvalPrediction, PreTrainedModel
 from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
-from .flags import FILE_ENDINGS, flags_of, parse_flags, read_flags
+from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
 
 
 # Name of each task, and where its class is; each is imported when it is asked for.
@@ -66,7 +66,9 @@ class Task(ABC):
 
     def __init__(self, data: Any, model: Any, training: RunArguments, given: frozenset[str] | None = None):
         self.data, self.model, self.training = data, model, training
-        self.given = _chosen(data, model) if given is None else given
+        if given is None:
+            given = frozenset(chosen_flags(data, type(data)()) + chosen_flags(model, type(model)()))
+        self.given = given
 
     @abstractmethod
     def load(self) -> DatasetDict:
@@ -113,17 +115,6 @@ class Task(ABC):
         for arguments, default in zip((self.data, self.model, self.training), defaults):
             words += flags_of(arguments, default)
         return shlex.join(words)
-
-
-def _chosen(*arguments: Any) -> frozenset[str]:
-    """Names of the fields that are not at their default."""
-    chosen = set()
-    for instance in arguments:
-        for item in fields(instance):
-            default = item.default if item.default_factory is MISSING else item.default_factory()
-            if getattr(instance, item.name) != default:
-                chosen.add(item.name)
-    return frozenset(chosen)
 
 
 def find_task(name: str) -> type[Task]:
