@@ -91,6 +91,9 @@ class AttnLSTMConfig(PreTrainedConfig):
         classifier_dropout: Dropout on what enters the head's layers.
         class_weights: A weight in the loss for each label: its class in single-label problems, its positive
             examples in multi-label ones.
+        label_smoothing: Share of the target that the loss spreads evenly over the labels (Szegedy et al., 2016); in
+            multi-label problems over yes and no. None in a regression.
+        threshold: In multi-label problems, the probability above which a label is taken to apply.
         truncation: Which part of a text beyond the tokenizer's `model_max_length` is read in training and in the
             attention pipeline: `"head"`, `"tail"`, or `"head_tail"`, a quarter from the beginning and the rest from
             the end (Sun et al., 2019).
@@ -140,6 +143,8 @@ class AttnLSTMConfig(PreTrainedConfig):
     classifier_hidden_size: int | None = None
     classifier_dropout: float | int = 0.1
     class_weights: list[float | int] | None = None
+    label_smoothing: float | int = 0.0
+    threshold: float | int = 0.5
     truncation: Literal["head", "tail", "head_tail"] = "head"
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
@@ -312,6 +317,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
         if self.class_weights is not None:
             self._validate_class_weights()
+        self._validate_decisions()
 
     def _validate_numbers(self) -> None:
         for item in fields(self):
@@ -372,6 +378,14 @@ class AttnLSTMConfig(PreTrainedConfig):
             )
         if any(weight < 0 for weight in self.class_weights) or not any(self.class_weights):
             raise ValueError(f"class_weights must not be negative, and not all 0, got {self.class_weights}.")
+
+    def _validate_decisions(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
+        if self.label_smoothing and self.resolve_problem_type() == REGRESSION:
+            raise ValueError("label_smoothing has no meaning in a regression: leave it out.")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {self.threshold}.")
 
 
 def _check_num_labels(num_labels: Any) -> None:

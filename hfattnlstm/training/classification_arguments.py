@@ -69,6 +69,7 @@ class ModelArguments:
     classifier_hidden_size: int | None = flag(None, "Width of a hidden layer before the logits.")
     classifier_dropout: float = flag(0.3, "Dropout before the logits.")
     class_weights: list[str] | None = flag(None, '"balanced", or one number for each label in their order.')
+    threshold: float = flag(0.5, "Of several labels a text, those with a higher probability apply.")
     initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
 
 

@@ -1,0 +1,21 @@
+"""Options as sentences name them."""
+
+from __future__ import annotations
+
+from hfattnlstm._wording import flags_in_sentences, option
+
+
+def test_an_argument_in_python() -> None:
+    assert option("text_column") == "text_column="
+    assert option("problem_type", "regression") == "problem_type='regression'"
+
+
+def test_a_flag_on_the_command_line() -> None:
+    with flags_in_sentences():
+        assert option("text_column") == "--text_column"
+        assert option("problem_type", "regression") == "--problem_type regression"
+        assert option("config_name") == "--dataset_config"
+        with flags_in_sentences():
+            pass
+        assert option("label_column") == "--label_column"
+    assert option("label_column") == "label_column="
