@@ -5,9 +5,14 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, LargeList, List, Value
+from transformers.utils import logging
 
-from .sources import Split, quote
+from .._wording import option
+from .naming import quote
+from .sources import Split
 
+
+logger = logging.get_logger(__name__)
 
 # The first name wins over the others: a column "text" next to a "content" leaves no doubt.
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "question", "document", "body", "tweet", "comment", "message")
@@ -15,50 +20,78 @@ LABEL_COLUMNS = (
     *("label", "labels", "coarse_label", "category", "class", "target"),
     *("sentiment", "intent", "topic", "emotion", "rating", "stars", "score"),
 )
-# What pandas reads as a missing value is a text like any other, but no number.
-_NO_NUMBERS = ["", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "none"]
-# With a sign "+", leading zeros or too many digits for 64 bits it is a name or a code, and stays a string.
-_INTEGER = r"^-?(0|[1-9]\d{0,17})$"
-DECIMAL = r"^-?((0|[1-9]\d{0,17})(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
-
-
-def convert_numbers(split: Split, text_column: str | None, label_column: str | None) -> Split:
-    """Turn the columns of a csv that hold nothing but numbers into numbers; texts stay as they are."""
-    if not split.only_strings:
-        return split
-    table = split.data.data.table
-    texts = {text_column, *(name for name in table.column_names if name.strip().lower() in TEXT_COLUMNS)}
-    columns = {n: table[n] if n in texts - {label_column} else _as_numbers(table[n]) for n in table.column_names}
-    return split._replace(data=Dataset(pa.table(columns)))
-
-
-def _as_numbers(strings: pa.ChunkedArray) -> pa.ChunkedArray:
-    trimmed = pc.utf8_trim_whitespace(strings)
-    numbers = pc.if_else(pc.is_in(trimmed, value_set=pa.array(_NO_NUMBERS)), None, trimmed)
-    for pattern, kind in ((_INTEGER, pa.int64()), (DECIMAL, pa.float64())):
-        # Neither true nor false where there is no value.
-        if pc.all(pc.match_substring_regex(numbers, pattern)).as_py():
-            return numbers.cast(kind)
-    return strings
+_USUAL = {"text": TEXT_COLUMNS, "label": LABEL_COLUMNS}
+_HEADER_MEND = "; the first line must hold the names of the columns"
 
 
 def find_column(split: Split, role: str, named: str | None, other: str | None) -> str:
-    """Choose the column for a role, "text" or "label": the named one, or one with a usual name; never `other`."""
-    features, mend = split.data.features, f"name it with {role}_column="
+    """Choose the column for a role, "text" or "label": the named one, or one with a usual name; never `other`.
+
+    Texts are also taken from the only column that holds any, and that is told.
+    """
+    columns = [*split.data.features, *split.unreadable]
+    mend = f"name it with {option(f'{role}_column')}"
     if named is not None:
-        if named not in features:
-            raise ValueError(f"The {split.origin} has no column {named!r}; it has {quote(features)}: {mend}.")
+        if named not in columns:
+            raise ValueError(f"The {split.origin} has no column {named!r}; it has {quote(columns)}: {mend}.")
         if named == other:
-            raise ValueError(f"text_column and label_column are both {named!r}: name two columns.")
-        return named
-    known = TEXT_COLUMNS if role == "text" else LABEL_COLUMNS
-    free = [name for name in features if name != other and (role == "label" or kind_of(features[name]) == "string")]
-    usual = [name for name in free if name.strip().lower() in known]
-    found = [name for name in usual if name.strip().lower() == known[0]] or usual or (free if role == "text" else [])
+            both = f"{option('text_column')} and {option('label_column')}"
+            raise ValueError(f"{both} are both {named!r}: name two columns.")
+        found = [named]
+    else:
+        found = _candidates(split, role, other)
     if len(found) == 1:
+        _check_readable(split, found[0])
+        if named is None and not _is_usual(found[0], role):
+            _tell_guess(split, found[0])
         return found[0]
     count = "more than one column that could hold" if found else "no column that is known to hold"
-    raise ValueError(f"The {split.origin} has {count} the {role}s; it has {quote(features)}: {mend}.")
+    mend += _HEADER_MEND if split.only_strings else ""
+    raise ValueError(f"The {split.origin} has {count} the {role}s; it has {quote(columns)}: {mend}.")
+
+
+def _candidates(split: Split, role: str, other: str | None) -> list[str]:
+    features = split.data.features
+    free = [name for name in (*features, *split.unreadable) if name != other]
+    if role == "text":
+        free = [name for name in free if kind_of(features.get(name)) == "string"]
+    usual = [name for name in free if _is_usual(name, role)]
+    if role == "text" and len(usual) != 1:
+        # A usual name leaves no doubt; among several, or without one, the column must hold something to read.
+        usual = [name for name in usual if _holds_texts(split.data, name)] or usual
+        free = [name for name in free if not _is_usual(name, "label") and _holds_texts(split.data, name)]
+    first = [name for name in usual if name.strip().lower() == _USUAL[role][0]]
+    return first or usual or (free if role == "text" else [])
+
+
+def _is_usual(name: str, role: str) -> bool:
+    return name.strip().lower() in _USUAL[role]
+
+
+def _holds_texts(data: Dataset, name: str) -> bool:
+    """Whether more than half of the values that are not blank have a letter in them."""
+    values = column_values(data, name)
+    filled = pc.sum(pc.match_substring_regex(values, r"\S")).as_py() or 0
+    letters = pc.sum(pc.match_substring_regex(values, r"\p{L}")).as_py() or 0
+    return 2 * letters > filled
+
+
+def _check_readable(split: Split, column: str) -> None:
+    if column in split.unreadable:
+        reason = split.unreadable[column]
+        raise ValueError(f"The column {column!r} of the {split.origin} {reason}: give it one kind of values.")
+
+
+def _tell_guess(split: Split, column: str) -> None:
+    header = ", and the first line for the header" if split.only_strings else ""
+    logger.warning(
+        "The column %r of the %s is taken for the texts%s: if it is not meant, %s.",
+        column,
+        split.origin,
+        header,
+        f"name another with {option('text_column')}"
+        + (", or put a line with names above the first" if header else ""),
+    )
 
 
 def two_columns(split: Split, text_column: str, label_column: str) -> Split:
@@ -67,18 +100,29 @@ def two_columns(split: Split, text_column: str, label_column: str) -> Split:
     find_column(split, "label", label_column, text_column)
     data = split.data.select_columns([text_column, label_column])
     data = data.rename_columns({text_column: "text", label_column: "label"})
-    where = f"column {text_column!r} of the {split.origin}"
-    if kind_of(data.features["text"]) != "string":
-        raise ValueError(f"The {where} holds {data.features['text']}, no texts: name another with text_column=.")
-    if data.features["text"] != Value("string"):
-        data = data.cast_column("text", Value("string"))
-    texts = column_values(data, "text")
+    return split._replace(data=_with_texts(data, "text", f"column {text_column!r} of the {split.origin}"))
+
+
+def text_column_of(split: Split, named: str | None) -> Dataset:
+    """The column of the texts alone, as `text`."""
+    column = find_column(split, "text", named, None)
+    data = split.data.select_columns([column]).rename_columns({column: "text"} if column != "text" else {})
+    return _with_texts(data, "text", f"column {column!r} of the {split.origin}")
+
+
+def _with_texts(data: Dataset, column: str, where: str) -> Dataset:
+    another = f"name another with {option('text_column')}"
+    if kind_of(data.features[column]) != "string":
+        raise ValueError(f"The {where} holds {data.features[column]}, no texts: {another}.")
+    if data.features[column] != Value("string"):
+        data = data.cast_column(column, Value("string"))
+    texts = column_values(data, column)
     if texts.null_count:
         row = pc.indices_nonzero(pc.is_null(texts))[0].as_py() + 1
         raise ValueError(f"The {where} has no text in row {row}: fill or remove the row.")
     if not any(pc.any(pc.not_equal(pc.utf8_trim_whitespace(chunk), "")).as_py() for chunk in texts.chunks):
-        raise ValueError(f"The {where} holds empty texts only: name another with text_column=.")
-    return split._replace(data=data)
+        raise ValueError(f"The {where} holds empty texts only: {another}.")
+    return data
 
 
 def column_values(data: Dataset, name: str) -> pa.ChunkedArray:
