@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
+from transformers import PreTrainedTokenizerBase
+from transformers.utils import logging
 
+from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
+from .columns import column_values
 from .loading import describe_labels
+
+
+logger = logging.get_logger(__name__)
+
+# Of words, a tenth to a fifth is usual where the texts are few.
+_MUCH_UNKNOWN = 0.25
 
 
 def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
@@ -58,3 +69,35 @@ def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
         load_from_cache_file=False,
         desc="Tokenising",
     )
+
+
+def tell_unknown_tokens(encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+    """Warn where a quarter or more of the tokens of a split is unknown to the tokenizer.
+
+    Args:
+        encoded: Splits with a column `input_ids`, as from [`encode_texts`].
+        tokenizer: What has encoded them.
+
+    Returns:
+        The share of each split, between 0 and 1.
+
+    Example:
+
+    ```python
+    >>> tell_unknown_tokens(encode_texts(texts, TextEncoder(tokenizer)), tokenizer)
+    {'train': 0.013, 'validation': 0.041}
+    ```
+    """
+    shares = {}
+    for name, split in encoded.items():
+        ids = column_values(split, "input_ids").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        shares[name] = float(np.mean(ids == tokenizer.unk_token_id)) if len(ids) else 0.0
+    if max(shares.values(), default=0.0) >= _MUCH_UNKNOWN:
+        logger.warning(
+            "Unknown to the tokenizer, so that nothing is learnt from them: %s. Give more texts, or make pieces of "
+            "words with %s or single characters with %s.",
+            ", ".join(f"{share:.0%} of the tokens for {name}" for name, share in shares.items()),
+            option("kind", "bpe"),
+            option("kind", "char"),
+        )
+    return shares

@@ -37,7 +37,16 @@ _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.decompress,
 }
 _ZIP = ".zip"
-_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+_DAMAGED = (
+    EOFError,
+    OSError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 class Split(NamedTuple):
@@ -204,19 +213,22 @@ def _decompressed(path: Path) -> tuple[str, bytes]:
         if ending in _DECOMPRESS:
             return path.stem, _DECOMPRESS[ending](content)
         if ending == _ZIP:
-            return _only_member(path, content)
+            members = _members(content)
     except _DAMAGED as error:
         raise ValueError(f"The file {path} is no whole {ending} file: {_reason(error)}") from error
-    return path.name, content
+    if ending != _ZIP:
+        return path.name, content
+    if len(members) != 1:
+        raise ValueError(f"The archive {path} must hold one file, but has {len(members)}: unpack it, and name one.")
+    return members.popitem()
 
 
-def _only_member(path: Path, content: bytes) -> tuple[str, bytes]:
+def _members(content: bytes) -> dict[str, bytes]:
+    """The files of an archive; of several, only the names."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         # What macOS adds to an archive is none of its files.
         names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX/")]
-        if len(names) != 1:
-            raise ValueError(f"The archive {path} must hold one file, but has {len(names)}: unpack it, and name one.")
-        return names[0], archive.read(names[0])
+        return {name: archive.read(name) if len(names) == 1 else b"" for name in names}
 
 
 def _decoded(path: Path, content: bytes) -> str:

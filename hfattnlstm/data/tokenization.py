@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from .._wording import option
 from ..modeling.text_inputs import check_texts
 from .unigram import train_unigram
 
 
+logger = logging.get_logger(__name__)
+
 KINDS = ("word", "wordpiece", "bpe", "unigram", "char")
+AUTO = "auto"
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Ideographs are thousands; beyond that are mostly stray characters, which would leave no room for longer pieces.
 MAX_ALPHABET = 10_000
 
 _BATCH = 1_000
+# Letters of scripts without spaces between words: Thai and Lao, Tibetan, Burmese, Khmer, Japanese syllables; a Chinese
+# character is a word of its own here.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
+_UNSPACED_SHARE = 0.3
 _MAX_WORD = 100
 _LETTERS = r"\p{L}\p{M}\p{N}"
 # What joins the parts of a word: the apostrophe of "don't", and invisible joiners and soft hyphens.
@@ -62,7 +71,7 @@ _METASPACE = _Marks("▁", "")
 def train_tokenizer(
     texts: Iterable[str],
     *,
-    kind: str = "word",
+    kind: str = AUTO,
     vocab_size: int = 30_000,
     lowercase: bool = True,
     min_frequency: int = 2,
@@ -82,7 +91,8 @@ def train_tokenizer(
         texts: The texts, such as a list, a column of a data set, or a generator over a large file.
         kind: What a token is. `"word"`: a word, or a Chinese character. `"char"`: a character. `"wordpiece"`, `"bpe"`
             and `"unigram"`: a frequent piece of a word; of Chinese, `"wordpiece"` gives single characters, while for
-            `"bpe"` and `"unigram"` all characters up to the next punctuation are one word, cut into pieces.
+            `"bpe"` and `"unigram"` all characters up to the next punctuation are one word, cut into pieces. `"auto"`:
+            `"word"` or `"bpe"`, which [`suitable_kind`] chooses by the first 1,000 texts.
         vocab_size: Tokens at most, the five special ones included.
         lowercase: Whether upper and lower case are the same.
         min_frequency: How often a word, a character or a piece must occur to get a token of its own.
@@ -107,6 +117,10 @@ def train_tokenizer(
     ```
     """
     _check_arguments(texts, kind, vocab_size, min_frequency, model_max_length)
+    if kind == AUTO:
+        texts = iter(texts)
+        first = check_texts(islice(texts, _BATCH))
+        kind, texts = suitable_kind(first), chain(first, texts)
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=UNK))
     tokenizer.normalizer = _normalizer(lowercase)
     tokenizer.pre_tokenizer = _word_splitter(kind)
@@ -132,9 +146,40 @@ def train_tokenizer(
     )
 
 
+def suitable_kind(texts: Iterable[str]) -> str:
+    """The kind of tokenizer that suits the script of texts: words, or pieces where no space stands between words.
+
+    Args:
+        texts: Some of the texts.
+
+    Returns:
+        `"bpe"` if three in ten letters or more are Thai, Lao, Tibetan, Burmese, Khmer or Japanese syllables, which is
+        told; otherwise `"word"`.
+
+    Example:
+
+    ```python
+    >>> suitable_kind(["A good film."]), suitable_kind(["スープはおいしいです。"])
+    ('word', 'bpe')
+
+    ```
+    """
+    unspaced = letters = 0
+    for text in texts:
+        letters += sum(map(str.isalpha, text))
+        unspaced += 0 if text.isascii() else len(_UNSPACED.findall(text))
+    if unspaced < max(_UNSPACED_SHARE * letters, 1):
+        return "word"
+    logger.warning(
+        "The texts have no spaces between words, so the tokens are pieces of words, as with %s.",
+        option("kind", "bpe"),
+    )
+    return "bpe"
+
+
 def _check_arguments(texts: object, kind: object, vocab_size: object, min_frequency: object, length: object) -> None:
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    if kind not in (AUTO, *KINDS):
+        raise ValueError(f"{option('kind')} must be one of {', '.join((AUTO, *KINDS))}, got {kind!r}.")
     _check_integer("vocab_size", vocab_size, len(SPECIAL_TOKENS) + 1, " (five special tokens and another one)")
     _check_integer("min_frequency", min_frequency, 1)
     _check_integer("model_max_length", length, 1)
@@ -295,8 +340,8 @@ def _check_vocabulary(tokenizer: Tokenizer, stream: _TextStream, min_frequency: 
     if stream.blank:
         raise ValueError("There is no text to train a tokenizer on: texts is empty, or all of them are.")
     raise ValueError(
-        f"The texts hold no word or character that occurs at least {min_frequency} times: give more texts, or set a "
-        "smaller min_frequency=."
+        f"The texts hold no word or character that occurs at least {min_frequency} times (min_frequency): give more "
+        f"texts, or say {option('kind', 'char')}."
     )
 
 

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .._wording import option
+
 
 MAX_MISSING = 20
 
@@ -29,6 +31,7 @@ _Entry = tuple[str, str, bytes]
 _Targets = dict[str, list[tuple[int, int]]]
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADER = re.compile(rb"(\d{1,12})[ \t]+(\d{1,12})\s*")
 # No real line is longer, and a file that has no line ends must not be read into memory.
 _LONGEST_LINE = 1 << 22
@@ -190,6 +193,8 @@ def _open(path: Path) -> BinaryIO:
 def _recognise(file: BinaryIO, path: Path, size: int) -> _Layout:
     """Tell the format from the first lines, and go to the first entry."""
     first = file.readline(_LONGEST_LINE)
+    mark = len(_BYTE_ORDER_MARK) if first.startswith(_BYTE_ORDER_MARK) else 0
+    first = first[mark:]
     if not first:
         raise ValueError(f"{path} is empty: download it again.")
     if header := _HEADER.fullmatch(first):
@@ -207,11 +212,11 @@ def _recognise(file: BinaryIO, path: Path, size: int) -> _Layout:
                 "archive, unpack it first."
             )
         width = size if len(fields) == size else _count_numbers(fields)
-        layout = _Layout(False, 0, 1, 0)
+        layout = _Layout(False, mark, 1, 0)
     if width != size:
         raise ValueError(
             f"{path} has vectors of {width} numbers, but the model has embedding_size={size}: build the model with "
-            f"embedding_size={width}, or choose another file."
+            f"{option('embedding_size', width)}, or choose another file."
         )
     file.seek(layout.start)
     return layout

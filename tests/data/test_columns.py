@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from datasets import ClassLabel, Dataset, Value
 
+from hfattnlstm._wording import flags_in_sentences
 from hfattnlstm.data.columns import kind_of
 from hfattnlstm.data.loading import load_texts, read_text_column
 
@@ -44,3 +45,62 @@ def test_kinds_of_features() -> None:
     assert [kind_of(feature) for feature in (Value("date32"), Value("binary"), {"a": Value("string")})] == [
         "other"
     ] * 3
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_column_that_is_guessed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_text_column(table(tmp_path, "good soup\nbad lift\nkind staff\n")) == ["bad lift", "kind staff"]
+    assert "The column 'good soup' of the file" in caplog.text
+    assert "is taken for the texts, and the first line for the header" in caplog.text
+    caplog.clear()
+    with flags_in_sentences():
+        read_text_column(parquet_file(tmp_path))
+    assert "is taken for the texts: if it is not meant, name another with --text_column." in caplog.text
+    caplog.clear()
+    assert read_text_column(table(tmp_path, "id,review\n1,good\n2,bad\n")) == ["good", "bad"]
+    assert read_text_column(table(tmp_path, "id,remark\n1,good\n2,bad\n"), "remark") == ["good", "bad"]
+    assert not caplog.messages
+
+
+def parquet_file(tmp_path: Path) -> Path:
+    path = tmp_path / "table.parquet"
+    Dataset.from_dict({"number": [1, 2], "remark": ["good", "bad"]}).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date,code,remark\n2020-01-01,#1,good\n2020-01-02,#2,bad\n",
+        "content,review\n17,good\n18,bad\n",
+        "sentence,body\n,good\n,bad\n",
+        "remark,label\ngood,x\nbad,y\n",
+    ],
+)
+def test_a_column_that_holds_no_texts_is_not_taken_for_one(tmp_path: Path, text: str) -> None:
+    assert read_text_column(table(tmp_path, text)) == ["good", "bad"]
+
+
+def test_columns_without_texts_alone(tmp_path: Path) -> None:
+    path = table(tmp_path, "day,score\n2020-01-01,1\n2020-01-02,2\n")
+    with pytest.raises(
+        ValueError, match=r"no column .*the texts; it has 'day', 'score': .*first line must hold the names"
+    ):
+        read_text_column(path)
+    assert read_text_column(path, "day") == ["2020-01-01", "2020-01-02"]
+    with pytest.raises(ValueError, match=r"column 'text' of the file .* holds empty texts only"):
+        read_text_column(table(tmp_path, "text,score\n,1\n,2\n"))
+
+
+def test_a_file_to_label_has_a_text_in_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    Dataset.from_dict({"text": ["good", None], "number": [1, 2]}).to_parquet(path)
+    with pytest.raises(ValueError, match=r"column 'text' of the file .* has no text in row 2"):
+        read_text_column(path)
+    with pytest.raises(ValueError, match=r"holds .*int64.*, no texts: name another with text_column="):
+        read_text_column(path, "number")

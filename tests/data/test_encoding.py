@@ -8,7 +8,7 @@ import datasets
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from hfattnlstm.data.encoding import encode_texts
+from hfattnlstm.data.encoding import encode_texts, tell_unknown_tokens
 from hfattnlstm.modeling.text_inputs import TextEncoder
 from training.training_helpers import make_tokenizer
 
@@ -79,3 +79,14 @@ def test_another_version_of_the_package_does_not_get_the_ids_of_this_one(
     # A process with an encoder of the same name and state, that does something else.
     monkeypatch.setattr(TextEncoder, "input_ids", lambda self, texts: [[len(text)] for text in texts])
     assert encode_texts(on_disk, encoder)["train"]["input_ids"][:] == [[8], [2], [0]]
+
+
+def test_many_unknown_tokens_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    known, unknown = ({"input_ids": [[2, 3], [second, 4]]} for second in (5, 1))
+    encoded = DatasetDict({"train": Dataset.from_dict(known), "validation": Dataset.from_dict(unknown)})
+    assert tell_unknown_tokens(encoded, make_tokenizer()) == {"train": 0.0, "validation": 0.25}
+    assert "0% of the tokens for train, 25% of the tokens for validation" in caplog.text
+    assert "kind='bpe'" in caplog.text
+    caplog.clear()
+    tell_unknown_tokens(DatasetDict({"train": encoded["train"]}), make_tokenizer())
+    assert not caplog.messages

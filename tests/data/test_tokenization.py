@@ -15,7 +15,7 @@ from datasets import Dataset, DatasetDict
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from hfattnlstm.data import tokenization
-from hfattnlstm.data.tokenization import KINDS, SPECIAL_TOKENS, train_tokenizer
+from hfattnlstm.data.tokenization import KINDS, SPECIAL_TOKENS, suitable_kind, train_tokenizer
 
 
 REVIEWS = [
@@ -425,15 +425,17 @@ def test_no_text(kind, texts):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_frequent_word(kind):
-    with pytest.raises(ValueError, match=r"no word or character that occurs at least 9 times: .*min_frequency="):
+    with pytest.raises(
+        ValueError, match=r"no word or character that occurs at least 9 times \(min_frequency\): .*kind="
+    ):
         train(["a b c"], kind, min_frequency=9)
 
 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("kind", "words", r"kind must be one of word, wordpiece, bpe, unigram, char, got 'words'"),
-        ("kind", None, r"kind must be one of word, .*, got None"),
+        ("kind", "words", r"kind= must be one of auto, word, wordpiece, bpe, unigram, char, got 'words'"),
+        ("kind", None, r"kind= must be one of auto, word, .*, got None"),
         ("vocab_size", 5, r"vocab_size must be an integer of at least 6 \(five special tokens .*, got 5"),
         *(("vocab_size", value, r"vocab_size must be an integer of at least 6") for value in (0, -1, 1e4, "9", True)),
         *(("min_frequency", value, r"min_frequency must be an integer of at least 1") for value in (0, 1.5, None)),
@@ -462,4 +464,31 @@ def test_progress_is_shown_on_request_only(kind, capfd):
 
 def test_the_example_is_true():
     result = doctest.testmod(tokenization)
-    assert (result.failed, result.attempted) == (0, 2)
+    assert (result.failed, result.attempted) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["スープはおいしいです。", "スープはまずいです。"], "bpe"),
+        (["อาหารอร่อยมาก", "บริการแย่"], "bpe"),
+        (["ອາຫານແຊບ"], "bpe"),
+        (["这部电影很好看", "服务太差"], "word"),
+        (["A good film, called ラーメン.", "Хороший фильм", "123 !?"], "word"),
+        ([""], "word"),
+    ],
+)
+def test_a_kind_that_suits_the_script(texts, kind, caplog):
+    assert suitable_kind(texts) == kind
+    assert bool(caplog.messages) == (kind == "bpe")
+    automatic = train_tokenizer([*texts, "a"] * 2)
+    assert (
+        automatic.backend_tokenizer.to_str()
+        == train(texts * 2 + ["a"] * 2, kind, min_frequency=2).backend_tokenizer.to_str()
+    )
+
+
+def test_the_kind_is_chosen_by_the_first_texts_of_a_stream():
+    texts = [f"text {number % 7} a" for number in range(2_500)]
+    automatic = train_tokenizer(iter(texts))
+    assert automatic.backend_tokenizer.to_str() == train_tokenizer(texts, kind="word").backend_tokenizer.to_str()

@@ -350,3 +350,15 @@ def test_only_the_first_missing_words_are_named(tmp_path):
     words = [f"w{index}" for index in range(30)]
     coverage = load(tmp_path, glove(VECTORS), make_model(vocab_size=40), make_tokenizer(*words))
     assert coverage.missing == tuple(words[:20])
+
+
+@pytest.mark.parametrize(
+    "content", [glove(VECTORS), with_header(VECTORS), gzip.compress(b"\xef\xbb\xbf" + glove(VECTORS))]
+)
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path, content):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(content if content[:2] == b"\x1f\x8b" else b"\xef\xbb\xbf" + content)
+    model, tokenizer = make_model(), make_tokenizer("the", "film")
+    assert load_word_vectors(model, path, tokenizer).found == 2
+    assert_row(model, tokenizer, "the", THE)
+    assert_row(model, tokenizer, "film", FILM)
