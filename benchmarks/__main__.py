@@ -166,7 +166,7 @@ def _mistake_in(path: Path) -> str | None:
 def _record(arguments: list[str], options: Options) -> dict[str, Any]:
     return {
         "command": " ".join(["python -m benchmarks", *arguments]),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seed": options.seed,
         "rounds": options.rounds,
         "machine": describe_machine(),
