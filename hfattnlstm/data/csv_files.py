@@ -19,11 +19,13 @@ from .naming import quote
 logger = logging.get_logger(__name__)
 
 TAB = "\t"
+_BLANK = " \t\x1a"
 # The first of those that give equally many columns.
 _SEPARATORS = (",", ";", TAB, "|")
 # What a spreadsheet writes in the first line for itself.
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
 _ROWS_AT_A_TIME = 10_000
+_LONGEST_HEADER = 1 << 20
 _MENDS = {
     True: "put a text that contains a separator, a quote or a line break in double quotes",
     False: "in a tsv a text has no tab and no line break, and quotes are a part of it; save other texts as csv",
@@ -63,10 +65,10 @@ def parse_csv(path: Path, text: str, separator: str | None = None) -> pa.Table:
 
 
 def _find_separator(text: str) -> str:
-    columns = {}
+    columns, beginning = {}, text[:_LONGEST_HEADER]
     with _long_values():
         for separator in _SEPARATORS:
-            header = next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=separator)), [])
+            header = next(filter(None, csv.reader(io.StringIO(beginning, newline=""), delimiter=separator)), [])
             columns[separator] = len(header)
     return max(columns, key=columns.get)
 
@@ -82,6 +84,7 @@ class _Rows:
         self._reader = csv.reader(stream, delimiter=separator, quoting=quoting, strict=True)
         self._quotes = quotes
         self._header: list[str] = []
+        self._unnamed: list[int] = []
         self._number = 0
         self._line = 0  # where the row begins
         self._oddities: dict[str, str] = {}
@@ -90,6 +93,7 @@ class _Rows:
         """The names of the columns, blank ones too."""
         with _long_values():
             self._header = self._next() or []
+        self._unnamed = [index for index, name in enumerate(self._header) if not name.strip()]
         return self._header
 
     def parts(self) -> Iterator[list[list[str]]]:
@@ -118,7 +122,7 @@ class _Rows:
                 row = next(self._reader, None)
             except csv.Error as error:
                 raise ValueError(self._unreadable(str(error))) from None
-            if row is None or any(cell.strip(" \t\x1a") for cell in row):
+            if row is None or any(cell and cell.strip(_BLANK) for cell in row):
                 return row
 
     def _where(self) -> str:
@@ -146,11 +150,11 @@ class _Rows:
         return row
 
     def _look_for_oddities(self, row: list[str]) -> None:
-        if any(cell and not name.strip() for cell, name in zip(row, self._header)):
+        if any(row[index] for index in self._unnamed):
             self._oddities.setdefault(
                 "unnamed", f"{self._where()} has a value in a column without a name: such columns are left out."
             )
-        if self._quotes and any(self._looks_like_rows(cell) for cell in row):
+        if self._quotes and any("\n" in cell and self._looks_like_rows(cell) for cell in row):
             self._oddities.setdefault(
                 "rows",
                 f"{self._where()} holds several lines that look like rows of their own: if they are, remove the quote "
@@ -165,8 +169,6 @@ class _Rows:
 
     def _looks_like_rows(self, cell: str) -> bool:
         """Whether every whole line inside a value has as many separators as a row, and there are two or more."""
-        if "\n" not in cell:
-            return False
         lines, separators = cell.splitlines()[1:-1], len(self._header) - 1
         return len(lines) > 1 and separators > 0 and all(line.count(self.separator) == separators for line in lines)
 

@@ -29,19 +29,25 @@ def load_texts(
 ) -> DatasetDict:
     """Loads texts and their labels for classification or regression.
 
-    Texts in a csv stay as they are written, "NA" and "" too. Splits other than train, validation and test are left
-    out, and so is a test split in which every label is -1, the Hub's mark for "no label".
+    Texts in a csv stay as they are written, "NA" and "" too; labels lose white space and marks that nobody sees, and
+    what a spreadsheet writes for nothing, such as "#N/A", is none. A csv may have any of the separators `,`, `;`, `|`
+    and tab, a tsv takes quotes for a part of the text. Splits other than train, validation and test are left out, and
+    so is a test split in which every label is -1, the Hub's mark for "no label".
+
+    Lists of labels, also written as text, make several labels a text, and so do vectors of 0 and 1 of one length,
+    unless each has exactly one 1: then they are classes. What is guessed is told by a warning.
 
     Args:
         source: A name on the Hub, a folder in its layout or of data files, a csv, tsv, JSON lines or parquet file, a
-            mapping from split to file, or a `Dataset` or `DatasetDict`. csv and JSON files are read into memory.
-        text_column: Column of the texts; by default one with a usual name, or the only other column of strings.
+            mapping from split to file, or a `Dataset` or `DatasetDict`. csv and JSON files are read into memory, and
+            may be compressed (`.gz`, `.bz2`, `.xz`, `.zip`).
+        text_column: Column of the texts; by default one with a usual name, or the only other column that holds any.
         label_column: Column of the labels; by default one with a usual name.
         problem_type: One of `PROBLEM_TYPES`; by default it follows from the labels, and integers are classes.
         config_name: Configuration of a source on the Hub or in a folder, where it has several.
         validation_size: Share or number of the training rows that make the validation split where there is none.
-        seed: Seed of their choice. With one label a text it is stratified, and every class keeps a row for training;
-            where that leaves too few rows to choose from, the choice is plain random.
+        seed: Seed of their choice. With one label a text it is stratified. Every label of two texts or more has one
+            on either side, for which the split may be larger or smaller than asked for.
         label_names: Names of the labels in order: the values themselves, or names for the integers from 0, for the
             sorted numbers or for the classes of a `ClassLabel`. By default the values, sorted, of the training split.
 
@@ -122,8 +128,8 @@ def read_text_column(path: str | PathLike, text_column: str | None = None) -> li
     """The texts of a file that need not have labels.
 
     Args:
-        path: A csv, tsv, JSON lines or parquet file.
-        text_column: Column of the texts; by default one with a usual name, or the only column of strings.
+        path: A csv, tsv, JSON lines or parquet file, or a compressed one.
+        text_column: Column of the texts; by default one with a usual name, or the only one that holds any, which is told.
 
     Raises:
         FileNotFoundError: There is no such file.
