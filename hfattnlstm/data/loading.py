@@ -129,7 +129,7 @@ def read_text_column(path: str | PathLike, text_column: str | None = None) -> li
 
     Args:
         path: A csv, tsv, JSON lines or parquet file, or a compressed one.
-        text_column: Column of the texts; by default one with a usual name, or the only one that holds any, which is told.
+        text_column: Column of the texts; by default one with a usual name, or the only one that holds any (told).
 
     Raises:
         FileNotFoundError: There is no such file.
