@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, Features
+from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
-from .columns import find_column, kind_of, text_column_of, two_columns
+from .columns import column_values, find_column, kind_of, text_column_of, two_columns
 from .labels import convert_labels
 from .naming import quote
 from .sources import choose_splits, read_source
 from .splitting import split_train
+
+
+logger = logging.get_logger(__name__)
+
+# A share that chance hardly gives.
+_MANY_SHARED = 0.1
 
 
 def load_texts(
@@ -77,7 +85,24 @@ def load_texts(
     parts = convert_labels(splits, label_column, problem_type, label_names)
     if "validation" not in parts:
         parts["train"], parts["validation"] = split_train(parts["train"], validation_size, seed)
+    _tell_shared_texts(parts)
     return DatasetDict({name: parts[name] for name in ("train", "validation", "test") if name in parts})
+
+
+def _tell_shared_texts(parts: dict[str, Dataset]) -> None:
+    """Warn where a model is measured on texts that it has learnt by heart."""
+    known = column_values(parts["train"], "text")
+    for name in ("validation", "test"):
+        if name in parts:
+            texts = column_values(parts[name], "text")
+            shared = pc.sum(pc.is_in(texts, value_set=known)).as_py()
+            if shared >= _MANY_SHARED * len(texts):
+                logger.warning(
+                    "%s of the %s texts for %s are among those for training, too: figures on them are too good.",
+                    shared,
+                    len(texts),
+                    name,
+                )
 
 
 def describe_labels(features: Features) -> tuple[str, list[str]]:

@@ -58,3 +58,12 @@ def test_several_labels_a_text(seed: int) -> None:
 def test_a_share_that_leaves_nothing_names_the_option() -> None:
     with pytest.raises(ValueError, match="validation_size=5 leaves none of the 4 training rows: make it smaller"):
         split(["a", "b"] * 2, validation_size=5)
+
+
+def test_texts_on_both_sides_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    texts = Dataset.from_dict({"text": ["good", "bad", "so"] * 10, "label": ["a", "b", "a"] * 10})
+    load_texts(texts)
+    assert "3 of the 3 texts for validation are among those for training, too" in caplog.text
+    caplog.clear()
+    split(["a", "b"] * 10)
+    assert not caplog.messages
