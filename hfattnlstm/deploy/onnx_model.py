@@ -20,9 +20,11 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from .._files import same_file, written_beside
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.reading_order import boolean_mask
+from .export_files import refuse_checkpoint
 from .onnx_check import named_inputs, vocabulary_hash
 from .session import open_session
 
@@ -208,12 +210,20 @@ class OnnxAttnLSTMForSequenceClassification:
         return False
 
     def save_pretrained(self, save_directory: str | PathLike[str], **kwargs: Any) -> None:
-        """Copy the file and write its configuration into a folder."""
+        """Copy the file and write its configuration into a folder.
+
+        Raises:
+            ValueError: When the folder holds a checkpoint, whose configuration would be replaced.
+        """
         folder = Path(save_directory)
+        refuse_checkpoint(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.config.to_json_file(folder / "config.json")
-        if folder.resolve() != self.path.parent.resolve():
-            shutil.copyfile(self.path, folder / self.path.name)
+        copy = folder / self.path.name
+        if not same_file(copy, self.path):
+            with written_beside(copy) as unfinished:
+                shutil.copyfile(self.path, unfinished)
+        with written_beside(folder / "config.json") as unfinished:
+            self.config.to_json_file(unfinished)
 
 
 # Pipelines look the name of the model's class up among those that are registered for the task, and print an error

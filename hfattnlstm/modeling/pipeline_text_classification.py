@@ -371,7 +371,7 @@ def _check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> None:
             f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
             "load the tokenizer that belongs to the model."
         )
-    if isinstance(model, PreTrainedModel):
+    if hasattr(model, "check_trained"):
         model.check_trained()
 
 
