@@ -221,7 +221,7 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTM
 
 
 def _target(path: Path, int8: bool) -> Path:
-    target = path if path.suffix == ".onnx" else path / FILE_NAMES[int8]
+    target = path if path.suffix.lower() == ".onnx" else path / FILE_NAMES[int8]
     refuse_checkpoint(target.parent)
     if target.is_dir():
         raise ValueError(f"{target} is a folder: give another name to the file.")

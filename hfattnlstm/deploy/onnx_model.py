@@ -165,7 +165,8 @@ class OnnxAttnLSTMForSequenceClassification:
     def _inputs(self, input_ids: Tensor | None, attention_mask: Tensor | None) -> tuple[np.ndarray, np.ndarray]:
         if input_ids is None:
             raise ValueError("Give input_ids.")
-        ids = torch.as_tensor(input_ids).to("cpu", torch.long).numpy()
+        given = torch.as_tensor(input_ids)
+        ids = given.to("cpu", torch.long).numpy()
         if ids.ndim != 2:
             raise ValueError(f"input_ids must have 2 dimensions, batch first, got the shape {ids.shape}.")
         if attention_mask is None:
@@ -179,6 +180,8 @@ class OnnxAttnLSTMForSequenceClassification:
         if ids.shape[1] == 0:
             # As the model does: texts without any token read one that is masked.
             ids, mask = np.zeros((len(ids), 1), dtype=np.int64), np.zeros((len(ids), 1), dtype=np.int64)
+        if ids.size and given.is_floating_point():
+            raise ValueError(f"input_ids must be whole numbers, got {given.dtype}: give what a tokenizer returns.")
         if ids.size and not (ids.min() >= 0 and ids.max() < self.config.vocab_size):
             wrong = ids[(ids < 0) | (ids >= self.config.vocab_size)][0]
             raise ValueError(
@@ -273,7 +276,7 @@ def is_onnx(path: str | PathLike[str]) -> bool:
     path = Path(path).expanduser()
     if path.is_dir():
         return any(path.glob("*.onnx")) and not any(path.glob("*.safetensors"))
-    return path.suffix == ".onnx"
+    return path.suffix.lower() == ".onnx"
 
 
 def onnx_pipeline(

@@ -318,6 +318,9 @@ class AttnLSTMConfig(PreTrainedConfig):
         self._validate_effects()
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
+        for name in ("class_weights", "label_smoothing"):
+            if getattr(self, name) and self.resolve_problem_type() == REGRESSION:
+                raise ValueError(f"A regression has no {name}: leave it out.")
         if self.class_weights is not None:
             self._validate_class_weights()
         self._validate_decisions()
@@ -391,8 +394,6 @@ class AttnLSTMConfig(PreTrainedConfig):
                 raise ValueError(f'{item.name} needs "attention" in classifier_pooling: leave it out, or add that.')
 
     def _validate_class_weights(self) -> None:
-        if self.resolve_problem_type() == REGRESSION:
-            raise ValueError("class_weights have no meaning in a regression: leave them out.")
         if len(self.class_weights) != self.num_labels:
             raise ValueError(
                 f"class_weights has {len(self.class_weights)} numbers for {self.num_labels} labels: give one a label."
@@ -403,8 +404,6 @@ class AttnLSTMConfig(PreTrainedConfig):
     def _validate_decisions(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
-        if self.label_smoothing and self.resolve_problem_type() == REGRESSION:
-            raise ValueError("label_smoothing has no meaning in a regression: leave it out.")
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {self.threshold}.")
         if self.threshold != 0.5 and self.resolve_problem_type(float_labels=True) != MULTI_LABEL:

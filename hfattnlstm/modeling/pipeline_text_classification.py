@@ -8,7 +8,7 @@ import numbers
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ FUNCTION_OF = {
     SINGLE_LABEL: ClassificationFunction.SOFTMAX,
     MULTI_LABEL: ClassificationFunction.SIGMOID,
 }
+# The parameters that say how many labels are given, with what the stock pipeline notes beside `top_k`.
+LABELS_GIVEN = ("threshold", "top_k", "_legacy")
 # Texts read ahead and sorted by length: enough that a batch has little padding, few enough to stream. The first window
 # of a stream is smaller, and each has twice as many as the one before: the first results come soon.
 WINDOW_TEXTS = 1024
@@ -41,6 +43,14 @@ WINDOW_CHARACTERS = 4_000_000
 TEXTS_TO_COMPARE = 32
 # A progress bar appears after this many seconds.
 PROGRESS_DELAY = 2.0
+
+
+class _Parameters(NamedTuple):
+    """Those of a call: for texts, for the model, and for results."""
+
+    preprocess: dict[str, Any]
+    forward: dict[str, Any]
+    postprocess: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -172,16 +182,16 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise ValueError("threshold and top_k both say how many labels are given: leave one of them out.")
         return float(threshold)
 
-    def _parameters(self, **called: Any) -> list[dict[str, Any]]:
-        """For tokenising, computing and naming: those of the call, and those given before."""
-        given = self._sanitize_parameters(**called)
-        labels = dict(self._postprocess_params)
-        if {"threshold", "top_k"} & set(given[2]):
-            labels = {key: value for key, value in labels.items() if key not in ("threshold", "top_k", "_legacy")}
-        stored = self._preprocess_params, self._forward_params, labels
-        parameters = [{**before, **now} for before, now in zip(stored, given)]
-        function = parameters[2].get("function_to_apply", ClassificationFunction.SIGMOID)
-        if self._gives_several(parameters[2]) and function != ClassificationFunction.SIGMOID:
+    def _parameters(self, **called: Any) -> _Parameters:
+        """Those of the call, and those given before; how many labels are given is said once, by either."""
+        given = _Parameters(*self._sanitize_parameters(**called))
+        postprocess = dict(self._postprocess_params)
+        if "threshold" in given.postprocess or "top_k" in given.postprocess:
+            postprocess = {key: value for key, value in postprocess.items() if key not in LABELS_GIVEN}
+        stored = _Parameters(self._preprocess_params, self._forward_params, postprocess)
+        parameters = _Parameters(*({**before, **now} for before, now in zip(stored, given)))
+        function = parameters.postprocess.get("function_to_apply", ClassificationFunction.SIGMOID)
+        if self._gives_several(parameters.postprocess) and function != ClassificationFunction.SIGMOID:
             raise ValueError(
                 "The threshold of a multi-label model is for the probabilities of a sigmoid: leave function_to_apply "
                 "out, or give top_k=None for all labels."
@@ -200,7 +210,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         size = self._batch_size if batch_size is None else _whole("batch_size", batch_size)
         if isinstance(inputs, (str, dict)):
             text = _only_text(inputs) if isinstance(inputs, dict) else inputs
-            result = next(_with_numbers(self._stream([text], size, *parameters)))
+            result = next(_with_numbers(self._stream([text], size, parameters)))
             # As in the stock pipeline: a single string without top_k in the call gives a list.
             return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
         # Some data sets have a length and items, but no iterator of their own.
@@ -209,19 +219,14 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
         texts = inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))
         first = WINDOW_TEXTS if sized else FIRST_WINDOW_TEXTS
-        stream = _with_numbers(self._stream(texts, size, *parameters, first=first))
+        stream = _with_numbers(self._stream(texts, size, parameters, first))
+        progress_bar = parameters.forward.get("progress_bar")
         if isinstance(inputs, Sequence):
-            return list(_with_progress(stream, len(inputs), parameters[1].get("progress_bar")))
-        return _with_progress(stream, None, True) if parameters[1].get("progress_bar") else stream
+            return list(_with_progress(stream, len(inputs), progress_bar))
+        return _with_progress(stream, None, True) if progress_bar else stream
 
     def _stream(
-        self,
-        texts: Iterable[str],
-        batch_size: int | None,
-        preprocess: dict,
-        forward: dict,
-        postprocess: dict,
-        first: int = FIRST_WINDOW_TEXTS,
+        self, texts: Iterable[str], batch_size: int | None, parameters: _Parameters, first: int = FIRST_WINDOW_TEXTS
     ) -> Iterator[Any]:
         """Results in the order of the texts, window by window; while one is computed, the next one is tokenised."""
         windows = _windows((_only_text(text) if isinstance(text, dict) else text for text in texts), first)
@@ -232,7 +237,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
                 try:
                     window = next(windows, None)
                     if window is not None:
-                        waiting.append(self._start(window, workers, batch_size, preprocess, forward, postprocess))
+                        waiting.append(self._start(window, workers, batch_size, parameters))
                 except Exception as caught:
                     # The results of the texts before come first.
                     error, window = caught, None
@@ -244,22 +249,16 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise error
 
     def _start(
-        self,
-        texts: list[str],
-        workers: BatchWorkers,
-        batch_size: int | None,
-        preprocess: dict,
-        forward: dict,
-        postprocess: dict,
+        self, texts: list[str], workers: BatchWorkers, batch_size: int | None, parameters: _Parameters
     ) -> _Window:
-        encoded = self.preprocess(texts, **preprocess)
-        model = self._model_in(forward.get("dtype"), encoded)
+        encoded = self.preprocess(texts, **parameters.preprocess)
+        model = self._model_in(parameters.forward.get("dtype"), encoded)
         batches = plan_batches([len(text.input_ids) for text in encoded], batch_size, workers.count)
 
         def run(batch: list[int]) -> list[Any]:
             rows = [encoded[index] for index in batch]
             outputs = self.forward(self._collate(rows), model=model)
-            return self._results([texts[index] for index in batch], rows, outputs, postprocess)
+            return self._results([texts[index] for index in batch], rows, outputs, parameters.postprocess)
 
         return _Window(texts, batches, workers.start([functools.partial(run, batch) for batch in batches]))
 

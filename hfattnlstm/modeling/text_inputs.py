@@ -174,7 +174,7 @@ class TextEncoder:
     def _cut(self, max_length: int, truncation: str) -> None:
         if truncation not in TRUNCATIONS:
             raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}, got {truncation!r}.")
-        if not isinstance(max_length, int):
+        if not isinstance(max_length, int) or isinstance(max_length, bool):
             raise ValueError(f"max_length must be a whole number, got {max_length!r}.")
         self.max_length = max_length
         self.truncation = truncation

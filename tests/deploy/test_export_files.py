@@ -40,6 +40,11 @@ def test_a_file_of_the_user_stays_as_it_is(name: str, tmp_path: Path, monkeypatc
     export_onnx(random_model(), tmp_path / "m.onnx", tokenizer=word_tokenizer())
 
 
+def test_the_ending_of_a_file_may_be_written_large(tmp_path: Path) -> None:
+    assert export_onnx(random_model(), tmp_path / "M.ONNX").path == tmp_path / "M.ONNX"
+    assert (tmp_path / "M.ONNX").is_file()
+
+
 def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").mkdir()
     with pytest.raises(ValueError, match=r"config\.json would be replaced"):

@@ -169,6 +169,7 @@ def test_what_pipelines_do_with_a_model(exported: OnnxAttnLSTMForSequenceClassif
         ({"input_ids": torch.ones(2, 3), "attention_mask": torch.ones(2, 4)}, "they must be equal"),
         ({"input_ids": torch.tensor([[1, 30]])}, "input_ids holds 30, but the embedding has 30 rows"),
         ({"input_ids": torch.tensor([[1, -1]])}, "input_ids holds -1"),
+        ({"input_ids": torch.tensor([[1.5, 2.0]])}, "input_ids must be whole numbers, got torch.float32"),
         ({"input_ids": torch.ones(2, 3), "labels": torch.ones(2)}, "takes no labels"),
         ({"inputs_embeds": torch.ones(2, 3, 8)}, "takes no inputs_embeds"),
     ],
@@ -227,6 +228,7 @@ def test_a_pipeline_needs_a_tokenizer(copied: Path) -> None:
 def test_which_file_of_a_folder(float32: OnnxExport, checkpoint: Path, tmp_path: Path) -> None:
     assert is_onnx(float32.path.parent) and is_onnx(str(float32.path))
     assert not is_onnx(checkpoint) and not is_onnx("some/name")
+    assert is_onnx("some/NAME.ONNX")
     (tmp_path / "other.onnx").write_text("")
     assert find_onnx_file(tmp_path).name == "other.onnx"
     (tmp_path / "another.onnx").write_text("")

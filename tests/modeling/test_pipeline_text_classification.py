@@ -339,6 +339,7 @@ def test_pairs_are_refused(classifier: AttnLSTMTextClassificationPipeline, input
         ({"max_length": 2}, "max_length=2 leaves no room"),
         ({"max_length": -3}, "max_length=-3 leaves no room"),
         ({"max_length": 2.5}, "max_length must be a whole number, got 2.5"),
+        ({"max_length": True}, "max_length must be a whole number, got True"),
         ({"top_k": 0}, "top_k must be a whole number of at least 1, or None for all labels, got 0"),
         ({"top_k": -1}, "top_k must be a whole number of at least 1, or None for all labels, got -1"),
         ({"top_k": 1.5}, "top_k must be a whole number .* got 1.5"),
