@@ -66,20 +66,10 @@ def _register_pipelines() -> None:
             )
 
 
-def _register_onnx_patch() -> None:
-    """Let the exporter of transformers, which traces a model by itself, have the LSTM operator of ONNX."""
-    from transformers.exporters import utils
-
-    if hasattr(utils, "register_patch"):
-        places = (f"{_OWN}{module}.is_traced_for_onnx" for module in ("layout", "lstm_backends"))
-        utils.register_patch("onnx", *places)(lambda original: sys.modules["torch"].compiler.is_exporting)
-
-
 _REGISTRIES: dict[str, Callable[[], None]] = {
     f"{_AUTO}.configuration_auto": _register_configs,
     f"{_AUTO}.modeling_auto": _register_models,
     "transformers.pipelines": _register_pipelines,
-    "transformers.exporters.utils": _register_onnx_patch,
 }
 # Imports a registry on its way, and is imported by our classes; they do the same.
 _NEEDED = "transformers.modeling_layers"

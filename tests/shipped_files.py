@@ -9,8 +9,8 @@ BACKBONE = {
 }
 CLASSIFIER = {
     *BACKBONE,
-    *("batch_workers", "compute_dtype", "losses", "modeling_sequence_classification", "pipeline_text_classification"),
-    "text_inputs",
+    *("attention_entries", "batch_workers", "compute_dtype", "losses", "modeling_sequence_classification"),
+    *("pipeline_text_classification", "text_inputs"),
 }
 # What the checkpoint of each model carries.
 SHIPPED = {"AttnLSTMModel": BACKBONE, "AttnLSTMForSequenceClassification": CLASSIFIER}

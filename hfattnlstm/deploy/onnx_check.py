@@ -150,5 +150,5 @@ def _share_of_equal_labels(one: np.ndarray, other: np.ndarray, config: AttnLSTMC
     if kind == REGRESSION:
         return None
     if kind == MULTI_LABEL:
-        return float(((one > 0.5) == (other > 0.5)).all(-1).mean())
+        return float(((one > config.threshold) == (other > config.threshold)).all(-1).mean())
     return float((one.argmax(-1) == other.argmax(-1)).mean())

@@ -22,9 +22,10 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from .._extras import import_optional
 from .._version import __version__
-from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_attnlstm import MULTI_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
+from .export_files import FILES, check_replaced, refuse_checkpoint, write_files
 from .graph import ClassifierGraph, onnx_layers
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
 from .quantization import quantize
@@ -102,7 +103,8 @@ def export_onnx(
         OSError: When the model cannot be read or the files cannot be written.
         RuntimeError: When torch cannot export the model, or the exported graph computes something else.
         TypeError: For another kind of model.
-        ValueError: When the arguments contradict each other, or the model does not fit into one file.
+        ValueError: When the arguments contradict each other, the model does not fit into one file or has weights that
+            its checkpoint lacked, or a file is in the way that is not as an earlier export has written it.
 
     Example:
 
@@ -122,19 +124,27 @@ def export_onnx(
     twin = _float32_twin(model)
     _check_tokenizer(tokenizer, twin.config, needed=check_texts is not None)
     with _staging_folder(target.parent) as folder:
+        beside = folder / "beside"
+        beside.mkdir()
+        files = write_files(beside, twin.config, tokenizer)
+        check_replaced(target, files)
+        facts = _facts(twin.config, tokenizer, files)
         proto = _export(twin, opset)
-        _describe(proto, twin.config, tokenizer, "float32")
+        _describe(proto, facts | {"precision": "float32"})
         plain = folder / FILE_NAMES[False]
         _save(proto, plain)
         difference = _checked_difference(plain, twin, opset)
         finished, found = plain, None
         if int8:
             finished = folder / FILE_NAMES[True]
-            _write_int8(proto, finished, tokenizer, twin)
+            _write_int8(proto, finished, facts, twin)
             if check_texts is not None:
                 sessions = open_session(plain), open_session(finished)
                 found = agreement(*sessions, check_texts, tokenizer, twin.config)
-        _put_in_place(finished, target, twin.config, tokenizer)
+        # The file itself last.
+        for item in beside.iterdir():
+            os.replace(item, target.parent / item.name)
+        os.replace(finished, target)
     return OnnxExport(target, target.stat().st_size, int8, difference, found)
 
 
@@ -165,6 +175,8 @@ def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
     """The model on the CPU, in float32 and in evaluation mode; it shares what it can with the original."""
     # By name, because code that came with a checkpoint has classes of its own.
     _check_kind(getattr(getattr(model, "config", None), "model_type", None), [type(model).__name__])
+    if hasattr(model, "check_trained"):
+        model.check_trained()
     values = model.config.to_dict()
     for key in ("auto_map", "custom_pipelines"):
         values.pop(key, None)
@@ -209,12 +221,8 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTM
 
 
 def _target(path: Path, int8: bool) -> Path:
-    target = path if path.suffix == ".onnx" else path / FILE_NAMES[int8]
-    if any(target.parent.glob("*.safetensors")):
-        raise ValueError(
-            f"The folder {target.parent} holds the checkpoint of a model, with a config.json of its own: export to "
-            f"another, such as {target.parent / 'onnx'}."
-        )
+    target = path if path.suffix.lower() == ".onnx" else path / FILE_NAMES[int8]
+    refuse_checkpoint(target.parent)
     if target.is_dir():
         raise ValueError(f"{target} is a folder: give another name to the file.")
     return target
@@ -278,21 +286,24 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _describe(proto: Any, config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, precision: str) -> None:
-    """Say in the file what its user must know, and who made it."""
-    proto.producer_name, proto.producer_version = "hfattnlstm", __version__
-    facts = {
+def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, files: dict[str, str]) -> dict[str, Any]:
+    """What the file says to its user, and to later exports; None is left out."""
+    longest = tokenizer.model_max_length if tokenizer is not None else None
+    return {
         "producer": f"hfattnlstm {__version__}",
-        "precision": precision,
         "labels": json.dumps([config.id2label[index] for index in range(config.num_labels)], ensure_ascii=False),
         "problem_type": config.problem_type,
+        "threshold": config.threshold if config.problem_type == MULTI_LABEL else None,
         "pad_token_id": config.pad_token_id,
         "truncation": config.truncation,
-        "max_length": tokenizer.model_max_length if tokenizer is not None else None,
+        "max_length": longest if longest is not None and longest <= NO_MAX_LENGTH else None,
         "vocabulary": vocabulary_hash(tokenizer) if tokenizer is not None else None,
+        FILES: json.dumps(files),
     }
-    if facts["max_length"] is not None and facts["max_length"] > NO_MAX_LENGTH:
-        facts["max_length"] = None
+
+
+def _describe(proto: Any, facts: dict[str, Any]) -> None:
+    proto.producer_name, proto.producer_version = "hfattnlstm", __version__
     del proto.metadata_props[:]
     for key, value in facts.items():
         if value is not None:
@@ -320,28 +331,11 @@ def _checked_difference(path: Path, twin: AttnLSTMForSequenceClassification, ops
     return difference
 
 
-def _write_int8(
-    proto: Any, path: Path, tokenizer: PreTrainedTokenizerBase | None, twin: AttnLSTMForSequenceClassification
-) -> None:
+def _write_int8(proto: Any, path: Path, facts: dict[str, Any], twin: AttnLSTMForSequenceClassification) -> None:
     quantize(proto, path)
     quantized = import_optional("onnx").load(str(path))
-    _describe(quantized, twin.config, tokenizer, "int8")
+    _describe(quantized, facts | {"precision": "int8"})
     _save(quantized, path)
     # How far it may be off depends on the weights; that it runs with all kinds of padding does not.
     if not math.isfinite(largest_difference(open_session(path), twin)):
         raise RuntimeError("The int8 graph does not give numbers: nothing was written. Export in float32.")
-
-
-def _put_in_place(
-    finished: Path, target: Path, config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None
-) -> None:
-    """Move the file and what belongs to it to where they shall be, the file last."""
-    beside = finished.parent / "beside"
-    beside.mkdir()
-    # Not save_pretrained, which would add the code of the configuration.
-    config.to_json_file(beside / "config.json")
-    if tokenizer is not None:
-        tokenizer.save_pretrained(beside)
-    for item in beside.iterdir():
-        os.replace(item, target.parent / item.name)
-    os.replace(finished, target)

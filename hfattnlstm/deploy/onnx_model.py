@@ -20,9 +20,11 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from .._files import same_file, written_beside
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.reading_order import boolean_mask
+from .export_files import refuse_checkpoint
 from .onnx_check import named_inputs, vocabulary_hash
 from .session import open_session
 
@@ -163,7 +165,8 @@ class OnnxAttnLSTMForSequenceClassification:
     def _inputs(self, input_ids: Tensor | None, attention_mask: Tensor | None) -> tuple[np.ndarray, np.ndarray]:
         if input_ids is None:
             raise ValueError("Give input_ids.")
-        ids = torch.as_tensor(input_ids).to("cpu", torch.long).numpy()
+        given = torch.as_tensor(input_ids)
+        ids = given.to("cpu", torch.long).numpy()
         if ids.ndim != 2:
             raise ValueError(f"input_ids must have 2 dimensions, batch first, got the shape {ids.shape}.")
         if attention_mask is None:
@@ -177,6 +180,8 @@ class OnnxAttnLSTMForSequenceClassification:
         if ids.shape[1] == 0:
             # As the model does: texts without any token read one that is masked.
             ids, mask = np.zeros((len(ids), 1), dtype=np.int64), np.zeros((len(ids), 1), dtype=np.int64)
+        if ids.size and given.is_floating_point():
+            raise ValueError(f"input_ids must be whole numbers, got {given.dtype}: give what a tokenizer returns.")
         if ids.size and not (ids.min() >= 0 and ids.max() < self.config.vocab_size):
             wrong = ids[(ids < 0) | (ids >= self.config.vocab_size)][0]
             raise ValueError(
@@ -208,12 +213,20 @@ class OnnxAttnLSTMForSequenceClassification:
         return False
 
     def save_pretrained(self, save_directory: str | PathLike[str], **kwargs: Any) -> None:
-        """Copy the file and write its configuration into a folder."""
+        """Copy the file and write its configuration into a folder.
+
+        Raises:
+            ValueError: When the folder holds a checkpoint, whose configuration would be replaced.
+        """
         folder = Path(save_directory)
+        refuse_checkpoint(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.config.to_json_file(folder / "config.json")
-        if folder.resolve() != self.path.parent.resolve():
-            shutil.copyfile(self.path, folder / self.path.name)
+        copy = folder / self.path.name
+        if not same_file(copy, self.path):
+            with written_beside(copy) as unfinished:
+                shutil.copyfile(self.path, unfinished)
+        with written_beside(folder / "config.json") as unfinished:
+            self.config.to_json_file(unfinished)
 
 
 # Pipelines look the name of the model's class up among those that are registered for the task, and print an error
@@ -263,7 +276,7 @@ def is_onnx(path: str | PathLike[str]) -> bool:
     path = Path(path).expanduser()
     if path.is_dir():
         return any(path.glob("*.onnx")) and not any(path.glob("*.safetensors"))
-    return path.suffix == ".onnx"
+    return path.suffix.lower() == ".onnx"
 
 
 def onnx_pipeline(

@@ -51,12 +51,13 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16", False))
 
 
-def same_answers(exact: Tensor, rough: Tensor, problem_type: str) -> bool:
+def same_answers(exact: Tensor, rough: Tensor, problem_type: str, threshold: float = 0.5) -> bool:
     """Whether two computations of the same texts give the same labels, and probabilities within 0.02.
 
     Args:
         exact, rough: Logits (texts, labels) of either computation.
         problem_type: That of the model. The numbers of a regression are never taken for the same.
+        threshold: Of multi-label problems, the probability above which a label applies.
 
     Example:
 
@@ -67,7 +68,7 @@ def same_answers(exact: Tensor, rough: Tensor, problem_type: str) -> bool:
     """
     if problem_type == REGRESSION:
         return False
-    several = problem_type == MULTI_LABEL or exact.shape[-1] == 1
+    several = problem_type == MULTI_LABEL
     first, second = (values.float().sigmoid() if several else values.float().softmax(-1) for values in (exact, rough))
-    labels = [values > 0.5 if several else values.argmax(-1) for values in (first, second)]
+    labels = [values > threshold if several else values.argmax(-1) for values in (first, second)]
     return torch.equal(*labels) and bool((first - second).abs().max() <= TOLERANCE)

@@ -30,6 +30,8 @@ UPPER_BOUNDS = {
     "classifier_hidden_size": 65_536,
 }
 MAX_LABELS = 100_000
+# The scores in which `pooler_size` has a part.
+SIZED_SCORES = ("additive", "diagonal_dot")
 NO_SELF_ATTENTION = (
     "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
 )
@@ -313,8 +315,12 @@ class AttnLSTMConfig(PreTrainedConfig):
         self._validate_numbers()
         self._validate_pooling()
         self._validate_attention()
+        self._validate_effects()
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
+        for name in ("class_weights", "label_smoothing"):
+            if getattr(self, name) and self.resolve_problem_type() == REGRESSION:
+                raise ValueError(f"A regression has no {name}: leave it out.")
         if self.class_weights is not None:
             self._validate_class_weights()
         self._validate_decisions()
@@ -366,12 +372,28 @@ class AttnLSTMConfig(PreTrainedConfig):
                 f"pooler_size={width} must be a multiple of pooler_num_heads={self.pooler_num_heads} "
                 'with pooler_score="diagonal_dot".'
             )
-        if self.penalises_attention and "attention" not in self.poolings:
-            raise ValueError('A penalty on the attention weights needs "attention" in classifier_pooling.')
+
+    def _validate_effects(self) -> None:
+        """Fields that are set and would have no effect beside the others."""
+        if self.pooler_size is not None and self.pooler_score not in SIZED_SCORES:
+            raise ValueError(
+                f"pooler_size is for the scores {' and '.join(SIZED_SCORES)}: leave it out with "
+                f"pooler_score={self.pooler_score!r}."
+            )
+        if self.direction_merge != "concat" and not self.bidirectional:
+            raise ValueError("direction_merge is for two directions: leave it out with bidirectional=False.")
+        if self.residual and self.num_hidden_layers == 1 and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                "residual needs a layer that is as wide as what it reads: leave it out, add a layer, or make "
+                "embedding_size and hidden_size equal."
+            )
+        if "attention" in self.poolings:
+            return
+        for item in fields(self):
+            if item.name.startswith("pooler_") and getattr(self, item.name) != item.default:
+                raise ValueError(f'{item.name} needs "attention" in classifier_pooling: leave it out, or add that.')
 
     def _validate_class_weights(self) -> None:
-        if self.resolve_problem_type() == REGRESSION:
-            raise ValueError("class_weights have no meaning in a regression: leave them out.")
         if len(self.class_weights) != self.num_labels:
             raise ValueError(
                 f"class_weights has {len(self.class_weights)} numbers for {self.num_labels} labels: give one a label."
@@ -382,10 +404,10 @@ class AttnLSTMConfig(PreTrainedConfig):
     def _validate_decisions(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
-        if self.label_smoothing and self.resolve_problem_type() == REGRESSION:
-            raise ValueError("label_smoothing has no meaning in a regression: leave it out.")
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {self.threshold}.")
+        if self.threshold != 0.5 and self.resolve_problem_type(float_labels=True) != MULTI_LABEL:
+            raise ValueError("threshold is for multi-label problems: leave it at 0.5.")
 
 
 def _check_num_labels(num_labels: Any) -> None:

@@ -75,14 +75,16 @@ class TokenEmbeddings(nn.Module):
         return self.dropout(inputs_embeds)
 
     def _look_up(self, input_ids: Tensor) -> Tensor:
+        # An adapter may stand in place of the embedding, which has no sparse gradient.
+        sparse = getattr(self.word_embeddings, "sparse", False)
         try:
-            if self.word_embeddings.sparse and torch.is_grad_enabled():
+            if sparse and torch.is_grad_enabled():
                 # A sparse gradient has a row for every id that is looked up: each is looked up once.
                 ids, places = input_ids.t().unique(return_inverse=True)
                 return nn.functional.embedding(places, self.word_embeddings(ids)).transpose(0, 1)
             return self.word_embeddings(input_ids.t()).transpose(0, 1)
         except IndexError as error:
-            rows = self.word_embeddings.num_embeddings
+            rows = len(self.word_embeddings.weight)
             wrong = input_ids[(input_ids < 0) | (input_ids >= rows)]
             raise IndexError(
                 f"input_ids holds {int(wrong[0])}, but the embedding has {rows} rows: use the tokenizer that "

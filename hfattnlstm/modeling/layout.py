@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 
+_exports_to_onnx = torch.onnx.is_in_onnx_export
+
+# The exporter of transformers traces a model before torch's begins; it replaces what is registered here meanwhile.
+with contextlib.suppress(ImportError):  # older versions have none
+    from transformers.exporters.utils import register_patch
+
+    register_patch("onnx", f"{__name__}._exports_to_onnx")(lambda original: lambda: True)
+
+
 def is_traced_for_onnx() -> bool:
     """Whether an exporter on torch.export is tracing the model for ONNX."""
-    return torch.onnx.is_in_onnx_export() and torch.compiler.is_exporting()
+    return torch.compiler.is_exporting() and _exports_to_onnx()
+
+
+def can_be_read(values: Tensor) -> bool:
+    """Whether looking at the values neither waits for a device nor freezes a graph that is being made."""
+    return values.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.jit.is_tracing())
 
 
 def over_tokens(layer: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:

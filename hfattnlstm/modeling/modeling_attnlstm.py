@@ -50,6 +50,8 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     accepts_loss_kwargs = False
     # The pipelines that a checkpoint brings along, in the form that `pipeline` reads from its config.json.
     custom_pipelines: dict[str, Any] | None = None
+    # The weights that the checkpoint lacked, as they started.
+    started_anew: dict[str, Tensor] = {}
     _no_split_modules = ["LSTMLayer", "TokenEmbeddings"]
     _can_record_outputs = {
         "hidden_states": OutputRecorder(LSTMLayer, index=0),
@@ -81,15 +83,40 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
             raise OSError(
                 f"The safetensors file of {pretrained_model_name_or_path} is damaged ({error}): save or download it "
                 "again."
-            ) from error
-        except RuntimeError as error:
-            if "ignore_mismatched_sizes" not in str(error):
-                raise
+            ) from None
+
+    @staticmethod
+    def _finalize_model_loading(model: AttnLSTMPreTrainedModel, load_config: Any, loading_info: Any) -> Any:
+        """As the base class's, which prints a table before it refuses weights of other shapes."""
+        if loading_info.mismatched_keys and not load_config.ignore_mismatched_sizes:
+            name, found, wanted = min(loading_info.mismatched_keys)
             raise RuntimeError(
-                f"The weights of {pretrained_model_name_or_path} have other shapes than the configuration, see the "
-                "report above: use the config.json that was saved with them, or set ignore_mismatched_sizes=True to "
-                "start these weights anew."
-            ) from error
+                f"The weights of {load_config.pretrained_model_name_or_path} have other shapes than the configuration "
+                f"({name}: {tuple(found)}, not {tuple(wanted)}): use the config.json that was saved with them, or set "
+                "ignore_mismatched_sizes=True to start these weights anew."
+            )
+        loading_info = PreTrainedModel._finalize_model_loading(model, load_config, loading_info)
+        anew = loading_info.missing_and_mismatched()
+        model.started_anew = {
+            name: weight.detach().clone() for name, weight in model.named_parameters() if name in anew
+        }
+        return loading_info
+
+    def check_trained(self) -> None:
+        """Make sure that no weights are random because the checkpoint lacked them.
+
+        Raises:
+            ValueError: When all that it lacked are what they started with.
+        """
+        weights = dict(self.named_parameters())
+        anew = [name for name, start in self.started_anew.items() if name in weights]
+        if anew and all(
+            torch.equal(weights[name].to(self.started_anew[name]), self.started_anew[name]) for name in anew
+        ):
+            raise ValueError(
+                f"The checkpoint {self.name_or_path} lacks {len(anew)} of the weights, such as {anew[0]}, which have "
+                "started at random: train the model first, or load a complete checkpoint."
+            )
 
     def save_pretrained(self, save_directory: str | PathLike, *args: Any, **kwargs: Any) -> None:
         """As the base class's; the checkpoint also names the classes and the pipeline in the code saved with it.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import logging
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_attnlstm import AttnLSTMConfig
+from .configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
 from .losses import classification_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
 from .pooling import attention_penalty
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     # Never run: this makes `save_pretrained` copy the pipeline's files into the checkpoint, beside those that it finds
     # in the other relative imports. Older versions of transformers look at this file alone.
     from .pipeline_text_classification import AttnLSTMTextClassificationPipeline  # noqa: F401
+
+
+logger = logging.get_logger(__name__)
 
 
 class ClassificationHead(nn.Module):
@@ -103,7 +107,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
             `logits` (batch, num_labels); `loss` where labels are given; `hidden_states` and `attentions` on request.
 
         Raises:
-            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, or labels of a wrong shape.
+            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, or labels that do not fit.
         """
         kwargs |= {"output_pooler_weights": labels is not None, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
@@ -119,7 +123,12 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         """That of the labels, with the penalties on the pooling's weights (batch, heads, 1, length)."""
         config = self.config
         problem_type = config.resolve_problem_type(float_labels=labels.is_floating_point())
-        loss = classification_loss(logits, labels, problem_type, config.class_weights)
+        if config.problem_type is None and problem_type != SINGLE_LABEL and not torch.compiler.is_compiling():
+            logger.warning_once(
+                f"problem_type is not set, and the labels are taken for {problem_type}: set "
+                f"config.problem_type={problem_type!r}, or what reads the model later may take it for another kind."
+            )
+        loss = classification_loss(logits, labels, problem_type, config.class_weights, config.label_smoothing)
         if not config.penalises_attention:
             return loss
         return loss + attention_penalty(

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import copy
 import functools
+import numbers
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
-from transformers.pipelines.text_classification import TextClassificationPipeline
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.pipelines.text_classification import ClassificationFunction, TextClassificationPipeline
 from transformers.utils import logging
 
+from .attention_entries import LEVELS, attention_entries
 from .batch_workers import BatchWorkers, plan_batches
 from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
-from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts, pad_ids
+from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts, longest_input, pad_ids
 
 
-LEVELS = ("word", "token")
+logger = logging.get_logger(__name__)
+
+FUNCTIONS = [function.value for function in ClassificationFunction]
+# What makes scores of the logits.
+FUNCTION_OF = {
+    REGRESSION: ClassificationFunction.NONE,
+    SINGLE_LABEL: ClassificationFunction.SOFTMAX,
+    MULTI_LABEL: ClassificationFunction.SIGMOID,
+}
+# The parameters that say how many labels are given, with what the stock pipeline notes beside `top_k`.
+LABELS_GIVEN = ("threshold", "top_k", "_legacy")
 # Texts read ahead and sorted by length: enough that a batch has little padding, few enough to stream. The first window
 # of a stream is smaller, and each has twice as many as the one before: the first results come soon.
 WINDOW_TEXTS = 1024
@@ -30,6 +43,14 @@ WINDOW_CHARACTERS = 4_000_000
 TEXTS_TO_COMPARE = 32
 # A progress bar appears after this many seconds.
 PROGRESS_DELAY = 2.0
+
+
+class _Parameters(NamedTuple):
+    """Those of a call: for texts, for the model, and for results."""
+
+    preprocess: dict[str, Any]
+    forward: dict[str, Any]
+    postprocess: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,12 +86,18 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             choice is made, and the weights are converted, once: make a new pipeline after training on.
         batch_size: Most texts in a batch; without it, as many as fit into the processor's cache.
         progress_bar: Whether to show one: by default in a terminal, for a list that takes longer than two seconds.
-        top_k, function_to_apply: As in the stock pipeline.
+        top_k: How many labels are given, best first; None for all of them.
+        threshold: For multi-label models, the probability above which labels are given; the config's by default. In
+            a call, it takes the place of a `top_k` from before, and the other way round.
+        function_to_apply: `"sigmoid"`, `"softmax"` or `"none"` makes scores of the logits; what the problem type asks
+            for by default, which is the only one that a threshold goes with.
 
     A call takes a text, a list or another sequence of texts, or an iterable of texts, such as a generator or a column
-    of a data set. It returns for each text a dictionary (with `top_k`, a list of them) with `label`, `score` and
-    `attention`: a list of `{"text", "start", "end", "weight"}`, spans in the original string, special tokens left
-    out, weights that sum to 1. A text that was cut also has `truncated: True` and `characters_left_out`.
+    of a data set. It returns for each text a dictionary with `label`, `score` and `attention`: a list of
+    `{"text", "start", "end", "weight"}`, spans in the original string, special tokens left out, weights that sum to 1.
+    A text that was cut also has `truncated: True` and `characters_left_out`. With `top_k`, the result of a text is a
+    list of such dictionaries; so it is for a multi-label model, with all labels above the threshold, perhaps none. A
+    single string gives a list of one result, but with `top_k` in the call the result itself.
 
     Texts of like length are computed together, and batches side by side on as many cores as `torch.get_num_threads()`
     says. Iterators are read in windows and answered in order, at constant memory. Several threads may call one
@@ -86,29 +113,17 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
 
     Raises:
         TypeError: For an entry that is not a text; it names the position.
-        ValueError: For a model without attention pooling, a tokenizer with more tokens than the model's embedding,
-            an unknown parameter, or a text for which the model computes NaN or infinity; it names the position.
+        ValueError: For a model without attention pooling, or with weights that its checkpoint lacked, a tokenizer with
+            more tokens than the model's embedding, a parameter that is unknown, impossible, or not for this model, or
+            a text for which the model computes NaN or infinity; it names the position.
     """
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(**kwargs)
-        config = self.model.config
-        if not hasattr(config, "poolings"):
-            raise ValueError(
-                f"The model is a {type(self.model).__name__}, without attention pooling: use "
-                'pipeline("text-classification").'
-            )
-        if "attention" not in config.poolings:
-            raise ValueError(
-                f"The model pools by {', '.join(config.poolings)} and has no attention weights: use "
-                'pipeline("text-classification").'
-            )
-        if len(self.tokenizer) > config.vocab_size:
-            raise ValueError(
-                f"The tokenizer has {len(self.tokenizer)} tokens, but the model's embedding has {config.vocab_size} "
-                "rows: load the tokenizer that belongs to the model."
-            )
-        self._encoders: dict[tuple[int | None, str], TextEncoder] = {}
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase | None = None, **kwargs: Any):
+        # First of all: the parameters are checked against the model.
+        _check_model(model, tokenizer)
+        self._encoder = TextEncoder(tokenizer)
+        super().__init__(model=model, tokenizer=tokenizer, **kwargs)
+        self._batch_size = _whole("batch_size", self._batch_size)
         self._models: dict[str, PreTrainedModel] = {}
         self._takes_bfloat16: bool | None = None
 
@@ -120,48 +135,82 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         max_length: int | None = None,
         dtype: str | torch.dtype | None = None,
         progress_bar: bool | None = None,
+        threshold: float | None = None,
         **kwargs: Any,
     ) -> tuple[dict, dict, dict]:
+        if "top_k" in kwargs:
+            kwargs["top_k"] = _whole("top_k", kwargs["top_k"], "None for all labels")
+        if kwargs.get("function_to_apply") is not None:
+            kwargs["function_to_apply"] = _function(kwargs["function_to_apply"])
         unknown, _, postprocess = super()._sanitize_parameters(**kwargs)
         if unknown:
             raise ValueError(
                 f"The pipeline has no parameter {next(iter(unknown))!r}: it takes level, per_head, truncation, "
-                "max_length, dtype, progress_bar, top_k, function_to_apply and batch_size."
+                "max_length, dtype, progress_bar, threshold, top_k, function_to_apply and batch_size."
             )
         if level is not None:
             if level not in LEVELS:
                 raise ValueError(f"level must be one of {', '.join(LEVELS)}, got {level!r}.")
             postprocess["level"] = level
         if per_head is not None:
-            postprocess["per_head"] = per_head
+            postprocess["per_head"] = _yes_or_no("per_head", per_head)
+        if threshold is not None:
+            postprocess["threshold"] = self._checked_threshold(threshold, postprocess)
         preprocess: dict[str, Any] = {}
         if truncation is not None and truncation is not True:
             if truncation not in TRUNCATIONS:
                 raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}, got {truncation!r}.")
             preprocess["truncation"] = truncation
         if max_length is not None:
-            preprocess["max_length"] = max_length
-        forward: dict[str, Any] = {} if progress_bar is None else {"progress_bar": progress_bar}
+            preprocess["max_length"] = self._encoder.cut_to(max_length, "head").max_length
+        forward: dict[str, Any] = {}
+        if progress_bar is not None:
+            forward["progress_bar"] = _yes_or_no("progress_bar", progress_bar)
         if dtype is not None:
             forward["dtype"] = dtype_name(dtype)
         return preprocess, forward, postprocess
 
+    def _checked_threshold(self, threshold: float, postprocess: dict) -> float:
+        if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
+            raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold!r}.")
+        kind = self.model.config.resolve_problem_type()
+        if kind != MULTI_LABEL:
+            raise ValueError(
+                f"threshold is for multi-label models, and this one's problem_type is {kind!r}: leave it out."
+            )
+        if "top_k" in postprocess:
+            raise ValueError("threshold and top_k both say how many labels are given: leave one of them out.")
+        return float(threshold)
+
+    def _parameters(self, **called: Any) -> _Parameters:
+        """Those of the call, and those given before; how many labels are given is said once, by either."""
+        given = _Parameters(*self._sanitize_parameters(**called))
+        postprocess = dict(self._postprocess_params)
+        if "threshold" in given.postprocess or "top_k" in given.postprocess:
+            postprocess = {key: value for key, value in postprocess.items() if key not in LABELS_GIVEN}
+        stored = _Parameters(self._preprocess_params, self._forward_params, postprocess)
+        parameters = _Parameters(*({**before, **now} for before, now in zip(stored, given)))
+        function = parameters.postprocess.get("function_to_apply", ClassificationFunction.SIGMOID)
+        if self._gives_several(parameters.postprocess) and function != ClassificationFunction.SIGMOID:
+            raise ValueError(
+                "The threshold of a multi-label model is for the probabilities of a sigmoid: leave function_to_apply "
+                "out, or give top_k=None for all labels."
+            )
+        return parameters
+
+    def _gives_several(self, postprocess: dict[str, Any]) -> bool:
+        """Whether the labels above the threshold are asked for."""
+        return "top_k" not in postprocess and self.model.config.resolve_problem_type() == MULTI_LABEL
+
     def __call__(self, inputs: str | Iterable[str], batch_size: int | None = None, **kwargs: Any) -> Any:
         """Classify a text or many; see the class."""
-        kwargs.pop("num_workers", None)
-        parameters = [
-            {**stored, **given}
-            for stored, given in zip(
-                (self._preprocess_params, self._forward_params, self._postprocess_params),
-                self._sanitize_parameters(**kwargs),
-            )
-        ]
-        size = batch_size if batch_size is not None else self._batch_size
-        if size is not None and size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {size}.")
+        if kwargs.pop("num_workers", self._num_workers):
+            logger.warning_once("num_workers has no effect here: batches run on torch.get_num_threads() cores.")
+        parameters = self._parameters(**kwargs)
+        size = self._batch_size if batch_size is None else _whole("batch_size", batch_size)
         if isinstance(inputs, (str, dict)):
             text = _only_text(inputs) if isinstance(inputs, dict) else inputs
-            result = next(_with_numbers(self._stream([text], size, *parameters)))
+            result = next(_with_numbers(self._stream([text], size, parameters)))
             # As in the stock pipeline: a single string without top_k in the call gives a list.
             return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
         # Some data sets have a length and items, but no iterator of their own.
@@ -170,19 +219,14 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
         texts = inputs if isinstance(inputs, Iterable) else (inputs[index] for index in range(len(inputs)))
         first = WINDOW_TEXTS if sized else FIRST_WINDOW_TEXTS
-        stream = _with_numbers(self._stream(texts, size, *parameters, first=first))
+        stream = _with_numbers(self._stream(texts, size, parameters, first))
+        progress_bar = parameters.forward.get("progress_bar")
         if isinstance(inputs, Sequence):
-            return list(_with_progress(stream, len(inputs), parameters[1].get("progress_bar")))
-        return _with_progress(stream, None, True) if parameters[1].get("progress_bar") else stream
+            return list(_with_progress(stream, len(inputs), progress_bar))
+        return _with_progress(stream, None, True) if progress_bar else stream
 
     def _stream(
-        self,
-        texts: Iterable[str],
-        batch_size: int | None,
-        preprocess: dict,
-        forward: dict,
-        postprocess: dict,
-        first: int = FIRST_WINDOW_TEXTS,
+        self, texts: Iterable[str], batch_size: int | None, parameters: _Parameters, first: int = FIRST_WINDOW_TEXTS
     ) -> Iterator[Any]:
         """Results in the order of the texts, window by window; while one is computed, the next one is tokenised."""
         windows = _windows((_only_text(text) if isinstance(text, dict) else text for text in texts), first)
@@ -193,7 +237,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
                 try:
                     window = next(windows, None)
                     if window is not None:
-                        waiting.append(self._start(window, workers, batch_size, preprocess, forward, postprocess))
+                        waiting.append(self._start(window, workers, batch_size, parameters))
                 except Exception as caught:
                     # The results of the texts before come first.
                     error, window = caught, None
@@ -205,22 +249,16 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise error
 
     def _start(
-        self,
-        texts: list[str],
-        workers: BatchWorkers,
-        batch_size: int | None,
-        preprocess: dict,
-        forward: dict,
-        postprocess: dict,
+        self, texts: list[str], workers: BatchWorkers, batch_size: int | None, parameters: _Parameters
     ) -> _Window:
-        encoded = self.preprocess(texts, **preprocess)
-        model = self._model_in(forward.get("dtype"), encoded)
+        encoded = self.preprocess(texts, **parameters.preprocess)
+        model = self._model_in(parameters.forward.get("dtype"), encoded)
         batches = plan_batches([len(text.input_ids) for text in encoded], batch_size, workers.count)
 
         def run(batch: list[int]) -> list[Any]:
             rows = [encoded[index] for index in batch]
             outputs = self.forward(self._collate(rows), model=model)
-            return self._results([texts[index] for index in batch], rows, outputs, postprocess)
+            return self._results([texts[index] for index in batch], rows, outputs, parameters.postprocess)
 
         return _Window(texts, batches, workers.start([functools.partial(run, batch) for batch in batches]))
 
@@ -228,10 +266,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         self, inputs: list[str], truncation: str | None = None, max_length: int | None = None
     ) -> list[EncodedText]:
         """Texts to encoded texts."""
-        key = (max_length, truncation or self.model.config.truncation)
-        if key not in self._encoders:
-            self._encoders[key] = TextEncoder(self.tokenizer, *key)
-        return self._encoders[key](inputs)
+        length = longest_input(self.tokenizer) if max_length is None else max_length
+        return self._encoder.cut_to(length, truncation or self.model.config.truncation)(inputs)
 
     def _collate(self, encoded: list[EncodedText]) -> dict[str, torch.Tensor]:
         ids, mask = pad_ids([text.input_ids for text in encoded], self.model.config.pad_token_id)
@@ -271,7 +307,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         exact, rough = (
             self.forward(inputs, model=self._model_in(name, encoded))["logits"] for name in ("float32", "bfloat16")
         )
-        return same_answers(exact, rough, self.model.config.resolve_problem_type())
+        config = self.model.config
+        return same_answers(exact, rough, config.resolve_problem_type(), config.threshold)
 
     def _results(self, texts: list[str], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
         """Results of a batch; None for a text for which the model computes NaN or infinity."""
@@ -291,6 +328,22 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             results.append(result | extra if isinstance(result, dict) else [entry | extra for entry in result])
         return results
 
+    def postprocess(
+        self,
+        model_outputs: dict[str, torch.Tensor],
+        function_to_apply: ClassificationFunction | None = None,
+        threshold: float | None = None,
+        **top_k: Any,
+    ) -> Any:
+        """As the base class's, by the problem type; for a multi-label model, all labels above the threshold."""
+        config = self.model.config
+        function = function_to_apply or FUNCTION_OF[config.resolve_problem_type()]
+        if not self._gives_several(top_k):
+            return super().postprocess(model_outputs, function, **top_k)
+        threshold = config.threshold if threshold is None else threshold
+        entries = super().postprocess(model_outputs, function, top_k=None, _legacy=False)
+        return [entry for entry in entries if entry["score"] > threshold]
+
     def save_pretrained(self, save_directory: str, **kwargs: Any) -> None:
         """Save the model, its code and the tokenizer.
 
@@ -301,58 +354,45 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         self.tokenizer.save_pretrained(save_directory, **kwargs)
 
 
-def attention_entries(
-    text: str, encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool
-) -> list[dict[str, Any]]:
-    """The attention on each word or token of a text.
-
-    Args:
-        text: The original text.
-        encoded: The text as the model read it.
-        weights: (heads, tokens), over all tokens that the model read.
-        level: `"word"` or `"token"`.
-        per_head: Whether to add `head_weights`.
-
-    Returns:
-        A list of `{"text", "start", "end", "weight"}` in reading order.
-    """
-    own = encoded.own_tokens
-    spans = encoded.spans[own]
-    if not spans:
-        return []
-    weights = weights[:, own]
-    # What lies on special tokens is shared out among the others.
-    total = weights.sum(1, keepdims=True)
-    weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(spans)), where=total != 0)
-    if level == "word":
-        firsts = _first_tokens(encoded.word_ids[own])
-        if len(firsts) < len(spans):
-            lasts = [*(first - 1 for first in firsts[1:]), len(spans) - 1]
-            spans = [(spans[first][0], spans[last][1]) for first, last in zip(firsts, lasts)]
-            weights = np.add.reduceat(weights, firsts, axis=1)
-    entries = _entries(text, spans, weights.mean(0).tolist())
-    if per_head:
-        for entry, head_weights in zip(entries, weights.T.tolist()):
-            entry["head_weights"] = head_weights
-    return entries
+def _check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> None:
+    config = model.config
+    if not hasattr(config, "poolings"):
+        raise ValueError(
+            f'The model is a {type(model).__name__}, without attention pooling: use pipeline("text-classification").'
+        )
+    if "attention" not in config.poolings:
+        raise ValueError(
+            f"The model pools by {', '.join(config.poolings)} and has no attention weights: use "
+            'pipeline("text-classification").'
+        )
+    if tokenizer is not None and len(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
+            "load the tokenizer that belongs to the model."
+        )
+    if hasattr(model, "check_trained"):
+        model.check_trained()
 
 
-def _first_tokens(words: list[int | None]) -> list[int]:
-    """Positions where a new word begins."""
-    ids = np.array(words)
-    return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]
+def _whole(name: str, value: int | None, otherwise: str = "None") -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, or {otherwise}, got {value!r}.")
+    return int(value)
 
 
-def _entries(text: str, spans: list[tuple[int, int]], weights: list[float]) -> list[dict[str, Any]]:
-    words = [text[start:end] for start, end in spans]
-    if any([word[:1].isspace() for word in words]):  # noqa: C419 (half the time)
-        # Some tokenizers count the space before a word as a part of it.
-        words = [word.lstrip() for word in words]
-        spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]
-    return [
-        {"text": word, "start": start, "end": end, "weight": weight}
-        for word, (start, end), weight in zip(words, spans, weights)
-    ]
+def _yes_or_no(name: str, value: bool) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}.")
+    return value
+
+
+def _function(name: str | ClassificationFunction) -> ClassificationFunction:
+    try:
+        return ClassificationFunction(name.lower() if isinstance(name, str) else name)
+    except ValueError:
+        raise ValueError(f"function_to_apply must be one of {', '.join(FUNCTIONS)}, got {name!r}.") from None
 
 
 def _only_text(inputs: dict[str, str]) -> str:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .layout import can_be_read
+
 
 class ReadingOrder(NamedTuple):
     """Where each direction finds its k-th token, as indices into (length · batch) rows, time-major.
@@ -47,7 +49,7 @@ def boolean_mask(attention_mask: Tensor, device: torch.device) -> Tensor:
     tensor([[ True, False]])
     ```
     """
-    if _can_be_looked_at(attention_mask) and not ((attention_mask == 0) | (attention_mask == 1)).all():
+    if _may_be_wrong(attention_mask) and not ((attention_mask == 0) | (attention_mask == 1)).all():
         raise ValueError(
             "attention_mask must hold 1 for real tokens and 0 for padding: turn an additive mask, with 0 for tokens "
             "and large negative numbers for padding, into (mask == 0)."
@@ -55,12 +57,11 @@ def boolean_mask(attention_mask: Tensor, device: torch.device) -> Tensor:
     return attention_mask.to(device=device, dtype=torch.bool)
 
 
-def _can_be_looked_at(mask: Tensor) -> bool:
-    """Whether its values may be wrong, and looking at them neither freezes a graph nor waits for a device in vain."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or mask.is_meta:
-        return False
-    # Additive masks are floats, others hardly ever.
-    return mask.is_floating_point() or (mask.dtype != torch.bool and mask.device.type == "cpu")
+def _may_be_wrong(mask: Tensor) -> bool:
+    """Whether a mask may hold other values, and can be read; additive ones are floats, others hardly ever."""
+    if mask.is_floating_point() and not mask.is_meta:
+        return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+    return mask.dtype != torch.bool and can_be_read(mask)
 
 
 def full_reading_order(batch: int, length: int, device: torch.device) -> ReadingOrder:
@@ -123,9 +124,7 @@ def place_in_order(mask: Tensor, count: Tensor) -> Tensor:
 
 def _is_seen_in_order(mask: Tensor) -> bool:
     """Whether padding is on the right only; False where the answer would wait for a device or freeze a graph."""
-    if mask.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    return bool((mask[:, 1:] <= mask[:, :-1]).all())
+    return can_be_read(mask) and bool((mask[:, 1:] <= mask[:, :-1]).all())
 
 
 def _invert(place: Tensor) -> Tensor:

@@ -68,6 +68,11 @@ class _Tokens(NamedTuple):
     cut: int | None
 
 
+def longest_input(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that a tokenizer keeps of a text, `NO_MAX_LENGTH` where it has no bound."""
+    return min(tokenizer.model_max_length, NO_MAX_LENGTH)
+
+
 def check_texts(texts: Iterable[object], first: int = 0) -> list[str]:
     """Make sure that all are strings, and replace lone surrogates, which no tokenizer reads, one for one.
 
@@ -154,15 +159,22 @@ class TextEncoder:
                 f"{type(tokenizer).__name__} is not a fast tokenizer: load one with AutoTokenizer, or train one with "
                 "hfattnlstm.train_tokenizer."
             )
-        if truncation not in TRUNCATIONS:
-            raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}, got {truncation!r}.")
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)
         self._backend.no_truncation()
         self._backend.no_padding()
         self._prefix, self._suffix = self._special_tokens()
-        if max_length is None:
-            max_length = min(tokenizer.model_max_length, NO_MAX_LENGTH)
-        elif not isinstance(max_length, int):
+        self._cut(longest_input(tokenizer) if max_length is None else max_length, truncation)
+
+    def cut_to(self, max_length: int, truncation: str) -> TextEncoder:
+        """An encoder that cuts otherwise; the two share one copy of the tokenizer, which is what takes memory."""
+        other = copy.copy(self)
+        other._cut(max_length, truncation)
+        return other
+
+    def _cut(self, max_length: int, truncation: str) -> None:
+        if truncation not in TRUNCATIONS:
+            raise ValueError(f"truncation must be one of {', '.join(TRUNCATIONS)}, got {truncation!r}.")
+        if not isinstance(max_length, int) or isinstance(max_length, bool):
             raise ValueError(f"max_length must be a whole number, got {max_length!r}.")
         self.max_length = max_length
         self.truncation = truncation

@@ -153,6 +153,8 @@ def test_the_file_describes_itself(float32: OnnxExport, int8: OnnxExport) -> Non
         assert facts.pop("producer").startswith(f"{proto.producer_name} {proto.producer_version}")
         assert proto.producer_name == "hfattnlstm"
         assert facts.pop("vocabulary") == vocabulary_hash(word_tokenizer())
+        files = json.loads(facts.pop("files"))
+        assert set(files) == {"config.json", "tokenizer.json", "tokenizer_config.json"}
         assert facts == {"precision": precision, "max_length": "16", "pad_token_id": "0", "truncation": "head"}
 
 
@@ -200,16 +202,14 @@ def test_the_model_stays_as_it_was_and_is_exported_in_float32(tmp_path: Path) ->
 
 
 def test_a_wrong_export_is_noticed_and_leaves_everything_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    float32: OnnxExport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lstm_backends, "_gates_of_onnx", lambda weight: weight.detach())
-    present = tmp_path / "present"
-    present.mkdir()
-    for name in ("model.onnx", "config.json"):
-        (present / name).write_text("old")
+    present = Path(shutil.copytree(float32.path.parent, tmp_path / "present"))
+    before = {item.name: item.read_bytes() for item in present.iterdir()}
     with pytest.raises(RuntimeError, match="off by"):
         export_onnx(random_model(), present)
-    assert {item.name: item.read_text() for item in present.iterdir()} == {"model.onnx": "old", "config.json": "old"}
+    assert {item.name: item.read_bytes() for item in present.iterdir()} == before
 
     monkeypatch.setattr(onnx_export, "_export", lambda *_: onnx.ModelProto())
     with pytest.raises(RuntimeError, match="update both"):
@@ -274,6 +274,8 @@ def test_the_share_of_equal_labels() -> None:
     assert found.largest_difference == pytest.approx(0.8808 - 0.3775, abs=1e-4)
     found = compare(([[1, -1]] * 4, [[1, -1], [1, 1], [-1, 1], [2, -2]]), problem_type="multi_label_classification")
     assert found.equal_labels == 0.5 and found.largest_difference == pytest.approx(0.4621, abs=1e-4)
+    found = compare(([[1, -1]] * 4, [[2, -1]] * 4), problem_type="multi_label_classification", threshold=0.8)
+    assert found.equal_labels == 0
     found = compare(([[1]] * 4, [[1], [1], [9], [1]]), num_labels=1)
     assert found.equal_labels is None and found.largest_difference == 8
 

@@ -18,9 +18,9 @@ from transformers import PreTrainedModel, pipeline
 from transformers.pipelines import base
 
 import hfattnlstm
-from deploy_helpers import TEXTS, padded_batches, torch_outputs, word_tokenizer
+from deploy_helpers import LABELS, TEXTS, padded_batches, random_model, torch_outputs, word_tokenizer
 from hfattnlstm import OnnxAttnLSTMForSequenceClassification
-from hfattnlstm.deploy import OnnxExport, find_onnx_file, is_onnx, onnx_pipeline, open_session
+from hfattnlstm.deploy import OnnxExport, export_onnx, find_onnx_file, is_onnx, onnx_pipeline, open_session
 
 
 ATTENTION, STOCK = "attention-text-classification", "text-classification"
@@ -83,6 +83,19 @@ def test_pipelines_give_the_results_of_the_model(
     assert_same_results(found, expected)
     single, other = (pipeline(task, model=one, tokenizer=word_tokenizer())("good") for one in (exported, model))
     assert_same_results(single, other)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"threshold": 0.2}, {"top_k": 2}])
+def test_all_labels_above_the_threshold(parameters: dict[str, Any], tmp_path: Path) -> None:
+    model = random_model(id2label=LABELS, problem_type="multi_label_classification", threshold=0.4)
+    export_onnx(model, tmp_path, tokenizer=word_tokenizer())
+    exported, original = onnx_pipeline(tmp_path), pipeline(ATTENTION, model=model, tokenizer=word_tokenizer())
+    found = exported(TEXTS[:6], **parameters)
+    assert all(isinstance(result, list) for result in found)
+    assert_same_results(found, original(TEXTS[:6], **parameters))
+    assert_same_results(exported("good", **parameters), original("good", **parameters))
+    with pytest.raises(ValueError, match="must lie between 0 and 1"):
+        exported("good", threshold=2)
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -156,6 +169,7 @@ def test_what_pipelines_do_with_a_model(exported: OnnxAttnLSTMForSequenceClassif
         ({"input_ids": torch.ones(2, 3), "attention_mask": torch.ones(2, 4)}, "they must be equal"),
         ({"input_ids": torch.tensor([[1, 30]])}, "input_ids holds 30, but the embedding has 30 rows"),
         ({"input_ids": torch.tensor([[1, -1]])}, "input_ids holds -1"),
+        ({"input_ids": torch.tensor([[1.5, 2.0]])}, "input_ids must be whole numbers, got torch.float32"),
         ({"input_ids": torch.ones(2, 3), "labels": torch.ones(2)}, "takes no labels"),
         ({"inputs_embeds": torch.ones(2, 3, 8)}, "takes no inputs_embeds"),
     ],
@@ -181,8 +195,8 @@ def test_damaged_and_missing_files(copied: Path, tmp_path: Path) -> None:
             load(copied)
         assert "\n" not in str(caught.value)
     path.write_bytes(content)
-    config = (copied / "config.json").read_text()
-    (copied / "config.json").write_text(config.replace('"attention",', ""))
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"classifier_pooling": "max", "pooler_num_heads": 1}))
     with pytest.raises(ValueError, match="belongs to another model"):
         load(copied)
     (copied / "config.json").unlink()
@@ -214,6 +228,7 @@ def test_a_pipeline_needs_a_tokenizer(copied: Path) -> None:
 def test_which_file_of_a_folder(float32: OnnxExport, checkpoint: Path, tmp_path: Path) -> None:
     assert is_onnx(float32.path.parent) and is_onnx(str(float32.path))
     assert not is_onnx(checkpoint) and not is_onnx("some/name")
+    assert is_onnx("some/NAME.ONNX")
     (tmp_path / "other.onnx").write_text("")
     assert find_onnx_file(tmp_path).name == "other.onnx"
     (tmp_path / "another.onnx").write_text("")

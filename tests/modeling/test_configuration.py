@@ -50,14 +50,13 @@ OTHER_VALUES = {
     "hidden_size": 10,
     "num_hidden_layers": 3,
     "bidirectional": False,
-    "direction_merge": "weighted",
     "residual": True,
     "hidden_dropout_prob": 0.2,
     "embedding_dropout": 0.3,
     "locked_dropout": True,
     "word_dropout": 0.4,
     "classifier_pooling": ["attention", "max"],
-    "pooler_score": "general",
+    "pooler_score": "diagonal_dot",
     "pooler_size": 6,
     "pooler_num_heads": 2,
     "pooler_temperature": 2.5,
@@ -68,6 +67,8 @@ OTHER_VALUES = {
     "classifier_hidden_size": 9,
     "classifier_dropout": 0.5,
     "class_weights": [1.0, 2.0],
+    "label_smoothing": 0.1,
+    "threshold": 0.3,
     "truncation": "tail",
     "initializer_range": 0.05,
     "pad_token_id": 3,
@@ -80,19 +81,25 @@ OTHER_VALUES = {
 
 
 def test_every_field_survives_a_round_trip(tmp_path):
-    config, default = AttnLSTMConfig(**OTHER_VALUES), AttnLSTMConfig()
-    assert not [name for name in AttnLSTMConfig.__annotations__ if name not in OTHER_VALUES]
+    # Fields that are never set together.
+    for values in (OTHER_VALUES, OTHER_VALUES | {"bidirectional": True, "direction_merge": "weighted"}):
+        check_round_trip(values, tmp_path)
+    assert not [name for name in AttnLSTMConfig.__annotations__ if name not in {*OTHER_VALUES, "direction_merge"}]
+
+
+def check_round_trip(values, folder):
+    config, default = AttnLSTMConfig(**values), AttnLSTMConfig()
     assert not [name for name, value in OTHER_VALUES.items() if value == getattr(default, name)]
-    config.save_pretrained(tmp_path)
+    config.save_pretrained(folder)
     for loaded in (
-        AttnLSTMConfig.from_pretrained(tmp_path),
-        AutoConfig.from_pretrained(tmp_path),
+        AttnLSTMConfig.from_pretrained(folder),
+        AutoConfig.from_pretrained(folder),
         AttnLSTMConfig.from_dict(config.to_dict()),
         AttnLSTMConfig(**config.to_diff_dict()),
         copy.deepcopy(config),
         pickle.loads(pickle.dumps(config)),
     ):
-        assert {name: getattr(loaded, name) for name in OTHER_VALUES} == OTHER_VALUES
+        assert {name: getattr(loaded, name) for name in values} == values
         assert loaded.label2id == {"neg": 0, "pos": 1}
         assert loaded.num_labels == 2
 
@@ -139,8 +146,26 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
         ),
         (
             {"pooler_l2_coef": 0.1, "classifier_pooling": "max"},
-            'penalty .* needs "attention" in classifier_pooling',
+            'pooler_l2_coef needs "attention" in classifier_pooling',
         ),
+        ({"pooler_num_heads": 2, "classifier_pooling": ["max"]}, 'pooler_num_heads needs "attention" in'),
+        ({"pooler_score": "dot", "classifier_pooling": "mean"}, 'pooler_score needs "attention" in'),
+        (
+            {"pooler_size": 4, "pooler_score": "linear"},
+            "pooler_size is for the scores additive and diagonal_dot: leave",
+        ),
+        ({"pooler_size": 4, "pooler_score": "dot"}, "leave it out with pooler_score='dot'"),
+        ({"pooler_size": 4, "pooler_score": "general"}, "leave it out with pooler_score='general'"),
+        ({"direction_merge": "sum", "bidirectional": False}, "direction_merge is for two directions"),
+        ({"residual": True}, "residual needs a layer that is as wide as what it reads"),
+        ({"label_smoothing": -0.1}, "label_smoothing must be at least 0 and below 1, got -0.1"),
+        ({"label_smoothing": 1}, "label_smoothing must be at least 0 and below 1, got 1"),
+        ({"label_smoothing": 0.1, "num_labels": 1}, "A regression has no label_smoothing: leave it out"),
+        ({"label_smoothing": 0.1, "problem_type": "regression"}, "A regression has no label_smoothing: leave it out"),
+        ({"threshold": 0}, "threshold is a probability and must lie between 0 and 1, got 0"),
+        ({"threshold": 1.0}, "threshold is a probability and must lie between 0 and 1, got 1.0"),
+        ({"threshold": 0.3, "num_labels": 1}, "threshold is for multi-label problems: leave it at 0.5"),
+        ({"threshold": 0.3, "problem_type": "single_label_classification"}, "threshold is for multi-label problems"),
         ({"problem_type": "foo"}, "problem_type must be one of .*got 'foo'"),
         ({"num_labels": 0}, "num_labels must be a whole number"),
         ({"num_labels": 2.0}, "num_labels must be a whole number"),
@@ -153,7 +178,10 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
         ({"class_weights": [1.0, 2.0, 3.0]}, "class_weights has 3 numbers for 2 labels"),
         ({"class_weights": [1.0, -2.0]}, "class_weights must not be negative"),
         ({"class_weights": [0, 0]}, "class_weights must not be negative, and not all 0"),
-        ({"class_weights": [1.0, 2.0], "problem_type": "regression"}, "class_weights have no meaning in a regression"),
+        (
+            {"class_weights": [1.0, 2.0], "problem_type": "regression"},
+            "A regression has no class_weights: leave",
+        ),
         ({"vocab_size": "30"}, "vocab_size"),
         ({"hidden_size": None}, "hidden_size"),
     ],
@@ -175,6 +203,8 @@ def test_a_mistake_gets_a_sentence(mistake, sentence):
         {"initializer_range": float("inf")},
         {"class_weights": [1.0, float("nan")]},
         {"class_weights": [1.0, float("inf")]},
+        {"label_smoothing": float("nan")},
+        {"threshold": float("nan")},
     ],
     ids=str,
 )
@@ -200,6 +230,26 @@ def test_labels_of_a_wrong_kind_are_named(mistake, sentence):
 def test_class_weights_are_refused_where_one_label_means_a_regression():
     with pytest.raises(ValueError, match="class_weights"):
         tiny_config(num_labels=1, class_weights=[2.0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"label_smoothing": 0.1},
+        {"label_smoothing": 0.1, "num_labels": 1, "problem_type": "multi_label_classification"},
+        {"threshold": 0.9},
+        {"threshold": 0.9, "num_labels": 1, "problem_type": "multi_label_classification"},
+        {"residual": True, "num_hidden_layers": 2},
+        {"residual": True, "embedding_size": 12},
+        {"pooler_size": 4, "pooler_score": "diagonal_dot"},
+        {"pooler_num_heads": 2, "classifier_pooling": ["max", "attention"]},
+    ],
+    ids=str,
+)
+def test_options_that_have_an_effect_are_taken(options, tmp_path):
+    tiny_config(**options).save_pretrained(tmp_path)
+    loaded = AttnLSTMConfig.from_pretrained(tmp_path)
+    assert {name: getattr(loaded, name) for name in options} == options
 
 
 def test_an_odd_width_is_fine_where_nothing_is_halved():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch._dynamo.backends.debugging import aot_eager
 
 from hfattnlstm import AttnLSTMForSequenceClassification
+from loopback_hub import run_python
 
 
 # Together these have every score, normaliser, pooling and way to merge, bar those of `default`.
@@ -181,3 +182,42 @@ def test_the_exporter_of_transformers_leaves_batch_and_length_free(name):
         with torch.no_grad():
             expected = model(**inputs).logits
         assert_near(program(**inputs)[0], expected, 1e-5)
+
+
+# Code that came with a checkpoint, without the package.
+EXPORT = """
+import sys
+import warnings
+import torch
+
+warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec.` is deprecated", FutureWarning)
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "hfattnlstm":
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Without())
+from transformers import AutoModelForSequenceClassification, exporters
+
+model = AutoModelForSequenceClassification.from_pretrained("model", trust_remote_code=True)
+assert type(model).__module__.startswith("transformers_modules.")
+
+def batch(rows, length):
+    ids = torch.randint(1, 30, (rows, length))
+    return {"input_ids": ids, "attention_mask": (torch.arange(length) <= length // 2).long().expand(rows, length)}
+
+program = exporters.OnnxExporter().export(model, batch(3, 7), config=exporters.OnnxConfig(dynamic=True))
+for sizes in [(3, 7), (1, 1), (2, 9), (5, 4)]:
+    inputs = batch(*sizes)
+    with torch.no_grad():
+        expected = model(**inputs).logits
+    assert torch.allclose(program(**inputs)[0], expected, atol=1e-5)
+"""
+
+
+def test_the_exporter_of_transformers_knows_the_code_of_a_checkpoint(tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("transformers.exporters")
+    tiny_model(num_hidden_layers=2).save_pretrained(tmp_path / "model")
+    run_python(EXPORT, {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}, tmp_path)

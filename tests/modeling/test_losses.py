@@ -7,7 +7,9 @@ import copy
 import numpy as np
 import pytest
 import torch
-from modeling_helpers import array, assert_near, sigmoid, tiny_config, tiny_model
+from modeling_helpers import NO_DROPOUT, array, assert_near, sigmoid, tiny_config, tiny_model
+from transformers.trainer_pt_utils import LabelSmoother
+from transformers.utils import logging
 
 from hfattnlstm.modeling import losses
 from hfattnlstm.modeling.modeling_sequence_classification import ClassificationHead
@@ -25,7 +27,7 @@ TYPICAL = {SINGLE: CLASSES, MULTI: SEVERAL.float(), REGRESSION: NUMBERS}
 def classification_loss(logits, labels, config):
     """With what a model takes from its configuration."""
     problem_type = config.resolve_problem_type(labels.is_floating_point())
-    return losses.classification_loss(logits, labels, problem_type, config.class_weights)
+    return losses.classification_loss(logits, labels, problem_type, config.class_weights, config.label_smoothing)
 
 
 def log_probabilities(logits):
@@ -93,17 +95,112 @@ def test_the_problem_type_is_read_off_the_labels(num_labels, labels, expected):
     assert tiny_config(num_labels=num_labels).resolve_problem_type(labels.is_floating_point()) == expected
 
 
-@pytest.mark.parametrize("configured", TYPICAL)
+@pytest.mark.parametrize("configured", [MULTI, REGRESSION])
 def test_the_configured_problem_type_is_obeyed(configured):
     config = tiny_config(num_labels=3, problem_type=configured)
     assert config.resolve_problem_type() == configured
-    others = [
-        classification_loss(LOGITS, TYPICAL[configured], tiny_config(num_labels=3, problem_type=name))
-        for name in TYPICAL
-        if name != SINGLE and configured != SINGLE
-    ]
-    own = classification_loss(LOGITS, TYPICAL[configured], config)
-    assert sum(loss.equal(own) for loss in others) == (configured != SINGLE)
+    other = tiny_config(num_labels=3, problem_type=REGRESSION if configured == MULTI else MULTI)
+    labels = SEVERAL.float()
+    assert not classification_loss(LOGITS, labels, config).equal(classification_loss(LOGITS, labels, other))
+
+
+def test_a_guess_of_the_problem_type_is_told_once(caplog):
+    logging.get_logger("transformers").warning_once.cache_clear()
+    with caplog.at_level("WARNING", "hfattnlstm"):
+        for _ in range(2):
+            tiny_model(num_labels=3)(torch.ones(5, 2, dtype=torch.long), labels=SEVERAL.float())
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1 and "set config.problem_type='multi_label_classification'" in told[0]
+    caplog.clear()
+    tiny_model(num_labels=3)(torch.ones(5, 2, dtype=torch.long), labels=CLASSES)
+    tiny_model(num_labels=3, problem_type=MULTI)(torch.ones(5, 2, dtype=torch.long), labels=SEVERAL.float())
+    assert not caplog.records
+
+
+class TestLabelSmoothing:
+    """`label_smoothing`, in the loss of the model, beside all else that is in it."""
+
+    @pytest.mark.parametrize("smoothing", [0.1, 0.7])
+    def test_cross_entropy(self, smoothing):
+        loss = classification_loss(LOGITS, CLASSES, tiny_config(num_labels=3, label_smoothing=smoothing))
+        target = (1 - smoothing) * np.eye(3)[array(CLASSES)] + smoothing / 3
+        assert abs(loss.item() + (target * log_probabilities(array(LOGITS))).sum(-1).mean()) < 1e-6
+
+    def test_equals_the_smoother_of_transformers(self):
+        labels = torch.tensor([0, 2, -100, 1, -100])
+        expected = LabelSmoother(epsilon=0.2)({"logits": LOGITS}, labels)
+        assert_near(classification_loss(LOGITS, labels, tiny_config(num_labels=3, label_smoothing=0.2)), expected)
+
+    def test_with_class_weights_equals_torch(self):
+        config = tiny_config(num_labels=3, label_smoothing=0.2, class_weights=WEIGHTS)
+        weight = torch.tensor(WEIGHTS)
+        expected = torch.nn.functional.cross_entropy(LOGITS, CLASSES, weight, label_smoothing=0.2)
+        assert_near(classification_loss(LOGITS, CLASSES, config), expected)
+
+    @pytest.mark.parametrize("weights", [None, WEIGHTS])
+    def test_several_labels(self, weights):
+        config = tiny_config(num_labels=3, label_smoothing=0.2, class_weights=weights, problem_type=MULTI)
+        probability, target = sigmoid(array(LOGITS)), array(SEVERAL) * 0.8 + 0.1
+        positive = np.ones(3) if weights is None else np.array(weights)
+        each = -positive * target * np.log(probability) - (1 - target) * np.log(1 - probability)
+        assert abs(classification_loss(LOGITS, SEVERAL, config).item() - each.mean()) < 1e-6
+
+    @pytest.mark.parametrize("training", [True, False])
+    @pytest.mark.parametrize("problem_type", [SINGLE, MULTI])
+    def test_reaches_the_loss_of_the_model_beside_weights_and_penalties(self, problem_type, training):
+        options = {"num_labels": 3, "problem_type": problem_type, "class_weights": WEIGHTS, **NO_DROPOUT}
+        model = tiny_model(**options, label_smoothing=0.2, pooler_l2_coef=0.5).train(training)
+        labels, ids = TYPICAL[problem_type], torch.randint(1, 30, (5, 4))
+        outputs = model(ids, labels=labels, output_attentions=True)
+        penalty = 0.5 * outputs.attentions[-1].square().sum((1, 2, 3)).mean()
+        assert_near(outputs.loss, classification_loss(outputs.logits, labels, model.config) + penalty)
+        assert (outputs.loss - tiny_model(**options, pooler_l2_coef=0.5)(ids, labels=labels).loss).abs() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "wrong", "sentence"),
+    [
+        (SINGLE, 3, r"labels holds 3, but the model has 3 labels, numbered from 0 to 2: .* set num_labels"),
+        (SINGLE, -1, r"labels holds -1, but the model has 3 labels, .*\(-100 leaves a text out\)"),
+        (SINGLE, 1.5, "labels holds 1.5, but the model has 3 labels"),
+        (SINGLE, float("nan"), "labels holds nan, but the model has 3 labels"),
+        (MULTI, 2, "labels holds 2.0, but each label of a text is 1 or 0"),
+        (MULTI, -100, "labels holds -100.0, but each label of a text is 1 or 0"),
+        (MULTI, float("nan"), "labels holds nan, but each label of a text is 1 or 0"),
+        (REGRESSION, float("nan"), "labels holds nan, but a regression needs numbers"),
+        (REGRESSION, float("inf"), "labels holds inf, but a regression needs numbers"),
+    ],
+)
+def test_labels_that_mean_nothing_are_named(problem_type, wrong, sentence):
+    labels = TYPICAL[problem_type].clone()
+    labels = labels.float() if isinstance(wrong, float) else labels
+    labels[-1] = wrong
+    model = tiny_model(num_labels=3, problem_type=problem_type)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        model(torch.randint(1, 30, (5, 4)), labels=labels)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_floats_serve_as_class_ids():
+    config = tiny_config(num_labels=3, problem_type=SINGLE)
+    assert classification_loss(LOGITS, CLASSES.double(), config).equal(classification_loss(LOGITS, CLASSES, config))
+
+
+def test_labels_elsewhere_are_not_looked_at():
+    """A look would wait for an accelerator; on the meta device it would fail."""
+    config = tiny_config(num_labels=3)
+    labels = torch.empty(5, dtype=torch.long, device="meta")
+    assert classification_loss(LOGITS.to("meta"), labels, config).is_meta
+
+
+@pytest.mark.parametrize("problem_type", TYPICAL)
+def test_the_checks_keep_a_graph_whole(problem_type):
+    config = tiny_config(
+        num_labels=3, problem_type=problem_type, label_smoothing=0 if problem_type == REGRESSION else 0.1
+    )
+    compiled = torch.compile(classification_loss, fullgraph=True, backend="eager")
+    labels = TYPICAL[problem_type]
+    assert_near(compiled(LOGITS, labels, config), classification_loss(LOGITS, labels, config))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pipeline_helpers import LABELS, PIECES, assert_same, attention_pipeline, wi
 from torch import nn
 
 from hfattnlstm.modeling import pipeline_text_classification
-from hfattnlstm.modeling.pipeline_text_classification import attention_entries
+from hfattnlstm.modeling.attention_entries import attention_entries
 from hfattnlstm.modeling.text_inputs import EncodedText
 
 

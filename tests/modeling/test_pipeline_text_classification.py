@@ -82,7 +82,9 @@ def test_function_to_apply(function: str, when: str) -> None:
         ("regression", {0: "stars", 1: "helpful"}, torch.nn.Identity()),
         ("multi_label_classification", LABELS, torch.sigmoid),
         ("single_label_classification", LABELS, torch.nn.Softmax(0)),
-        (None, {0: "spam"}, torch.sigmoid),
+        # Where the type is not set, that of the loss.
+        (None, {0: "stars"}, torch.nn.Identity()),
+        (None, LABELS, torch.nn.Softmax(0)),
     ],
 )
 def test_every_problem_type_has_its_function(problem: str | None, labels: dict[int, str], function: Any) -> None:
@@ -92,7 +94,8 @@ def test_every_problem_type_has_its_function(problem: str | None, labels: dict[i
     expected = dict(zip(labels.values(), function(logits).tolist()))
     found = classifier("so good", top_k=None)
     assert {entry["label"]: entry["score"] for entry in found} == pytest.approx(expected, abs=1e-6)
-    assert_same(without_attention(found), stock_twin(classifier)("so good", top_k=None))
+    if problem is not None:
+        assert_same(without_attention(found), stock_twin(classifier)("so good", top_k=None))
 
 
 @pytest.mark.parametrize("heads", [1, 3])
@@ -332,6 +335,24 @@ def test_pairs_are_refused(classifier: AttnLSTMTextClassificationPipeline, input
         ({"level": "sentence"}, "level must be one of word, token, got 'sentence'"),
         ({"truncation": "middle"}, "truncation must be one of head, tail, head_tail, got 'middle'"),
         ({"truncation": False}, "truncation must be one of head, tail, head_tail, got False"),
+        ({"max_length": 0}, "max_length=0 leaves no room"),
+        ({"max_length": 2}, "max_length=2 leaves no room"),
+        ({"max_length": -3}, "max_length=-3 leaves no room"),
+        ({"max_length": 2.5}, "max_length must be a whole number, got 2.5"),
+        ({"max_length": True}, "max_length must be a whole number, got True"),
+        ({"top_k": 0}, "top_k must be a whole number of at least 1, or None for all labels, got 0"),
+        ({"top_k": -1}, "top_k must be a whole number of at least 1, or None for all labels, got -1"),
+        ({"top_k": 1.5}, "top_k must be a whole number .* got 1.5"),
+        ({"top_k": "2"}, "top_k must be a whole number .* got '2'"),
+        ({"top_k": True}, "top_k must be a whole number .* got True"),
+        ({"function_to_apply": "tanh"}, "function_to_apply must be one of sigmoid, softmax, none, got 'tanh'"),
+        ({"function_to_apply": 1}, "function_to_apply must be one of sigmoid, softmax, none, got 1"),
+        ({"per_head": "no"}, "per_head must be True or False, got 'no'"),
+        ({"progress_bar": 1}, "progress_bar must be True or False, got 1"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, or None, got 0"),
+        ({"batch_size": 2.0}, "batch_size must be a whole number of at least 1, or None, got 2.0"),
+        ({"batch_size": "8"}, "batch_size must be a whole number of at least 1, or None, got '8'"),
+        ({"threshold": 0.3}, "threshold is for multi-label models, and this one's problem_type is 'single_label"),
     ],
 )
 def test_wrong_parameters_are_refused_when_made_and_when_called(
@@ -344,12 +365,6 @@ def test_wrong_parameters_are_refused_when_made_and_when_called(
     # For an iterator too, before it is read.
     with pytest.raises(ValueError, match=message):
         classifier(iter(["so good"]), **parameters)
-
-
-@pytest.mark.parametrize("max_length", [2, 0, -3])
-def test_max_length_needs_room_for_a_token(classifier: AttnLSTMTextClassificationPipeline, max_length: int) -> None:
-    with pytest.raises(ValueError, match=f"max_length={max_length} leaves no room"):
-        classifier("so good", max_length=max_length)
 
 
 def test_a_model_without_attention_pooling_is_refused() -> None:
