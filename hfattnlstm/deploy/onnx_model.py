@@ -180,7 +180,7 @@ class OnnxAttnLSTMForSequenceClassification:
         if ids.shape[1] == 0:
             # As the model does: texts without any token read one that is masked.
             ids, mask = np.zeros((len(ids), 1), dtype=np.int64), np.zeros((len(ids), 1), dtype=np.int64)
-        if ids.size and given.is_floating_point():
+        if given.numel() and given.is_floating_point():
             raise ValueError(f"input_ids must be whole numbers, got {given.dtype}: give what a tokenizer returns.")
         if ids.size and not (ids.min() >= 0 and ids.max() < self.config.vocab_size):
             wrong = ids[(ids < 0) | (ids >= self.config.vocab_size)][0]

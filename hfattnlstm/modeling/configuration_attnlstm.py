@@ -105,8 +105,8 @@ class AttnLSTMConfig(PreTrainedConfig):
         tie_word_embeddings: Not used by the classifiers.
 
     Raises:
-        ValueError: For a misspelt field, an impossible value, or labels that contradict each other. A field that is
-            unknown and resembles none is told in a warning, and kept.
+        ValueError: For a misspelt field, an impossible value, one that has no effect beside the others, or labels that
+            contradict each other. A field that is unknown and resembles none is told in a warning, and kept.
         StrictDataclassFieldValidationError: For a value of another type than the field's.
 
     Example:
@@ -407,7 +407,9 @@ class AttnLSTMConfig(PreTrainedConfig):
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {self.threshold}.")
         if self.threshold != 0.5 and self.resolve_problem_type(float_labels=True) != MULTI_LABEL:
-            raise ValueError("threshold is for multi-label problems: leave it at 0.5.")
+            raise ValueError(
+                f"threshold is for multi-label problems: leave it at 0.5, or set problem_type={MULTI_LABEL!r}."
+            )
 
 
 def _check_num_labels(num_labels: Any) -> None:

@@ -72,6 +72,8 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike | None, *args: Any, **kwargs: Any) -> Any:
         """As the base class's; it reads safetensors only, unless `use_safetensors=False` is given.
 
+        Where `pipeline` loads the model, it puts a traceback around the sentence of an error: give it a loaded model.
+
         Raises:
             OSError: When there are no weights, or they are damaged.
             RuntimeError: When the weights have other shapes than the configuration.
@@ -109,13 +111,11 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
             ValueError: When all that it lacked are what they started with.
         """
         weights = dict(self.named_parameters())
-        anew = [name for name, start in self.started_anew.items() if name in weights]
-        if anew and all(
-            torch.equal(weights[name].to(self.started_anew[name]), self.started_anew[name]) for name in anew
-        ):
+        anew = {name: start for name, start in self.started_anew.items() if name in weights}
+        if anew and all(torch.equal(weights[name].to(start), start) for name, start in anew.items()):
             raise ValueError(
-                f"The checkpoint {self.name_or_path} lacks {len(anew)} of the weights, such as {anew[0]}, which have "
-                "started at random: train the model first, or load a complete checkpoint."
+                f"The checkpoint {self.name_or_path} lacks {len(anew)} of the weights, such as {min(anew)}, which "
+                "have started at random: train the model first, or load a complete checkpoint."
             )
 
     def save_pretrained(self, save_directory: str | PathLike, *args: Any, **kwargs: Any) -> None:
