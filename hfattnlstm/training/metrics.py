@@ -278,7 +278,8 @@ _DIRECTIONS = {
     SINGLE_LABEL: {**dict.fromkeys(("accuracy", "f1_macro", "f1_micro", "f1_weighted"), True), **_LOSS},
     MULTI_LABEL: {
         **dict.fromkeys(("f1_micro", "f1_macro", "precision_micro", "recall_micro", "subset_accuracy"), True),
-        **{"hamming_loss": False, **_LOSS},
+        "hamming_loss": False,
+        **_LOSS,
     },
     REGRESSION: {
         **dict.fromkeys(("mse", "rmse", "mae"), False),
@@ -474,7 +475,7 @@ def greater_is_better(metric: str) -> bool | None:
     """Whether greater is better in a metric of this package; None for others.
 
     Args:
-        metric: Its name, which may have the prefix `eval_`, that of a split (`eval_web_mse`), or a label (`mse/stars`).
+        metric: Its name; it may begin with `eval_` or a data set (`eval_web_mse`), and end with a label (`mse/stars`).
 
     Example:
         >>> greater_is_better("eval_hamming_loss"), greater_is_better("f1/good"), greater_is_better("bleu")
