@@ -81,7 +81,7 @@ def smooth_in_the_model(trainer: Trainer) -> None:
 
 
 def follow_directions(args: TrainingArguments, compute_metrics: Callable[..., Any] | None, several_sets: bool) -> None:
-    """Set `greater_is_better` as the metric has it: transformers takes all but losses for better when they are greater.
+    """Set `greater_is_better` as the metric has it: transformers takes all but losses for better when greater.
 
     Args:
         args: Changed where they are wrong about a metric of this package, and that is told.

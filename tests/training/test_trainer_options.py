@@ -283,11 +283,17 @@ class TestDirection:
 
 def make_for_metric(folder: Path, metric: str, **options: Any) -> AttnLSTMTrainer:
     """A regression of one step an epoch."""
-    args = TrainingArguments(
-        str(folder),
-        **{"metric_for_best_model": metric, "use_cpu": True, "report_to": "none", "disable_tqdm": True},
-        **{"per_device_train_batch_size": 4, "num_train_epochs": 1, "dataloader_pin_memory": False, **options},
-    )
+    settings = {
+        "metric_for_best_model": metric,
+        "use_cpu": True,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "per_device_train_batch_size": 4,
+        "num_train_epochs": 1,
+        "dataloader_pin_memory": False,
+        **options,
+    }
+    args = TrainingArguments(str(folder), **settings)
     tokenizer = make_tokenizer()
     dataset = make_dataset(4, "regression")
     return AttnLSTMTrainer(
