@@ -49,7 +49,7 @@ _MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": 
 # What only a training reads.
 _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    *("word_vectors", "max_train_samples"),
+    "max_train_samples",
 )
 
 
