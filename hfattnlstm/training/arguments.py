@@ -80,6 +80,12 @@ class RunArguments(TrainingArguments):
             self.eval_strategy = "no"
         if self.eval_strategy == "no" or self.save_strategy == "no" or not self.do_train:
             self.load_best_model_at_end = False
+        if self.load_best_model_at_end and self.save_strategy not in ("best", self.eval_strategy):
+            evaluate, save = (getattr(value, "value", value) for value in (self.eval_strategy, self.save_strategy))
+            raise ValueError(
+                f"--eval_strategy {evaluate} and --save_strategy {save} must be the same, to keep the best "
+                "checkpoint: make them equal, or add --load_best_model_at_end false."
+            )
         # The base class fills in "loss"; the run chooses a metric that suits the problem instead.
         self.metric_is_chosen = self.metric_for_best_model is not None
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import types
 from enum import Enum
@@ -60,6 +61,8 @@ BOUNDS: dict[str, Bound] = {
 }
 # Flags of two or three words for which YAML reads one as yes or no.
 _NO_FOR_FALSE = ("eval_strategy", "save_strategy", "logging_strategy")
+# Mappings that may also be the path of a file with one.
+_TAKE_A_PATH = ("fsdp_config", "deepspeed", "accelerator_config")
 # Texts that may be true or false, too.
 _TEXT_OR_BOOL = ("resume_from_checkpoint", "fsdp")
 _YES, _NO = ("true", "yes", "on", "t", "y", "1"), ("false", "no", "off", "f", "n", "0")
@@ -98,6 +101,28 @@ def check_number(name: str, value: Any) -> None:
     bound = BOUNDS.get(name)
     if bound is not None and not bound.holds(value):
         raise ValueError(f"--{name} must be {bound.words}, got {value}.")
+
+
+def check_mapping(name: str, value: Any, hint: Any) -> None:
+    """Refuse a text that is to be a mapping and is none.
+
+    Args:
+        name: Of the flag.
+        value: Its value.
+        hint: The annotation of the flag; others than those of mappings are let pass.
+
+    Raises:
+        ValueError: Names the flag and its value.
+    """
+    takes_mapping = dict in [get_origin(kind) or kind for kind in _alternatives(hint)]
+    if not takes_mapping or not isinstance(value, str) or (name in _TAKE_A_PATH and not value.startswith("{")):
+        return
+    try:
+        is_mapping = isinstance(json.loads(value), dict)
+    except ValueError:
+        is_mapping = False
+    if not is_mapping:
+        raise ValueError(f"--{name} must be a mapping in JSON, such as '{{\"name\": 1}}', got {value}.")
 
 
 def convert(name: str, value: Any, hint: Any, path: str) -> Any:

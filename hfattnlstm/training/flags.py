@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import yaml
 from transformers import HfArgumentParser
 
-from .flag_values import check_number, convert
+from .flag_values import check_mapping, check_number, convert
 
 
 FILE_ENDINGS = (".json", ".yaml", ".yml")
@@ -98,13 +98,13 @@ def parse_flags(
     """
     parser = HfArgumentParser(kinds, prog=program, description=description)
     known = {flag.name for kind in kinds for flag in fields(kind)}
+    hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind).items()}
     given = {}
     if file is not None:
         path, values = file
         for name in values:
             if name not in known:
                 raise ValueError(f"The file of flags {path} has {_unknown_flag(str(name), known)}")
-        hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind).items()}
         given = {name: convert(name, value, hints[name], path) for name, value in values.items()}
         # Null stands for what holds without the flag.
         given = {name: value for name, value in given.items() if value is not None}
@@ -117,6 +117,7 @@ def parse_flags(
     given |= {name: value for name, value in vars(parsed).items() if value is not _NOT_GIVEN and name in known}
     for name, value in given.items():
         check_number(name, value)
+        check_mapping(name, value, hints[name])
     return [_filled(kind, given) for kind in kinds], frozenset(given)
 
 

@@ -16,6 +16,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import SchedulerType
 from transformers.utils import logging
 
+from .._wording import option
 from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
 from .metrics import Scorer, greater_is_better
 
@@ -112,11 +113,12 @@ def check_metric(metric: str, known: dict[str, bool]) -> None:
     ```python
     >>> check_metric("f1", {"f1_macro": True})
     Traceback (most recent call last):
-    ValueError: metric_for_best_model 'f1' is none of the metrics: f1_macro.
+    ValueError: metric_for_best_model='f1' is none of the metrics: f1_macro.
     ```
     """
     if metric.removeprefix("eval_") not in known:
-        raise ValueError(f"metric_for_best_model {metric!r} is none of the metrics: {', '.join(known)}.")
+        asked = option("metric_for_best_model", metric)
+        raise ValueError(f"{asked} is none of the metrics: {', '.join(known)}.")
 
 
 def set_plateau_mode(args: TrainingArguments) -> None:

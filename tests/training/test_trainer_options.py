@@ -272,7 +272,7 @@ class TestDirection:
             make_for_metric(tmp_path, "mse", eval_strategy="epoch", **options).train()
 
     def test_unknown_metrics_are_refused_before_the_training(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="metric_for_best_model 'f1' is none of the metrics: mse, rmse, mae"):
+        with pytest.raises(ValueError, match="metric_for_best_model='f1' is none of the metrics: mse, rmse, mae"):
             make_for_metric(tmp_path, "f1")
 
     def test_metrics_of_others_are_left_alone(self, tmp_path: Path) -> None:
