@@ -23,6 +23,8 @@ from .metrics import Scorer, greater_is_better
 
 logger = logging.get_logger(__name__)
 
+# Names in a sentence.
+_SHOWN = 20
 _FOLLOW_A_METRIC = (SchedulerType.REDUCE_ON_PLATEAU, SchedulerType.GREEDY)
 
 
@@ -118,7 +120,8 @@ def check_metric(metric: str, known: dict[str, bool]) -> None:
     """
     if metric.removeprefix("eval_") not in known:
         asked = option("metric_for_best_model", metric)
-        raise ValueError(f"{asked} is none of the metrics: {', '.join(known)}.")
+        names = [*known][:_SHOWN] + [f"and {len(known) - _SHOWN} more"] * (len(known) > _SHOWN)
+        raise ValueError(f"{asked} is none of the metrics: {', '.join(names)}.")
 
 
 def set_plateau_mode(args: TrainingArguments) -> None:
