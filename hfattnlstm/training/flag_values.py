@@ -28,7 +28,7 @@ BOUNDS: dict[str, Bound] = {
         (
             *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
             *("save_total_limit", "early_stopping_patience", "eval_accumulation_steps", "torch_empty_cache_steps"),
-            *("dataloader_prefetch_factor", "max_train_samples", "max_length", "vocab_size", "embedding_size"),
+            *("dataloader_prefetch_factor", "max_train_samples", "max_length", "embedding_size"),
             *("hidden_size", "num_hidden_layers", "pooler_size", "pooler_num_heads", "classifier_hidden_size"),
             *("ddp_timeout", "ddp_bucket_cap_mb"),
         ),
@@ -57,6 +57,7 @@ BOUNDS: dict[str, Bound] = {
     ),
     **dict.fromkeys(("validation_size", "threshold"), _BETWEEN),
     **dict.fromkeys(("seed", "data_seed", "split_seed"), _SEED),
+    "vocab_size": Bound(lambda value: value >= 6, "at least 6: five special tokens and another one"),
     "max_steps": Bound(lambda value: value == -1 or value >= 1, "at least 1, or -1 for as many as the epochs have"),
 }
 # Flags of two or three words for which YAML reads one as yes or no.

@@ -37,7 +37,8 @@ class TaskRun:
     Attributes:
         model: The trained model; the best one where `load_best_model_at_end` is set.
         processor: What makes its inputs, such as the tokenizer.
-        metrics: `train_…`, `eval_…` and `test_…` metrics.
+        metrics: `train_…`, `eval_…` and `test_…` metrics; on fewer than 1,000 texts with the bounds of their 95 %
+            intervals, such as `eval_accuracy_low` and `eval_accuracy_high`.
         details: For `"eval"` and `"test"`, what the task reports beyond single numbers, such as the scores of each
             class; empty where there is nothing.
         trainer: The Trainer, to go on with.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -61,7 +62,7 @@ class StartingPoint:
         self.name, self._resumes = name, resumes
         self.rules = resumes or not trains
         self.keeps_labels = self.rules
-        self.config = AutoConfig.from_pretrained(self.name)
+        self.config = _config_of(self.name)
         self._check_kind()
         values = config_overrides(arguments) | {"label_smoothing": label_smoothing}
         given = (given & set(vars(arguments))) - _OTHERS | (
@@ -182,3 +183,15 @@ class StartingPoint:
         return AttnLSTMForSequenceClassification.from_pretrained(
             self.name, config=config, ignore_mismatched_sizes=not self.keeps_labels
         )
+
+
+def _config_of(name: str) -> AttnLSTMConfig:
+    try:
+        return AutoConfig.from_pretrained(name)
+    except OSError as error:
+        if Path(name).exists():
+            raise
+        # What transformers says is of the network, in several lines.
+        raise OSError(
+            f"There is no folder {name}, and no model of that name could be had from the Hub: check --model_name_or_path."
+        ) from error

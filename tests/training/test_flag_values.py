@@ -27,7 +27,7 @@ from hfattnlstm.training.task import Task
         ("max_steps", "0 -2", "at least 1, or -1"),
         ("early_stopping_patience", "0", "at least 1"),
         ("max_length", "0 -5", "at least 1"),
-        ("vocab_size", "0", "at least 1"),
+        ("vocab_size", "0 5", "at least 6"),
         ("dataloader_num_workers", "-1", "at least 0"),
         ("word_dropout", "1 -0.1 1.5 nan", "at least 0 and below 1|finite"),
         ("classifier_dropout", "1", "at least 0 and below 1"),

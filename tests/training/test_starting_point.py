@@ -222,3 +222,7 @@ class TestMeasuring:
     def test_a_missing_folder_is_not_looked_for_on_the_hub(self, trained, tmp_path) -> None:
         with pytest.raises(FileNotFoundError, match=r"There is no folder .*/modle: check --model_name_or_path"):
             measured(tmp_path, trained[0].parent / "modle", labelled("pos", "neg"))
+
+    def test_a_name_that_is_neither_here_nor_on_the_hub(self, tmp_path) -> None:
+        with pytest.raises(OSError, match=r"^There is no folder modle, and no model of that name could be had"):
+            measured(tmp_path, Path("modle"), labelled("pos", "neg"))
