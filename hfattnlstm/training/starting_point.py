@@ -193,5 +193,6 @@ def _config_of(name: str) -> AttnLSTMConfig:
             raise
         # What transformers says is of the network, in several lines.
         raise OSError(
-            f"There is no folder {name}, and no model of that name could be had from the Hub: check --model_name_or_path."
+            f"There is no folder {name}, and no model of that name could be had from the Hub: check "
+            "--model_name_or_path."
         ) from error
