@@ -21,7 +21,7 @@ _NOT_GIVEN = object()
 # Where a run happens, or what follows from the other flags.
 _NOT_IN_COMMAND = (
     *("output_dir", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "resume_from_checkpoint", "report_to"),
-    *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name"),
+    *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name", "overwrite"),
 )
 
 

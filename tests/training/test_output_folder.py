@@ -88,6 +88,8 @@ class TestOverwrite:
         assert {path.name for path in folder.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4"}
         assert AutoModelForSequenceClassification.from_pretrained(folder).config.hidden_size == 8
         assert not list(folder.glob(".*"))
+        # Whoever runs the command again is to be asked again.
+        assert "--overwrite" not in (folder / "README.md").read_text()
 
     def test_a_run_that_fails_before_the_training_removes_nothing(self, tmp_path: Path, texts: Path) -> None:
         folder = tmp_path / "model"

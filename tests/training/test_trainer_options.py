@@ -125,6 +125,8 @@ class TestSmoothing:
         batch = next(iter(trainer.get_train_dataloader()))
         own = trainer.model(**batch).loss
         assert torch.equal(trainer.compute_loss(trainer.model, dict(batch)), own)
+        trainer.model.config.label_smoothing = 0.0
+        assert not torch.equal(trainer.compute_loss(trainer.model, dict(batch)), own)
 
     @pytest.mark.parametrize("kind", ["single", "multi"])
     def test_evaluations_show_it_too(self, tmp_path: Path, kind: str) -> None:
