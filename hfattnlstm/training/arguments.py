@@ -2,8 +2,9 @@
 
 # No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import MISSING, Field, dataclass, field, fields
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import torch
 from transformers import TrainingArguments
@@ -12,6 +13,10 @@ from transformers import TrainingArguments
 # Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions.
 LEAST_UPDATES = 2_000
 LEAST_EPOCHS, MOST_EPOCHS = 4, 20
+
+
+def _default(item: Field) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def flag(default: Any, text: str) -> Any:
@@ -27,16 +32,21 @@ class RunArguments(TrainingArguments):
 
     output_dir: str | None = flag("outputs", "Folder for the model, its card, the metrics and the checkpoints.")
     do_train: bool = flag(True, "Whether to train.")
-    do_eval: bool = flag(True, "Whether to measure the model on the validation split at the end.")
+    do_eval: bool = flag(True, "Whether to measure the model on the validation split, in training and at the end.")
+    overwrite: bool = flag(False, "Whether to replace the model, the metrics and the checkpoints in output_dir.")
     num_train_epochs: float | None = flag(
         None, "Passes over the training texts; without, as many as give 2,000 updates, but 4 to 20."
     )
     learning_rate: float = flag(2e-3, "Highest learning rate.")
     per_device_train_batch_size: int = flag(32, "Texts in a training batch of one process.")
     per_device_eval_batch_size: int = flag(64, "Texts in an evaluation batch of one process.")
-    train_sampling_strategy: str = flag("group_by_length", "group_by_length, random or sequential.")
-    eval_strategy: str = flag("epoch", "When to evaluate: no, steps or epoch.")
-    save_strategy: str = flag("epoch", "When to save a checkpoint: no, steps, epoch or best.")
+    train_sampling_strategy: Literal["group_by_length", "random", "sequential"] = flag(
+        "group_by_length", "group_by_length, random or sequential."
+    )
+    eval_strategy: Literal["no", "steps", "epoch"] = flag("epoch", "When to evaluate: no, steps or epoch.")
+    save_strategy: Literal["no", "steps", "epoch", "best"] = flag(
+        "epoch", "When to save a checkpoint: no, steps, epoch or best."
+    )
     save_total_limit: int | None = flag(2, "Checkpoints that are kept.")
     load_best_model_at_end: bool = flag(True, "Whether the best checkpoint is kept in the end, not the last.")
     logging_steps: float = flag(100, "Steps between two lines of the log.")
@@ -45,7 +55,7 @@ class RunArguments(TrainingArguments):
         "Clip every entry of the gradients to this, after max_grad_norm, as Keras' clipvalue does; "
         "no measurement here speaks for it.",
     )
-    embedding_updates: str = flag(
+    embedding_updates: Literal["auto", "lazy", "dense"] = flag(
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )
     early_stopping_patience: int | None = flag(
@@ -53,6 +63,8 @@ class RunArguments(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
+        # What was asked for, before one flag decides about another.
+        self.asked = SimpleNamespace(**{item.name: getattr(self, item.name) for item in fields(self) if item.init})
         if not torch.accelerator.is_available():
             # Else several processes would train on their own, each without a word on its share of the texts.
             self.use_cpu = True
@@ -63,11 +75,30 @@ class RunArguments(TrainingArguments):
         self.epochs_are_chosen = self.num_train_epochs is not None
         # Until the number of texts is known.
         self.num_train_epochs = LEAST_EPOCHS if self.num_train_epochs is None else self.num_train_epochs
+        if not (self.do_eval and self.do_train):
+            # The base class would evaluate all the same.
+            self.eval_strategy = "no"
         if self.eval_strategy == "no" or self.save_strategy == "no" or not self.do_train:
             self.load_best_model_at_end = False
+        if self.load_best_model_at_end and self.save_strategy not in ("best", self.eval_strategy):
+            evaluate, save = (getattr(value, "value", value) for value in (self.eval_strategy, self.save_strategy))
+            raise ValueError(
+                f"--eval_strategy {evaluate} and --save_strategy {save} must be the same, to keep the best "
+                "checkpoint: make them equal, or add --load_best_model_at_end false."
+            )
         # The base class fills in "loss"; the run chooses a metric that suits the problem instead.
         self.metric_is_chosen = self.metric_for_best_model is not None
         super().__post_init__()
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The flags that were asked to be other than by default; where the run is written is none of them."""
+        names = [
+            item.name
+            for item in fields(self)
+            if item.init and getattr(self.asked, item.name) != _default(item) and item.name != "output_dir"
+        ]
+        return frozenset(names)
 
     def choose_epochs(self, texts: int) -> None:
         """Set `num_train_epochs`, where it was not given, for a number of training texts."""

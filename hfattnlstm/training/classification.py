@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,38 @@ from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrai
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
+from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.encoding import encode_texts
 from ..data.label_order import order_labels
 from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import train_tokenizer
 from ..data.word_vectors import load_word_vectors
-from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
-from .classification_arguments import NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments, config_overrides
-from .metrics import best_metric_for, classification_report, compute_metrics_for
+from .classification_arguments import DataArguments, ModelArguments, config_overrides
+from .classification_flags import (
+    MODEL_EFFECTS,
+    check_architecture,
+    check_problem,
+    check_sources,
+    check_start,
+    data_effects,
+    tokenizer_contradiction,
+)
+from .flag_effects import check_effects
+from .intervals import Interval, score_intervals
+from .metrics import (
+    ONE_HALF,
+    Scorer,
+    all_logits,
+    best_metric_for,
+    classification_report,
+    compute_metrics_for,
+    metric_directions,
+    prepared,
+)
 from .starting_point import StartingPoint
 from .task import CardParts, Task
 
@@ -55,29 +76,66 @@ class ClassificationTask(Task):
     problem_type: str
     label_names: Sequence[str]
     start: StartingPoint | None = None
+    # That of the model, once it is made.
+    threshold: float = ONE_HALF
+
+    def check(self) -> None:
+        """Refuse flags that do not fit together; a test file that is named is measured."""
+        if self.data.test_file is not None and "do_predict" not in self.given:
+            self.training.do_predict = True
+        check_sources(self.data)
+        resumes = self.training.resume_from_checkpoint is not None
+        check_start(self.model, self.given, self.training.do_train, resumes)
+        check_effects(data_effects(self.data, self.training), self.given, None)
+        if self.model.model_name_or_path is None:
+            overrides = config_overrides(self.model)
+            check_architecture(overrides)
+            if not resumes:
+                check_effects(MODEL_EFFECTS, self.given, AttnLSTMConfig(**overrides))
+
+    def sources(self) -> list[str]:
+        """Files, data set, model and tokenizer."""
+        data, model = self.data, self.model
+        named = (data.dataset, data.train_file, data.validation_file, data.test_file)
+        named += (model.model_name_or_path, model.tokenizer_name, model.word_vectors)
+        return [name for name in named if name is not None]
 
     def load(self) -> DatasetDict:
         """The texts, with their labels in the order of the model that the run goes on from."""
-        if self.model.model_name_or_path is not None:
-            self.start = StartingPoint(self.model, self.given)
-        self._check_tokenizer_flags()
-        texts = _load_texts(self.data)
+        self.start = self._starting_point()
+        with flags_in_sentences():
+            texts = _load_texts(self.data, self.start)
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
+        check_problem(self.problem_type, self.given)
         return texts if self.label_names == names else order_labels(texts, self.label_names)
 
-    def _check_tokenizer_flags(self) -> None:
-        loaded = "tokenizer_name" if self.model.tokenizer_name else "model_name_or_path"
-        if not getattr(self.model, loaded):
-            return
-        for flag in NEW_TOKENIZER_FLAGS:
-            if flag in self.given:
-                raise ValueError(
-                    f"--{flag} is for a tokenizer that is trained, and --{loaded} loads one: leave it out."
-                )
+    def _starting_point(self) -> StartingPoint | None:
+        name = self._loaded_from()
+        if name is None:
+            return None
+        start = StartingPoint(
+            name,
+            self.model,
+            self.given,
+            trains=self.training.do_train,
+            resumes=self.checkpoint is not None,
+            label_smoothing=self._label_smoothing(),
+        )
+        check_effects(MODEL_EFFECTS, self.given, start.config)
+        return start
+
+    def _loaded_from(self) -> str | None:
+        """The checkpoint whose weights, labels and tokenizer the run begins with."""
+        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
+
+    def _label_smoothing(self) -> float | None:
+        return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None
 
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
         """The tokenizer: loaded, or trained on the training texts; it holds the length that is read."""
+        if self.checkpoint is not None:
+            return self._tokenizer_of_checkpoint()
         name = self.model.tokenizer_name or self.model.model_name_or_path
         if name is None:
             logger.info("Training the tokenizer.")
@@ -96,8 +154,26 @@ class ClassificationTask(Task):
             logger.warning("The tokenizer %s says no length: %s tokens of a text are read.", name, MAX_LENGTH)
         return tokenizer
 
+    def _tokenizer_of_checkpoint(self) -> PreTrainedTokenizerBase:
+        """That of the training that goes on; the texts may have changed since it was trained on them."""
+        tokenizer = AutoTokenizer.from_pretrained(str(self.checkpoint))
+        wrong = tokenizer_contradiction(self.model, self.given, tokenizer)
+        if wrong is not None:
+            flag, has = wrong
+            raise ValueError(
+                f"--{flag} contradicts the tokenizer of the checkpoint {self.checkpoint}, which has {has}: leave it "
+                "out, or begin anew without --resume_from_checkpoint."
+            )
+        return tokenizer
+
     def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         """A new model, or the one to go on from."""
+        model = self._new_or_loaded(examples, processor)
+        if self.problem_type == MULTI_LABEL:
+            self.threshold = model.config.threshold
+        return model
+
+    def _new_or_loaded(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         labels: dict[str, Any] = {"problem_type": self.problem_type}
         if self.label_names:
             labels["id2label"] = dict(enumerate(self.label_names))
@@ -110,28 +186,54 @@ class ClassificationTask(Task):
             vocab_size=len(processor),
             pad_token_id=processor.pad_token_id,
             class_weights=weights,
+            label_smoothing=self._label_smoothing() or 0.0,
             **config_overrides(self.model),
             **labels,
         )
         model = AttnLSTMForSequenceClassification(config)
         if self.model.word_vectors is not None:
-            logger.info("Word vectors: %s.", load_word_vectors(model, self.model.word_vectors, processor))
+            self._load_word_vectors(model, processor)
         return model
+
+    def _load_word_vectors(self, model: PreTrainedModel, processor: PreTrainedTokenizerBase) -> None:
+        path = self.model.word_vectors
+        coverage = load_word_vectors(model, path, processor)
+        if not coverage.found:
+            missing = ", ".join(coverage.missing[:5])
+            raise ValueError(
+                f"--word_vectors {path} has none of the {coverage.vocabulary:,} words of the texts ({missing}, …): "
+                "give vectors for the language and the --tokenizer_kind of the texts, or leave it out."
+            )
+        logger.warning("Word vectors of %s: %s.", path, coverage)
 
     def _class_weights(self, examples: DatasetDict) -> list[float] | None:
         wanted = self.model.class_weights
+        if self.checkpoint is not None:
+            self._check_class_weights_of_checkpoint(wanted)
+            return self.start.config.class_weights
         if wanted is None:
             return None
         if wanted != ["balanced"]:
             try:
                 return [float(weight) for weight in wanted]
             except ValueError:
-                raise ValueError(f"class_weights must be numbers or 'balanced', got {wanted}.") from None
+                raise ValueError(f"--class_weights must be numbers or 'balanced', got {' '.join(wanted)}.") from None
         if self.problem_type != SINGLE_LABEL:
-            raise ValueError("class_weights=balanced needs one label a text: give numbers instead.")
+            raise ValueError("--class_weights balanced needs one label a text: give numbers instead.")
         counts = np.bincount(np.asarray(examples["train"]["label"]), minlength=len(self.label_names))
         # A label without training texts gets the weight of one with a single text.
         return (counts.sum() / (len(counts) * counts.clip(min=1))).tolist()
+
+    def _check_class_weights_of_checkpoint(self, wanted: list[str] | None) -> None:
+        own = self.start.config.class_weights
+        # Balanced weights were counted when the training began.
+        if wanted is None or (wanted == ["balanced"] and own is not None):
+            return
+        if own is None or wanted == ["balanced"] or [float(weight) for weight in wanted] != own:
+            raise ValueError(
+                f"--class_weights contradicts the checkpoint {self.checkpoint}, which has {own}: leave it out, or "
+                "begin anew without --resume_from_checkpoint."
+            )
 
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""
@@ -141,20 +243,31 @@ class ClassificationTask(Task):
         """Padding to the longest text of a batch."""
         return PaddingCollator(processor.pad_token_id, model.config.model_input_names)
 
-    def make_scorer(self) -> Callable[[EvalPrediction], dict[str, float]]:
-        """By problem type."""
-        return compute_metrics_for(self.problem_type)
+    def make_scorer(self) -> Scorer:
+        """By problem type, with the scores of each label where one of them chooses the best checkpoint."""
+        by_label = "/" in (self.training.metric_for_best_model or "") and self.training.metric_is_chosen
+        names = list(self.label_names) if by_label and self.label_names else None
+        return compute_metrics_for(self.problem_type, names, self.threshold)
 
     def best_metric(self) -> tuple[str, bool]:
         """Accuracy, micro F1 or squared error."""
         return best_metric_for(self.problem_type)
 
+    def metric_directions(self) -> dict[str, bool]:
+        """All scores, those of each label too."""
+        return metric_directions(self.problem_type, self.label_names)
+
+    def intervals(self, output: PredictionOutput) -> dict[str, Interval]:
+        """By problem type."""
+        prediction = EvalPrediction(output.predictions, output.label_ids)
+        references, predictions = prepared(prediction, self.problem_type, self.threshold)
+        return score_intervals(self.problem_type, references, predictions)
+
     def details(self, output: PredictionOutput) -> dict[str, Any]:
         """The scores of each class, where texts have one label each."""
         if self.problem_type != SINGLE_LABEL:
             return {}
-        logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
-        return classification_report(logits.argmax(-1), output.label_ids, self.label_names)
+        return classification_report(all_logits(output.predictions).argmax(-1), output.label_ids, self.label_names)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
@@ -196,26 +309,50 @@ class ClassificationTask(Task):
             "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",
             "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
             f"{config.classifier_dropout}",
+            **_loss_recipe(config),
         }
 
 
-def _load_texts(data: DataArguments) -> DatasetDict:
+def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
+    """What the loss has beside the plain one, and the threshold."""
+    recipe: dict[str, Any] = {}
+    if config.class_weights is not None:
+        recipe["class weights"] = ", ".join(f"{weight:g}" for weight in config.class_weights)
+    if config.label_smoothing:
+        recipe["label smoothing"] = config.label_smoothing
+    if config.penalises_attention:
+        coefficients = (config.pooler_l2_coef, config.pooler_entropy_coef, config.pooler_diversity_coef)
+        recipe["penalties on the attention (l2, entropy, diversity)"] = ", ".join(map(str, coefficients))
+    if config.problem_type == MULTI_LABEL:
+        recipe["threshold of a label"] = config.threshold
+    return recipe
+
+
+def _load_texts(data: DataArguments, start: StartingPoint | None) -> DatasetDict:
     files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
-    files = {name: path for name, path in files.items() if path is not None}
-    if (data.dataset is None) == (not files):
-        raise ValueError("Give either --dataset or --train_file.")
+    ruled = None if start is None else start.problem_type
+    if None not in (ruled, data.problem_type) and ruled != data.problem_type:
+        raise ValueError(
+            f"--problem_type {data.problem_type} contradicts {start.name}, a model for {ruled}: leave it out."
+        )
     texts = load_texts(
-        data.dataset or files,
+        data.dataset or {name: path for name, path in files.items() if path is not None},
         text_column=data.text_column,
         label_column=data.label_column,
-        problem_type=data.problem_type,
+        problem_type=ruled or data.problem_type,
         config_name=data.dataset_config,
         validation_size=data.validation_size,
         seed=data.split_seed,
+        label_names=None if start is None else start.label_names,
     )
-    if data.max_train_samples is not None and data.max_train_samples < len(texts["train"]):
-        shuffled = texts["train"].shuffle(seed=data.split_seed)
-        texts["train"] = shuffled.select(range(data.max_train_samples))
+    if data.max_train_samples is not None:
+        count = len(texts["train"])
+        if data.max_train_samples > count:
+            raise ValueError(
+                f"--max_train_samples {data.max_train_samples} is more than the {count} training texts: make it "
+                "smaller, or leave it out."
+            )
+        texts["train"] = texts["train"].shuffle(seed=data.split_seed).select(range(data.max_train_samples))
     return texts
 
 

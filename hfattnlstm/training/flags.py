@@ -7,10 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from transformers import HfArgumentParser
+
+from .flag_values import check_mapping, check_number, convert
 
 
 FILE_ENDINGS = (".json", ".yaml", ".yml")
@@ -19,21 +21,44 @@ _NOT_GIVEN = object()
 # Where a run happens, or what follows from the other flags.
 _NOT_IN_COMMAND = (
     *("output_dir", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "resume_from_checkpoint", "report_to"),
-    *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name"),
+    *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name", "overwrite"),
 )
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice; plain YAML takes the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        _refuse_twice(keys)
+        return super().construct_mapping(node, deep)
+
+
+def _refuse_twice(keys: Sequence[Any]) -> None:
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"{key} stands there twice")
+
+
+def _mapping(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice([key for key, _ in pairs])
+    return dict(pairs)
 
 
 def read_flags(path: str) -> dict[str, Any]:
     """The flags in a JSON or YAML file, as they stand there.
 
     Raises:
-        ValueError: For a file that cannot be read as a mapping.
+        ValueError: For a file that cannot be read as a mapping, or names a flag twice.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        values = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+        text = Path(path).read_text(encoding="utf-8-sig")
+        is_json = path.endswith(".json")
+        values = json.loads(text, object_pairs_hook=_mapping) if is_json else yaml.load(text, _Loader)
     except OSError as error:
         raise ValueError(f"The file of flags {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"The file of flags {path} is not UTF-8 text: save it as UTF-8.") from None
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"The file of flags {path} is not valid: {' '.join(str(error).split())}.") from None
     if not isinstance(values, dict):
@@ -61,7 +86,7 @@ def parse_flags(
         An instance of each, and the names of the flags that were given.
 
     Raises:
-        ValueError: For a flag that does not exist.
+        ValueError: For a flag that does not exist, a value of the wrong type in a file, or a number out of bounds.
 
     Example:
 
@@ -73,13 +98,16 @@ def parse_flags(
     """
     parser = HfArgumentParser(kinds, prog=program, description=description)
     known = {flag.name for kind in kinds for flag in fields(kind)}
+    hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind).items()}
     given = {}
     if file is not None:
         path, values = file
         for name in values:
             if name not in known:
-                raise ValueError(f"The file of flags {path} has {_unknown_flag(name, known)}")
-        given = {name: _typed(kinds, name, value) for name, value in values.items()}
+                raise ValueError(f"The file of flags {path} has {_unknown_flag(str(name), known)}")
+        given = {name: convert(name, value, hints[name], path) for name, value in values.items()}
+        # Null stands for what holds without the flag.
+        given = {name: value for name, value in given.items() if value is not None}
     # `--help` shows the defaults, which are hidden for the parsing itself.
     if not {"-h", "--help"} & set(argv):
         parser.set_defaults(**dict.fromkeys(known, _NOT_GIVEN))
@@ -87,6 +115,9 @@ def parse_flags(
     if unknown:
         raise ValueError(f"The command line has {_unknown_flag(unknown[0].removeprefix('--'), known)}")
     given |= {name: value for name, value in vars(parsed).items() if value is not _NOT_GIVEN and name in known}
+    for name, value in given.items():
+        check_number(name, value)
+        check_mapping(name, value, hints[name])
     return [_filled(kind, given) for kind in kinds], frozenset(given)
 
 
@@ -97,15 +128,6 @@ def _filled(kind: type, given: dict[str, Any]) -> Any:
 def _unknown_flag(name: str, known: set[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     return f"the unknown flag {name!r}" + (f": did you mean {nearest[0]!r}?" if nearest else "; see --help.")
-
-
-def _typed(kinds: Sequence[type], name: str, value: Any) -> Any:
-    """YAML reads 1e-3 as a string, unlike everybody else."""
-    for kind in kinds:
-        for flag in fields(kind):
-            if flag.name == name and isinstance(value, str) and isinstance(flag.default, float):
-                return float(value)
-    return value
 
 
 def chosen_flags(arguments: Any, default: Any) -> list[str]:

@@ -22,6 +22,8 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LA
 
 # The label that cross entropy leaves out, and so do the scores.
 IGNORED_LABEL = -100
+# The threshold of several labels a text where nobody says otherwise.
+ONE_HALF = 0.5
 
 # What is undefined, such as the precision of a class that was never predicted, counts as 0.
 _precision_recall_f1 = partial(sklearn_metrics.precision_recall_fscore_support, zero_division=0)
@@ -245,30 +247,48 @@ def _report_row(precision: float, recall: float, f1: float, support: int) -> dic
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}
 
 
-def _single_label(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _single_label(logits: np.ndarray, labels: np.ndarray, _: float) -> tuple[np.ndarray, np.ndarray]:
     labels = labels.reshape(-1)
     if len(labels) != len(logits):
         raise ValueError(f"There are {len(labels)} labels for {len(logits)} rows of logits: give one label a row.")
     return _without_ignored(labels, logits.argmax(axis=1), logits.shape[1])
 
 
-def _multi_label(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _multi_label(logits: np.ndarray, labels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     _check_same_shape(labels, logits)
-    return _indicators(labels, "labels"), (logits > 0).astype(np.int64)
+    # The logit of the threshold, which is 0 for one half.
+    return _indicators(labels, "labels"), (logits > np.log(threshold / (1 - threshold))).astype(np.int64)
 
 
-def _regression(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _regression(logits: np.ndarray, labels: np.ndarray, _: float) -> tuple[np.ndarray, np.ndarray]:
     references, predictions = _numbers(labels, "labels"), _numbers(logits, "logits")
     _check_same_shape(references, predictions)
     return references, predictions
 
 
-# How to prepare logits and labels, the metrics, the score that chooses the best checkpoint, and if greater is better.
+# How to prepare logits and labels, the metrics, and the score that chooses the best checkpoint.
 _PROBLEMS = {
-    SINGLE_LABEL: (_single_label, (Accuracy, F1), "accuracy", True),
-    MULTI_LABEL: (_multi_label, (MultiLabelMetrics,), "f1_micro", True),
-    REGRESSION: (_regression, (RegressionMetrics,), "mse", False),
+    SINGLE_LABEL: (_single_label, (Accuracy, F1), "accuracy"),
+    MULTI_LABEL: (_multi_label, (MultiLabelMetrics,), "f1_micro"),
+    REGRESSION: (_regression, (RegressionMetrics,), "mse"),
 }
+_LOSS = {"loss": False}
+# Whether greater is better, for every score that the Trainer can choose by.
+_DIRECTIONS = {
+    SINGLE_LABEL: {**dict.fromkeys(("accuracy", "f1_macro", "f1_micro", "f1_weighted"), True), **_LOSS},
+    MULTI_LABEL: {
+        **dict.fromkeys(("f1_micro", "f1_macro", "precision_micro", "recall_micro", "subset_accuracy"), True),
+        "hamming_loss": False,
+        **_LOSS,
+    },
+    REGRESSION: {
+        **dict.fromkeys(("mse", "rmse", "mae"), False),
+        **dict.fromkeys(("r2", "pearson", "spearman"), True),
+        **_LOSS,
+    },
+}
+# Of the scores of one column, the part before the slash.
+_COLUMN_DIRECTIONS = {SINGLE_LABEL: ("f1", True), MULTI_LABEL: ("f1", True), REGRESSION: ("mse", False)}
 
 
 def _check_problem_type(problem_type: str) -> None:
@@ -276,9 +296,30 @@ def _check_problem_type(problem_type: str) -> None:
         raise ValueError(f"problem_type {problem_type!r} is unknown: use one of {list(_PROBLEMS)}.")
 
 
+def all_logits(predictions: Any) -> np.ndarray:
+    """The logits among what the Trainer predicted: an array, a tuple that they lead, or a list of either by batch.
+
+    Args:
+        predictions: `predictions` of an `EvalPrediction` or a `PredictionOutput`; a list of batches is what
+            `eval_do_concat_batches=False` leaves.
+
+    Example:
+        >>> all_logits([np.zeros((2, 3)), np.zeros((1, 3))]).shape
+        (3, 3)
+    """
+    if isinstance(predictions, list) and predictions and isinstance(predictions[0], (np.ndarray, tuple)):
+        return np.concatenate([all_logits(batch) for batch in predictions])
+    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
+
+
+def all_labels(label_ids: Any) -> np.ndarray:
+    """The labels that the Trainer returns with its predictions, likewise."""
+    by_batch = isinstance(label_ids, list) and label_ids and isinstance(label_ids[0], np.ndarray)
+    return np.concatenate(label_ids) if by_batch else np.asarray(label_ids)
+
+
 def _logits_of(prediction: EvalPrediction, problem_type: str) -> np.ndarray:
-    logits = prediction.predictions
-    logits = np.asarray(logits[0] if isinstance(logits, (tuple, list)) else logits)
+    logits = all_logits(prediction.predictions)
     if prediction.label_ids is None or logits.size == 0:
         raise ValueError("There is nothing to score: the evaluation data has no labels or no examples.")
     flat = logits.reshape(len(logits), -1)
@@ -302,37 +343,78 @@ def _column_scores(
     return {f"f1/{name}": float(f1) for name, f1 in zip(names, _f1(references, predictions, axis=0))}
 
 
-def _score(prediction: EvalPrediction, *, problem_type: str, label_names: Sequence[str] | None) -> dict[str, float]:
-    prepare, metrics, *_ = _PROBLEMS[problem_type]
+def prepared(
+    prediction: EvalPrediction, problem_type: str, threshold: float = ONE_HALF
+) -> tuple[np.ndarray, np.ndarray]:
+    """References and predictions as the metrics of a problem type take them.
+
+    Args:
+        prediction: Logits and labels.
+        problem_type, threshold: As in [`compute_metrics_for`].
+
+    Returns:
+        Class ids (examples,), vectors of 0 and 1 (examples, labels), or numbers (examples, columns).
+
+    Raises:
+        ValueError: When logits or labels do not fit.
+
+    Example:
+        >>> prepared(EvalPrediction(np.array([[2.0, 1.0]]), np.array([0])), "single_label_classification")
+        (array([0]), array([0]))
+    """
     logits = _logits_of(prediction, problem_type)
-    if label_names is not None and len(label_names) != logits.shape[1]:
-        raise ValueError(f"label_names has {len(label_names)} names for {logits.shape[1]} columns of logits.")
-    references, predictions = prepare(logits, np.asarray(prediction.label_ids))
-    with tempfile.TemporaryDirectory() as folder:
-        metric = evaluate.combine([metric(keep_in_memory=True, cache_dir=folder) for metric in metrics])
-        scores = metric.compute(predictions=predictions, references=references)
-    return scores | (_column_scores(problem_type, references, predictions, label_names) if label_names else {})
+    return _PROBLEMS[problem_type][0](logits, all_labels(prediction.label_ids), threshold)
+
+
+class Scorer:
+    """The `compute_metrics` of a Trainer, see [`compute_metrics_for`].
+
+    Attributes:
+        problem_type, label_names, threshold: As given.
+    """
+
+    def __init__(self, problem_type: str, label_names: Sequence[str] | None, threshold: float):
+        self.problem_type, self.label_names, self.threshold = problem_type, label_names, threshold
+
+    def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
+        """The scores of logits and labels."""
+        names = self.label_names
+        columns = _logits_of(prediction, self.problem_type).shape[1]
+        if names is not None and len(names) != columns:
+            raise ValueError(f"label_names has {len(names)} names for {columns} columns of logits.")
+        references, predictions = prepared(prediction, self.problem_type, self.threshold)
+        with tempfile.TemporaryDirectory() as folder:
+            metrics = [metric(keep_in_memory=True, cache_dir=folder) for metric in _PROBLEMS[self.problem_type][1]]
+            scores = evaluate.combine(metrics).compute(predictions=predictions, references=references)
+        return scores | (_column_scores(self.problem_type, references, predictions, names) if names else {})
+
+    def directions(self) -> dict[str, bool]:
+        """The names of the scores, and of the loss, with whether greater is better."""
+        return metric_directions(self.problem_type, self.label_names)
 
 
 def compute_metrics_for(
-    problem_type: str, label_names: Sequence[str] | None = None
+    problem_type: str, label_names: Sequence[str] | None = None, threshold: float = ONE_HALF
 ) -> Callable[[EvalPrediction], dict[str, float]]:
     """Makes the `compute_metrics` function of a `transformers.Trainer`.
 
     Single label: the scores of `Accuracy` and `F1`, from the largest logit; examples whose label is -100 are left
-    out, as cross entropy does. Multi-label: the scores of `MultiLabelMetrics`, from logits above 0
-    (probabilities above one half). Regression: the scores of `RegressionMetrics`.
+    out, as cross entropy does. Multi-label: the scores of `MultiLabelMetrics`, from the labels whose probability is
+    above the threshold. Regression: the scores of `RegressionMetrics`.
 
     Args:
         problem_type: "single_label_classification", "multi_label_classification" or "regression".
         label_names: One name a column of the logits. Adds the score of each column, as `f1/<name>`, or as
             `mse/<name>` for regression.
+        threshold: In multi-label problems, the probability above which a label is taken to apply; give
+            `config.threshold` of the model.
 
     Returns:
         A function from an `EvalPrediction` to flat numbers; shapes or labels that do not fit are a ValueError.
 
     Raises:
-        ValueError: When the problem type is unknown, or `label_names` is no list of different names.
+        ValueError: When the problem type is unknown, `label_names` is no list of different names, or the threshold is
+            no probability or has no meaning for the problem type.
 
     Example:
         >>> compute_metrics = compute_metrics_for("single_label_classification")
@@ -342,7 +424,11 @@ def compute_metrics_for(
     _check_problem_type(problem_type)
     if label_names is not None:
         _check_label_names(label_names)
-    return partial(_score, problem_type=problem_type, label_names=label_names)
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold}.")
+    if threshold != ONE_HALF and problem_type != MULTI_LABEL:
+        raise ValueError(f"threshold={threshold} has a meaning for {MULTI_LABEL} only: leave it out.")
+    return Scorer(problem_type, label_names, threshold)
 
 
 def best_metric_for(problem_type: str) -> tuple[str, bool]:
@@ -362,4 +448,45 @@ def best_metric_for(problem_type: str) -> tuple[str, bool]:
         ('mse', False)
     """
     _check_problem_type(problem_type)
-    return _PROBLEMS[problem_type][2:]
+    name = _PROBLEMS[problem_type][2]
+    return name, _DIRECTIONS[problem_type][name]
+
+
+def metric_directions(problem_type: str, label_names: Sequence[str] | None = None) -> dict[str, bool]:
+    """The names of all scores of a problem type, and whether greater is better.
+
+    Args:
+        problem_type: "single_label_classification", "multi_label_classification" or "regression".
+        label_names: Of the columns; their scores are among the names then.
+
+    Raises:
+        ValueError: When the problem type is unknown.
+
+    Example:
+        >>> metric_directions("regression")["rmse"], metric_directions("regression")["r2"]
+        (False, True)
+    """
+    _check_problem_type(problem_type)
+    column, is_better = _COLUMN_DIRECTIONS[problem_type]
+    return _DIRECTIONS[problem_type] | {f"{column}/{name}": is_better for name in label_names or ()}
+
+
+def greater_is_better(metric: str) -> bool | None:
+    """Whether greater is better in a metric of this package; None for others.
+
+    Args:
+        metric: Its name; it may begin with `eval_` or a data set (`eval_web_mse`), and end with a label (`mse/stars`).
+
+    Example:
+        >>> greater_is_better("eval_hamming_loss"), greater_is_better("f1/good"), greater_is_better("bleu")
+        (False, True, None)
+    """
+    name = metric.removeprefix("eval_").partition("/")[0]
+    known = dict(_COLUMN_DIRECTIONS.values())
+    for directions in _DIRECTIONS.values():
+        known |= directions
+    if name in known:
+        return known[name]
+    # The longest, because "hamming_loss" is not the loss.
+    endings = [other for other in known if name.endswith(f"_{other}")]
+    return known[max(endings, key=len)] if endings else None

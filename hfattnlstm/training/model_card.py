@@ -9,6 +9,9 @@ from datasets import DatasetDict
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import Trainer
 
+from .._files import written_beside
+from .intervals import split_intervals
+from .output_folder import CARD_FILE
 from .task import CardParts, Task
 
 
@@ -110,8 +113,9 @@ def write_model_card(
         command=task.command(),
         limits=_list((*_LIMITS, *parts.limits)),
     )
-    path = Path(folder) / "README.md"
-    card.save(path)
+    path = Path(folder) / CARD_FILE
+    with written_beside(path) as unfinished:
+        card.save(unfinished)
     return path
 
 
@@ -146,7 +150,7 @@ def _card_data(name: str, parts: CardParts, metrics: dict[str, float]) -> ModelC
 def _measured(metrics: dict[str, float]) -> list[tuple[str, str, float]]:
     """(prefix, metric, value) of what is a metric of the model, not of the run."""
     found = []
-    for key, value in metrics.items():
+    for key, value in split_intervals(metrics)[0].items():
         prefix, _, metric = key.partition("_")
         if prefix in _SPLITS and metric not in _NO_METRICS and isinstance(value, (int, float)):
             found.append((prefix, metric, float(value)))
@@ -154,10 +158,25 @@ def _measured(metrics: dict[str, float]) -> list[tuple[str, str, float]]:
 
 
 def _metrics_table(metrics: dict[str, float], best_chosen: bool) -> str:
-    rows = [f"| {_SPLITS[prefix]} | {metric} | {value:.4f} |" for prefix, metric, value in _measured(metrics)]
+    intervals = split_intervals(metrics)[1]
+    rows = []
+    for prefix, metric, value in _measured(metrics):
+        interval = intervals.get(f"{prefix}_{metric}")
+        cells = [
+            _SPLITS[prefix],
+            metric,
+            f"{value:.4f}",
+            "" if interval is None else "{:.4f} to {:.4f}".format(*interval),
+        ]
+        rows.append("| " + " | ".join(cells if intervals else cells[:-1]) + " |")
     if not rows:
         return "Not measured."
-    table = "\n".join(["| split | metric | value |", "| --- | --- | ---: |", *rows])
+    heads = ["| split | metric | value |", "| --- | --- | ---: |"]
+    if intervals:
+        heads = ["| split | metric | value | 95 % interval |", "| --- | --- | ---: | ---: |"]
+    table = "\n".join([*heads, *rows])
+    if intervals:
+        table += "\n\nThe intervals say how far figures on so few texts can be trusted: what other texts would change."
     if best_chosen:
         table += "\n\nThe validation split also chose the best checkpoint, so its figures are slightly too good."
     return table

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .intervals import CONFIDENCE, Interval, split_intervals
+
 
 def format_report(metrics: Mapping[str, Any]) -> str:
     """Writes scores as an aligned plain-text table, for the end of a training run.
@@ -15,7 +17,7 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     Args:
         metrics: What a metric of `hfattnlstm.training.metrics`, `evaluate.combine` or the Trainer returned. Per-class
             scores, nested as in `classification_report` or flat as in `eval_f1/<name>`, make a second table, one row
-            a class.
+            a class. Intervals, as from `intervals.as_scores`, stand beside their scores.
 
     Returns:
         Lines without a trailing line break; "no metrics" for an empty dictionary.
@@ -31,7 +33,8 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     """
     scalars: dict[str, Any] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for key, value in metrics.items():
+    plain, intervals = split_intervals(metrics)
+    for key, value in plain.items():
         if isinstance(value, Mapping):
             nested = all(isinstance(row, Mapping) for row in value.values())
             rows.update({name: dict(row) for name, row in (value if nested else {key: value}).items()})
@@ -40,12 +43,20 @@ def format_report(metrics: Mapping[str, Any]) -> str:
             rows.setdefault(name, {})[column] = value
         else:
             scalars[key] = value
-    tables: list[list[Any]] = [[("metric", "value"), *scalars.items()]] if scalars else []
+    tables: list[list[Any]] = [_scalar_rows(scalars, intervals)] if scalars else []
     if rows:
         columns = list(dict.fromkeys(column for row in rows.values() for column in row))
         body = [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
         tables.append([["class", *columns], *body])
     return "\n\n".join(map(_table, tables)) or "no metrics"
+
+
+def _scalar_rows(scalars: Mapping[str, Any], intervals: Mapping[str, Interval]) -> list[tuple[Any, ...]]:
+    if not intervals:
+        return [("metric", "value"), *scalars.items()]
+    shown = {name: f"{_cell(interval.low)} to {_cell(interval.high)}" for name, interval in intervals.items()}
+    rows = ((name, value, shown.get(name, "")) for name, value in scalars.items())
+    return [("metric", "value", f"{CONFIDENCE:.0%} interval".replace("%", " %")), *rows]
 
 
 def _table(rows: Sequence[Sequence[Any]]) -> str:

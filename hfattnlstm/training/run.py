@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from datasets import DatasetDict
 from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback, set_seed
 
+from .._files import written_beside
+from .._wording import flags_in_sentences
 from .arguments import RunArguments
 from .callbacks import GradientValueClipping
+from .flag_effects import check_run
+from .flag_values import check_number
+from .intervals import FEW_TEXTS, as_scores
 from .model_card import write_model_card
+from .output_folder import METRICS_FILE, check_output_folder, remove_old_checkpoints, save_model
 from .report import format_report
+from .resuming import TrainingExamples, find_checkpoint
 from .task import Task
 from .trainer import AttnLSTMTrainer
+from .trainer_options import check_metric
 
 
 # What the Trainer measures of itself, not of the model.
@@ -28,7 +37,8 @@ class TaskRun:
     Attributes:
         model: The trained model; the best one where `load_best_model_at_end` is set.
         processor: What makes its inputs, such as the tokenizer.
-        metrics: `train_…`, `eval_…` and `test_…` metrics.
+        metrics: `train_…`, `eval_…` and `test_…` metrics; on fewer than 1,000 texts with the bounds of their 95 %
+            intervals, such as `eval_accuracy_low` and `eval_accuracy_high`.
         details: For `"eval"` and `"test"`, what the task reports beyond single numbers, such as the scores of each
             class; empty where there is nothing.
         trainer: The Trainer, to go on with.
@@ -41,7 +51,7 @@ class TaskRun:
     trainer: AttnLSTMTrainer
 
     def report(self) -> str:
-        """The metrics of the model as a table, and the details below."""
+        """The metrics of the model as a table, with intervals where a split has few texts, and the details below."""
         shown = {
             key: value
             for key, value in self.metrics.items()
@@ -57,7 +67,8 @@ def run_task(task: Task) -> TaskRun:
     """Load, encode, train, evaluate and save.
 
     The output folder then holds the model with its code and its processor, a model card, `all_results.json`, and the
-    checkpoints, from which `--resume_from_checkpoint` goes on.
+    checkpoints, from which `--resume_from_checkpoint` goes on; without training, `all_results.json` alone. What is
+    there already is overwritten with `--overwrite` only.
 
     Raises:
         ValueError: For data and flags that do not fit together; the sentence names what to change.
@@ -70,7 +81,14 @@ def run_task(task: Task) -> TaskRun:
     0.903
     ```
     """
+    # The flags are the interface here, in Python, too.
+    with flags_in_sentences():
+        return _run(task)
+
+
+def _run(task: Task) -> TaskRun:
     training = task.training
+    _check_before_loading(task)
     set_seed(training.seed)
     examples = task.load()
     splits = _measured_splits(training, examples)
@@ -89,45 +107,66 @@ def run_task(task: Task) -> TaskRun:
         compute_metrics=task.make_scorer(),
         callbacks=_callbacks(training),
     )
-    metrics = _train(trainer, encoded)
+    metrics = _train(task, trainer, examples) if training.do_train else {}
     details = {}
     for prefix, split in splits.items():
         output = trainer.predict(encoded[split], metric_key_prefix=prefix)
         metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
+        if len(encoded[split]) < FEW_TEXTS:
+            metrics |= as_scores(task.intervals(output), f"{prefix}_")
         if found := task.details(output):
             details[prefix] = found
     _save(task, trainer, examples, metrics)
     return TaskRun(trainer.model, processor, metrics, details, trainer)
 
 
-def _choose_best_metric(task: Task) -> None:
+def _check_before_loading(task: Task) -> None:
     training = task.training
-    if not training.metric_is_chosen:
-        training.metric_for_best_model, training.greater_is_better = task.best_metric()
-    if training.lr_scheduler_type == "reduce_lr_on_plateau":
-        mode = "max" if training.greater_is_better else "min"
-        training.lr_scheduler_kwargs = {"mode": mode, **(training.lr_scheduler_kwargs or {})}
+    for arguments in (task.data, task.model, training):
+        for item in fields(arguments):
+            check_number(item.name, getattr(arguments, item.name))
+    task.check()
+    check_run(training, task.given)
+    task.checkpoint = find_checkpoint(training)
+    check_output_folder(training, task.checkpoint, task.sources())
+
+
+def _choose_best_metric(task: Task) -> None:
+    """The metric that was asked for, if there is such a one, with the direction that it has; or that of the task."""
+    training = task.training
+    name, greater = task.best_metric()
+    if training.metric_is_chosen:
+        name = training.metric_for_best_model
+        check_metric(name, task.metric_directions())
+        greater = task.metric_directions()[name.removeprefix("eval_")]
+    wanted = training.asked.greater_is_better
+    if wanted is not None and wanted is not greater:
+        raise ValueError(
+            f"--greater_is_better {str(wanted).lower()} contradicts the metric: of {name}, "
+            f"{'greater' if greater else 'lower'} is better. Leave --greater_is_better out."
+        )
+    training.metric_for_best_model, training.greater_is_better = name, greater
 
 
 def _callbacks(training: RunArguments) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = []
     if training.early_stopping_patience is not None:
-        if not training.load_best_model_at_end:
-            raise ValueError(
-                "early_stopping_patience needs the evaluations and checkpoints of load_best_model_at_end: set "
-                "eval_strategy and save_strategy to the same of steps and epoch."
-            )
         callbacks.append(EarlyStoppingCallback(training.early_stopping_patience))
     if training.max_grad_value is not None:
         callbacks.append(GradientValueClipping(training.max_grad_value))
     return callbacks
 
 
-def _train(trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
-    if not trainer.args.do_train:
-        return {}
-    result = trainer.train(resume_from_checkpoint=_checkpoint(trainer.args))
-    return {**result.metrics, "train_samples": len(encoded["train"])}
+def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[str, float]:
+    noted = TrainingExamples.of(examples["train"])
+    trainer.add_callback(noted)
+    if task.checkpoint is not None:
+        noted.compare(task.checkpoint)
+    if task.training.overwrite:
+        remove_old_checkpoints(trainer)
+    checkpoint = None if task.checkpoint is None else str(task.checkpoint)
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    return {**result.metrics, "train_samples": len(examples["train"])}
 
 
 def _measured_splits(training: RunArguments, examples: DatasetDict) -> dict[str, str]:
@@ -135,29 +174,24 @@ def _measured_splits(training: RunArguments, examples: DatasetDict) -> dict[str,
     wanted = {"eval": ("validation", training.do_eval), "test": ("test", training.do_predict)}
     splits = {prefix: split for prefix, (split, measure) in wanted.items() if measure}
     if "test" in splits and "test" not in examples:
-        raise ValueError("do_predict needs a test split: name one with --test_file, or leave --do_predict out.")
+        raise ValueError(
+            "--do_predict needs a test split with labels: name one with --test_file, or leave --do_predict out."
+        )
     return splits
 
 
-def _checkpoint(training: RunArguments) -> str | bool | None:
-    """`--resume_from_checkpoint` takes a folder, or `true` for the last checkpoint in the output folder."""
-    wanted = training.resume_from_checkpoint
-    if wanted is None or str(wanted).lower() in ("false", "no"):
-        return None
-    if str(wanted).lower() in ("true", "yes", "last"):
-        return True
-    if not Path(wanted).is_dir():
-        raise ValueError(
-            f"There is no checkpoint {wanted}: name a folder such as {training.output_dir}/checkpoint-100."
-        )
-    return wanted
-
-
 def _save(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict, metrics: dict[str, float]) -> None:
-    trainer.save_model()
+    """The model with its card, or, without a training, the metrics alone."""
+    training = trainer.args
+    if training.do_train:
+        save_model(trainer)
     if trainer.is_world_process_zero():
-        trainer.save_state()
-        trainer.save_metrics("all", metrics, combined=False)
-        write_model_card(trainer.args.output_dir, task, trainer, examples, metrics)
-    if trainer.args.push_to_hub:
+        folder = Path(training.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        with written_beside(folder / METRICS_FILE) as unfinished:
+            unfinished.write_text(json.dumps(metrics, indent=4, sort_keys=True), encoding="utf-8")
+        if training.do_train:
+            trainer.save_state()
+            write_model_card(folder, task, trainer, examples, metrics)
+    if training.push_to_hub:
         trainer.push_to_hub()

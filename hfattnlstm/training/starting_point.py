@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from .classification_arguments import NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
 
@@ -19,7 +20,7 @@ logger = logging.get_logger(__name__)
 CHANGEABLE = frozenset(
     {
         *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-        *("truncation", "pooler_temperature", "pooler_normalizer"),
+        *("truncation", "threshold", "pooler_temperature", "pooler_normalizer"),
         *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
     }
 )
@@ -32,34 +33,90 @@ class StartingPoint:
     """A checkpoint to go on from.
 
     Args:
-        arguments: The flags of the model; `model_name_or_path` names the checkpoint.
+        name: The checkpoint.
+        arguments: The flags of the model.
         given: The flags that somebody chose.
+        trains: Whether there is a training: without, the checkpoint's labels and problem type rule.
+        resumes: Whether the training of this very checkpoint goes on: then the flags may change nothing of it.
+        label_smoothing: That of this run, where it was chosen.
 
     Raises:
         OSError: When there is no such checkpoint.
         ValueError: For a checkpoint of another kind, or a flag that it has decided already.
 
     Attributes:
-        keeps_labels: After [`order`], whether the model keeps its last layer.
+        keeps_labels: Whether the model keeps its last layer; where it may be begun anew, after [`order`].
+        config: The configuration that the run goes on with, but for its labels and class weights.
     """
 
-    def __init__(self, arguments: ModelArguments, given: frozenset[str]):
-        self.name = arguments.model_name_or_path
-        self.keeps_labels = False
-        self._config = AutoConfig.from_pretrained(self.name)
-        if self._config.model_type != AttnLSTMConfig.model_type:
+    def __init__(
+        self,
+        name: str,
+        arguments: ModelArguments,
+        given: frozenset[str],
+        *,
+        trains: bool = True,
+        resumes: bool = False,
+        label_smoothing: float | None = None,
+    ):
+        self.name, self._resumes = name, resumes
+        self.rules = resumes or not trains
+        self.keeps_labels = self.rules
+        self.config = _config_of(self.name)
+        self._check_kind()
+        values = config_overrides(arguments) | {"label_smoothing": label_smoothing}
+        given = (given & set(vars(arguments))) - _OTHERS | (
+            {"label_smoothing"} if label_smoothing is not None else set()
+        )
+        changeable = CHANGEABLE | {"label_smoothing"}
+        for flag in sorted(given if resumes else given - changeable):
+            # Word vectors were read before the training began, and are no part of the configuration.
+            if resumes and flag == "word_vectors":
+                continue
+            if flag not in values or values[flag] != getattr(self.config, flag):
+                raise self._decided(flag)
+        self._changes = {} if resumes else {flag: values[flag] for flag in given & changeable}
+        for flag, value in self._changes.items():
+            setattr(self.config, flag, value)
+
+    def _check_kind(self) -> None:
+        if self.config.model_type != AttnLSTMConfig.model_type:
             raise ValueError(
-                f"--model_name_or_path {self.name} is a model of the type {self._config.model_type!r}: name one of "
+                f"--model_name_or_path {self.name} is a model of the type {self.config.model_type!r}: name one of "
                 f"the type {AttnLSTMConfig.model_type!r}."
             )
-        values = config_overrides(arguments)
-        for flag in sorted(given & set(vars(arguments)) - CHANGEABLE - _OTHERS):
-            if flag not in values or values[flag] != getattr(self._config, flag):
-                raise ValueError(
-                    f"--{flag} cannot be changed beside --model_name_or_path, whose weights have decided it: leave "
-                    "one of the two out."
-                )
-        self._changes = {name: values[name] for name in given & CHANGEABLE}
+        if self.rules and not self._is_classifier():
+            raise ValueError(
+                f"--model_name_or_path {self.name} has no last layer for labels: train it first, then measure it."
+            )
+
+    def _decided(self, flag: str) -> ValueError:
+        if self._resumes:
+            shown = "label_smoothing_factor" if flag == "label_smoothing" else flag
+            return ValueError(
+                f"--{shown} contradicts the checkpoint {self.name}, which has {getattr(self.config, flag, None)}: "
+                "leave it out, or begin anew without --resume_from_checkpoint."
+            )
+        return ValueError(
+            f"--{flag} cannot be changed beside --model_name_or_path, whose weights have decided it: leave one of the "
+            "two out."
+        )
+
+    def _is_classifier(self) -> bool:
+        return AttnLSTMForSequenceClassification.__name__ in (self.config.architectures or ())
+
+    @property
+    def problem_type(self) -> str | None:
+        """What the data must be, where the checkpoint rules."""
+        return self.config.resolve_problem_type() if self.rules else None
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The names that the data must use, where the checkpoint rules and has names."""
+        own = self._own_labels()
+        if not self.rules or self.problem_type == REGRESSION or all(map(_NO_NAME.fullmatch, own)):
+            return None
+        return own
 
     def order(self, names: list[str], problem_type: str) -> list[str]:
         """The labels in the order that the model's last layer has or gets; what is not kept as it is, is told.
@@ -67,33 +124,39 @@ class StartingPoint:
         Args:
             names: Those of the data, in its order; none in a regression.
             problem_type: That of the data.
+
+        Raises:
+            ValueError: When the checkpoint rules, and has no place for these labels.
         """
         own = self._own_labels()
-        if own is None:
+        if own is None or (self.label_names is not None and names == own):
             return names
+        nameless = len(own) == len(names) and all(map(_NO_NAME.fullmatch, own))
         if not names or len(own) == 1:
             self.keeps_labels = len(own) == max(len(names), 1)
         elif set(names) <= set(own):
             self.keeps_labels, names = True, own
-        elif len(own) == len(names) and all(map(_NO_NAME.fullmatch, own)):
-            logger.warning("%s has no names for its labels: they are taken for %s.", self.name, ", ".join(names))
-            self.keeps_labels = True
+        else:
+            self.keeps_labels = nameless
+            if nameless:
+                logger.warning("%s has no names for its labels: they are taken for %s.", self.name, ", ".join(names))
         if not self.keeps_labels:
-            logger.warning(
-                "%s has the labels %s, and the data %s: its last layer is begun anew.",
-                self.name,
-                ", ".join(own),
-                ", ".join(names) or "numbers",
-            )
-        elif self._config.problem_type not in (None, problem_type):
-            logger.warning("%s was trained for %s, not %s.", self.name, self._config.problem_type, problem_type)
+            self._begin_last_layer(own, names)
+        elif self.config.problem_type not in (None, problem_type):
+            logger.warning("%s was trained for %s, not %s.", self.name, self.config.problem_type, problem_type)
         return names
+
+    def _begin_last_layer(self, own: list[str], names: list[str]) -> None:
+        found = f"{self.name} has the labels {', '.join(own)}, and the data {', '.join(names) or 'numbers'}"
+        if self.rules:
+            raise ValueError(f"{found}: give data with its labels, or train it on these first.")
+        logger.warning("%s: its last layer is begun anew.", found)
 
     def _own_labels(self) -> list[str] | None:
         """The labels of the last layer in its order; None where there is no such layer."""
-        if AttnLSTMForSequenceClassification.__name__ not in (self._config.architectures or ()):
+        if not self._is_classifier():
             return None
-        return [self._config.id2label[index] for index in range(self._config.num_labels)]
+        return [self.config.id2label[index] for index in range(self.config.num_labels)]
 
     def load(
         self, tokenizer: PreTrainedTokenizerBase, labels: dict[str, Any], class_weights: list[float] | None
@@ -109,7 +172,7 @@ class StartingPoint:
             ValueError: For a tokenizer with more tokens than the embedding has rows.
         """
         if class_weights is None and self.keeps_labels:
-            class_weights = self._config.class_weights
+            class_weights = self.config.class_weights
         config = AutoConfig.from_pretrained(self.name, class_weights=class_weights, **labels, **self._changes)
         if len(tokenizer) > config.vocab_size:
             raise ValueError(
@@ -120,3 +183,16 @@ class StartingPoint:
         return AttnLSTMForSequenceClassification.from_pretrained(
             self.name, config=config, ignore_mismatched_sizes=not self.keeps_labels
         )
+
+
+def _config_of(name: str) -> AttnLSTMConfig:
+    try:
+        return AutoConfig.from_pretrained(name)
+    except OSError as error:
+        if Path(name).exists():
+            raise
+        # What transformers says is of the network, in several lines.
+        raise OSError(
+            f"There is no folder {name}, and no model of that name could be had from the Hub: check "
+            "--model_name_or_path."
+        ) from error

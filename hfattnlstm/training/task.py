@@ -7,6 +7,7 @@ import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from datasets import DatasetDict
@@ -15,6 +16,7 @@ from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
+from .intervals import Interval
 
 
 # Name of each task, and where its class is; each is imported when it is asked for.
@@ -58,17 +60,29 @@ class Task(ABC):
     Args:
         data, model, training: The flags, instances of `data_arguments`, `model_arguments` and [`RunArguments`].
         given: Names of the flags that somebody chose; by default those that are not at their default.
+
+    Attributes:
+        checkpoint: The checkpoint that the run goes on from; [`run_task`] sets it before `load`.
     """
 
     name: ClassVar[str]
     data_arguments: ClassVar[type]
     model_arguments: ClassVar[type]
 
+    checkpoint: Path | None = None
+
     def __init__(self, data: Any, model: Any, training: RunArguments, given: frozenset[str] | None = None):
         self.data, self.model, self.training = data, model, training
         if given is None:
-            given = frozenset(chosen_flags(data, type(data)()) + chosen_flags(model, type(model)()))
+            given = frozenset(chosen_flags(data, type(data)()) + chosen_flags(model, type(model)())) | training.chosen
         self.given = given
+
+    def check(self) -> None:  # noqa: B027
+        """Refuse flags of the task that do not fit together, before anything is loaded; all fit by default."""
+
+    def sources(self) -> list[str]:
+        """Files and folders that the run reads; none by default."""
+        return []
 
     @abstractmethod
     def load(self) -> DatasetDict:
@@ -97,6 +111,14 @@ class Task(ABC):
     @abstractmethod
     def best_metric(self) -> tuple[str, bool]:
         """The metric that chooses the best checkpoint, and whether greater is better."""
+
+    @abstractmethod
+    def metric_directions(self) -> dict[str, bool]:
+        """Every metric that can choose it, and whether greater is better; known once the examples are loaded."""
+
+    def intervals(self, output: PredictionOutput) -> dict[str, Interval]:
+        """How far the scores of a split can be trusted, by name of the score; none by default."""
+        return {}
 
     @abstractmethod
     def card_parts(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> CardParts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,22 @@ import torch
 from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.utils.data import Sampler, SequentialSampler
-from transformers import PreTrainedModel, Trainer
-from transformers.trainer_utils import TrainOutput, has_length
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from ..data.batching import LengthGroupedSampler
-from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
+from .trainer_options import (
+    add_embedding_noise,
+    check_options,
+    follow_directions,
+    is_attnlstm,
+    precision_kept,
+    set_plateau_mode,
+    smooth_in_the_model,
+)
 
 
 # Rows of an embedding from which on updating few of them saves time.
@@ -42,7 +52,13 @@ class AttnLSTMTrainer(Trainer):
     dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense";
     the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
 
+    The model's own loss is used, with its class weights and penalties: `label_smoothing_factor` sets
+    `config.label_smoothing` of the model, and a `compute_loss_func` that would replace such parts is refused. Of a
+    metric of this package it is known whether greater is better, for the best model, early stopping and a learning
+    rate that follows a plateau. `dataloader_drop_last` is for training alone.
+
     Raises:
+        ValueError: When it is made with options that the model cannot follow.
         NonFiniteLossError: From `train`, with the step, when the loss is NaN or infinite.
 
     Example:
@@ -62,11 +78,38 @@ class AttnLSTMTrainer(Trainer):
     _broken: Tensor | None = None
     # Whether `logging_nan_inf_filter` is to be switched on again.
     _filters: bool = False
+    # What ends the noise on the embeddings.
+    _silence: Callable[[], None] | None = None
+
+    def __init__(
+        self, model: nn.Module | None = None, args: TrainingArguments | None = None, *rest: Any, **options: Any
+    ):
+        with warnings.catch_warnings():
+            if is_attnlstm(model):
+                # Of the Trainer's smoother, which is not used.
+                warnings.filterwarnings("ignore", "Label smoothing is not compatible with multi-label")
+            super().__init__(model, args, *rest, **options)
+        follow_directions(self.args, self.compute_metrics, isinstance(self.eval_dataset, dict))
+        if is_attnlstm(self.model):
+            smooth_in_the_model(self)
+            check_options(self)
+            # The noise is added here, see `create_optimizer`.
+            self.neftune_noise_alpha = None
+
+    def call_model_init(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """As the base class's; the labels are smoothed in this model, too."""
+        model = super().call_model_init(*args, **kwargs)
+        if is_attnlstm(model) and self.args.label_smoothing_factor:
+            model.config.label_smoothing = self.args.label_smoothing_factor
+        return model
 
     def _updates_rows(self) -> bool:
         args, model = self.args, self.model
         wanted = getattr(args, "embedding_updates", "auto")
-        if not isinstance(model, PreTrainedModel) or model.config.model_type != AttnLSTMConfig.model_type:
+        if not isinstance(model, PreTrainedModel) or not is_attnlstm(model):
+            return False
+        # Each place of a text has noise of its own, so a row is not the same wherever it stands.
+        if args.neftune_noise_alpha is not None:
             return False
         embedding = model.get_input_embeddings()
         # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
@@ -94,6 +137,8 @@ class AttnLSTMTrainer(Trainer):
         self.optimizer_cls_and_kwargs = chosen
         # In a second training it is that of the first, as accelerate has wrapped it.
         inner = getattr(optimizer, "optimizer", optimizer)
+        if self._silence is None and self.args.neftune_noise_alpha is not None and is_attnlstm(self.model):
+            self._silence = add_embedding_noise(self.model.get_input_embeddings(), self.args.neftune_noise_alpha)
         if isinstance(inner, LazyAdamW) and inner is not self._attached:
             self._leave()
             self._detach = self._attach(inner, self.model.get_input_embeddings())
@@ -117,8 +162,16 @@ class AttnLSTMTrainer(Trainer):
             return super().train(*args, **kwargs)
         finally:
             self._leave()
+            if self._silence is not None:
+                self._silence()
+                self._silence = None
             self._broken = None
             self._switch_filter_on()
+
+    def create_scheduler(self, *args: Any, **kwargs: Any) -> torch.optim.lr_scheduler.LRScheduler:
+        """As the base class's; one that follows a metric knows which way it is better."""
+        set_plateau_mode(self.args)
+        return super().create_scheduler(*args, **kwargs)
 
     def _leave(self) -> None:
         """Give the embedding its dense gradients back."""
@@ -132,7 +185,8 @@ class AttnLSTMTrainer(Trainer):
             return super()._get_train_sampler(train_dataset)
         seed = self.args.data_seed if self.args.data_seed is not None else self.args.seed
         # The batch of all processes together: each takes its share of it, so their number does not change the order.
-        batch_size = self.args.train_batch_size * max(self.args.world_size, 1)
+        # With `auto_find_batch_size` it may be smaller than the arguments say.
+        batch_size = self._train_batch_size * max(self.args.world_size, 1)
         return LengthGroupedSampler(self._lengths(dataset), batch_size, seed=seed)
 
     def _lengths(self, dataset: Dataset) -> list[int]:
@@ -147,6 +201,23 @@ class AttnLSTMTrainer(Trainer):
         if not has_length(eval_dataset):
             return None
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+    def _get_dataloader(
+        self, dataset: Dataset, description: str, *args: Any, is_training: bool = False, **kwargs: Any
+    ) -> DataLoader:
+        drops = self.args.dataloader_drop_last
+        try:
+            # The base class leaves texts out of evaluations and predictions, too.
+            self.args.dataloader_drop_last = drops and is_training
+            return super()._get_dataloader(dataset, description, *args, is_training=is_training, **kwargs)
+        finally:
+            self.args.dataloader_drop_last = drops
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """As the base class's; the weights keep their precision, whatever the evaluation is done in."""
+        casts = self.args.bf16_full_eval or self.args.fp16_full_eval
+        with precision_kept(self.model) if casts and not self.is_in_train else contextlib.nullcontext():
+            return super().evaluation_loop(*args, **kwargs)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """As the base class's, but a card that the run has written is kept; `push_to_hub` calls this."""

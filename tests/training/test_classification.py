@@ -9,7 +9,7 @@ from pathlib import Path
 import evaluate
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, pipeline
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.trainer_callback import EarlyStoppingCallback
 
 from hfattnlstm.training import TaskRun, parse_task, run_task
@@ -178,134 +178,6 @@ def labelled(good: object, bad: object, count: int = 40) -> list[tuple[str, obje
     """The bad texts first, so that the data's order is not the alphabet's."""
     words = [(f"the {word} film", good) for word in GOOD] + [(f"the {word} film", bad) for word in BAD]
     return list(reversed(words)) * (count // len(words) + 1)
-
-
-def accuracy_without_training(folder: Path, start: Path, rows: list[tuple[str, object]], *flags: str) -> TaskRun:
-    texts = write_rows(folder / "rows.jsonl", rows)
-    flags = ("--model_name_or_path", str(start), "--validation_file", str(texts), "--do_train", "false", *flags)
-    task = ["--train_file", str(texts), "--output_dir", str(folder / "again"), "--use_cpu", "--report_to", "none"]
-    return run_task(parse_task([*task, "--disable_tqdm", "true", *flags]))
-
-
-class TestGoingOn:
-    """A checkpoint rules what it has decided; what else is wanted is done, told, or refused."""
-
-    @pytest.mark.parametrize("label_names", [("neg", "pos"), ("pos", "neg")])
-    def test_its_labels_keep_their_order(self, label_names, trained, tmp_path, monkeypatch) -> None:
-        """However the data number them: a ClassLabel may have them the other way round."""
-        from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-
-        start, _ = trained
-        numbers = {name: number for number, name in enumerate(label_names)}
-        rows = [(text, numbers[label]) for text, label in labelled("pos", "neg")]
-        features = Features({"text": Value("string"), "label": ClassLabel(names=list(label_names))})
-        split = Dataset.from_dict({"text": [t for t, _ in rows], "label": [n for _, n in rows]}, features=features)
-        DatasetDict({"train": split, "validation": split}).save_to_disk(tmp_path / "data")
-        monkeypatch.setattr(
-            "hfattnlstm.training.classification.load_texts",
-            lambda *_, **__: DatasetDict.load_from_disk(tmp_path / "data"),
-        )
-        going_on = accuracy_without_training(tmp_path, start, labelled("pos", "neg"))
-        assert going_on.metrics["eval_accuracy"] > 0.9
-        assert going_on.model.config.id2label == {0: "neg", 1: "pos"}
-
-    def test_data_may_have_some_of_its_labels(self, tmp_path) -> None:
-        rows = [*labelled("b", "c"), *((f"we had {word}", "a") for word in NEUTRAL * 4)]
-        start = run(tmp_path / "start", write_rows(tmp_path / "three.jsonl", rows))
-        assert start.metrics["eval_accuracy"] > 0.9
-        going_on = accuracy_without_training(tmp_path, tmp_path / "start", labelled("b", "c"))
-        assert going_on.metrics["eval_accuracy"] > 0.9
-        assert going_on.model.config.id2label == {0: "a", 1: "b", 2: "c"}
-
-    def test_several_labels_keep_their_order(self, tmp_path) -> None:
-        start = run(tmp_path / "start", write_texts(tmp_path / "texts.jsonl", "multi"), "--num_train_epochs", "16")
-        rows = [(text, [label, "film"]) for text, label in labelled("good", "bad")]
-        going_on = accuracy_without_training(tmp_path, tmp_path / "start", rows)
-        assert going_on.model.config.id2label == start.model.config.id2label
-        assert going_on.metrics["eval_f1_micro"] > 0.9
-
-    def test_other_labels_begin_a_new_layer_and_that_is_told(self, trained, tmp_path, caplog) -> None:
-        start, finished = trained
-        with caplog.at_level("WARNING", "hfattnlstm"):
-            going_on = accuracy_without_training(tmp_path, start, labelled("yes", "no"))
-        assert "has the labels neg, pos, and the data no, yes: its last layer is begun anew" in caplog.text
-        assert going_on.model.config.id2label == {0: "no", 1: "yes"}
-        kept = finished.model.state_dict()
-        for name, tensor in going_on.model.base_model.state_dict().items():
-            assert tensor.equal(kept[f"attnlstm.{name}"])
-
-    def test_labels_without_names_are_taken_in_order_and_that_is_told(self, trained, tmp_path, caplog) -> None:
-        start, _ = trained
-        nameless = AutoModelForSequenceClassification.from_pretrained(start)
-        nameless.config.id2label, nameless.config.label2id = {0: "LABEL_0", 1: "LABEL_1"}, {"LABEL_0": 0, "LABEL_1": 1}
-        nameless.save_pretrained(tmp_path / "nameless")
-        AutoTokenizer.from_pretrained(start).save_pretrained(tmp_path / "nameless")
-        with caplog.at_level("WARNING", "hfattnlstm"):
-            going_on = accuracy_without_training(tmp_path, tmp_path / "nameless", labelled("pos", "neg"))
-        assert "has no names for its labels: they are taken for neg, pos" in caplog.text
-        assert going_on.metrics["eval_accuracy"] > 0.9
-
-    def test_its_class_weights_are_kept_with_its_labels(self, tmp_path) -> None:
-        texts = write_texts(tmp_path / "texts.csv", count=60)
-        run(tmp_path / "start", texts, "--class_weights", "1.0", "2.5", "--num_train_epochs", "1")
-        again = accuracy_without_training(tmp_path, tmp_path / "start", labelled("pos", "neg"))
-        assert again.model.config.class_weights == [1.0, 2.5]
-        chosen = accuracy_without_training(
-            tmp_path, tmp_path / "start", labelled("pos", "neg"), "--class_weights", "3", "1"
-        )
-        assert chosen.model.config.class_weights == [3.0, 1.0]
-        other = accuracy_without_training(tmp_path, tmp_path / "start", labelled("yes", "no"))
-        assert other.model.config.class_weights is None
-
-    @pytest.mark.parametrize(("flags", "length"), [((), 400), (("--max_length", "3"), 3)])
-    def test_training_and_inference_read_the_same_length(self, flags, length, trained, tmp_path) -> None:
-        start, _ = trained
-        going_on = accuracy_without_training(tmp_path, start, labelled("pos", "neg"), *flags)
-        saved = AutoTokenizer.from_pretrained(tmp_path / "again")
-        assert saved.model_max_length == going_on.processor.model_max_length == length
-        assert f"It reads at most {length} tokens" in (tmp_path / "again" / "README.md").read_text()
-        assert max(len(row) for row in going_on.trainer.train_dataset["input_ids"]) == min(length, 3)
-        result = pipeline("attention-text-classification", model=str(tmp_path / "again"))("a b c d e f")[0]
-        assert len(result["attention"]) == min(length, 6)
-
-    def test_a_tokenizer_that_says_no_length_is_told(self, trained, tmp_path, caplog) -> None:
-        start, _ = trained
-        tokenizer = AutoTokenizer.from_pretrained(start)
-        tokenizer.model_max_length = int(1e30)
-        tokenizer.save_pretrained(tmp_path / "endless")
-        with caplog.at_level("WARNING", "hfattnlstm"):
-            flags = ("--tokenizer_name", str(tmp_path / "endless"))
-            going_on = accuracy_without_training(tmp_path, start, labelled("pos", "neg"), *flags)
-        assert "says no length: 400 tokens of a text are read" in caplog.text
-        assert going_on.processor.model_max_length == 400
-
-    def test_what_can_change_is_changed(self, trained, tmp_path) -> None:
-        start, _ = trained
-        flags = ("--truncation", "tail", "--word_dropout", "0.4", "--pooler_entropy_coef", "0.01")
-        config = accuracy_without_training(tmp_path, start, labelled("pos", "neg"), *flags).model.config
-        assert (config.truncation, config.word_dropout, config.pooler_entropy_coef) == ("tail", 0.4, 0.01)
-        assert config.embedding_dropout == 0.1
-
-    @pytest.mark.parametrize(
-        ("flags", "sentence"),
-        [
-            (("--hidden_size", "32"), "--hidden_size cannot be changed beside --model_name_or_path"),
-            (("--pooler_score", "dot"), "--pooler_score cannot be changed beside --model_name_or_path"),
-            (("--word_vectors", "glove.txt"), "--word_vectors cannot be changed beside --model_name_or_path"),
-            (("--initializer_range", "0.5"), "--initializer_range cannot be changed"),
-            (("--vocab_size", "100"), "--vocab_size"),
-            (("--tokenizer_kind", "char"), "--tokenizer_kind is for a tokenizer that is trained"),
-        ],
-    )
-    def test_what_cannot_is_refused(self, flags, sentence, trained, tmp_path) -> None:
-        start, _ = trained
-        with pytest.raises(ValueError, match=sentence):
-            accuracy_without_training(tmp_path, start, labelled("pos", "neg"), *flags)
-
-    def test_a_model_of_another_kind_is_refused(self, tmp_path) -> None:
-        BertConfig().save_pretrained(tmp_path / "bert")
-        with pytest.raises(ValueError, match="is a model of the type 'bert': name one of the type 'attnlstm'"):
-            accuracy_without_training(tmp_path, tmp_path / "bert", labelled("pos", "neg"))
 
 
 def test_tokenizer_flags_beside_a_tokenizer_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""Which flags of a classification fit together; see [`flag_effects`]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
+from .arguments import RunArguments
+from .classification_arguments import NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments
+from .flag_effects import Effect, beside, without
+
+
+_NO_INNER_WIDTH = "with a --pooler_score that has no inner width: choose additive or diagonal_dot, or leave it out"
+
+# From a configuration: flags of the model, or the checkpoint with what they change.
+MODEL_EFFECTS = (
+    Effect(
+        (
+            *("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperature", "pooler_normalizer"),
+            *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
+        ),
+        lambda config: "attention" in config.poolings,
+        without("attention in --classifier_pooling"),
+    ),
+    Effect(("pooler_size",), lambda config: config.pooler_score in ("additive", "diagonal_dot"), _NO_INNER_WIDTH),
+    Effect(("direction_merge",), lambda config: config.bidirectional, beside("--no_bidirectional")),
+    Effect(
+        ("hidden_dropout_prob",),
+        lambda config: config.num_hidden_layers > 1,
+        "with one layer, for it is between layers: add --num_hidden_layers 2, or leave it out",
+    ),
+    Effect(
+        ("residual",),
+        lambda config: config.num_hidden_layers > 1 or config.embedding_size == config.hidden_size,
+        "with one layer that is wider or narrower than the embedding: add --num_hidden_layers 2, or leave it out",
+    ),
+    Effect(
+        ("locked_dropout",),
+        lambda config: config.embedding_dropout or (config.hidden_dropout_prob and config.num_hidden_layers > 1),
+        without("--embedding_dropout or --hidden_dropout_prob"),
+    ),
+)
+# What a tokenizer of each kind is in the library `tokenizers`.
+_MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": "BPE", "unigram": "Unigram"}
+# What only a training reads.
+_TRAINING_ONLY = (
+    *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
+    "max_train_samples",
+)
+
+
+def data_effects(data: DataArguments, training: RunArguments) -> tuple[Effect, ...]:
+    """When the flags of the data, and those of the model that only a training reads, have an effect."""
+    return (
+        Effect(_TRAINING_ONLY, lambda _: training.do_train, beside("--do_train false, which only measures")),
+        Effect(("validation_size",), lambda _: data.validation_file is None, beside("--validation_file")),
+        Effect(
+            ("split_seed",),
+            lambda _: data.validation_file is None or data.max_train_samples is not None,
+            beside("--validation_file"),
+        ),
+        Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
+        Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
+        Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
+    )
+
+
+def check_sources(data: DataArguments) -> None:
+    """Refuse anything but one source of texts.
+
+    Raises:
+        ValueError: Names the flags.
+    """
+    files = (data.train_file, data.validation_file, data.test_file)
+    if (data.dataset is None) == (not any(files)):
+        raise ValueError("Give either --dataset or --train_file.")
+    if data.dataset is None and data.train_file is None:
+        raise ValueError("--validation_file and --test_file need --train_file beside them: add it.")
+
+
+def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resumes: bool) -> None:
+    """Refuse flags of a new tokenizer beside one that is loaded, and a measurement without a model.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: Names the flags.
+    """
+    if model.model_name_or_path is None and not trains:
+        raise ValueError(
+            "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
+        )
+    for loaded in ("tokenizer_name", "model_name_or_path"):
+        name = getattr(model, loaded)
+        if name is None:
+            continue
+        _check_exists(loaded, name)
+        for flag in NEW_TOKENIZER_FLAGS:
+            if flag in given and not resumes:
+                raise ValueError(
+                    f"--{flag} is for a tokenizer that is trained, and --{loaded} loads one: leave it out."
+                )
+
+
+def _check_exists(flag: str, name: str) -> None:
+    """Name a missing folder before the Hub is asked for it."""
+    path = Path(name)
+    looks_local = name.startswith((".", "/", "~", "\\")) or name.count("/") > 1
+    if not path.exists() and (looks_local or (path.parent != Path() and path.parent.is_dir())):
+        raise FileNotFoundError(f"There is no folder {name}: check --{flag}.")
+
+
+def tokenizer_contradiction(
+    model: ModelArguments, given: frozenset[str], tokenizer: PreTrainedTokenizerBase
+) -> tuple[str, str] | None:
+    """The flag that says otherwise than a tokenizer, and what the tokenizer has; None where none does."""
+    backend = tokenizer.backend_tokenizer
+    own = {
+        "max_length": f"{tokenizer.model_max_length:,} tokens",
+        "vocab_size": f"{len(tokenizer):,} tokens",
+        "lowercase": "lower case" if _lowers(backend) else "both cases",
+        "tokenizer_kind": type(backend.model).__name__,
+    }
+    contradicts = {
+        "max_length": model.max_length != tokenizer.model_max_length,
+        # A tokenizer may have fewer, where the texts have no more.
+        "vocab_size": model.vocab_size < len(tokenizer),
+        "lowercase": model.lowercase != _lowers(backend),
+        "tokenizer_kind": _MODELS[model.tokenizer_kind] != type(backend.model).__name__,
+    }
+    return next(((flag, own[flag]) for flag in contradicts if flag in given and contradicts[flag]), None)
+
+
+def _lowers(backend: Tokenizer) -> bool:
+    return backend.normalizer is not None and backend.normalizer.normalize_str("A") == "a"
+
+
+def check_problem(problem_type: str, given: frozenset[str]) -> None:
+    """Refuse what has no meaning for a problem type.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    shown = problem_type.replace("_", " ")
+    if problem_type != MULTI_LABEL and "threshold" in given:
+        raise ValueError(
+            f"--threshold is for texts with any number of labels, and this is a {shown}: leave --threshold out."
+        )
+    for flag in ("label_smoothing_factor", "class_weights"):
+        if problem_type == REGRESSION and flag in given:
+            raise ValueError(f"--{flag} has no meaning in a regression: leave it out.")
+
+
+def check_architecture(overrides: dict[str, Any]) -> None:
+    """Refuse impossible sizes before anything is loaded, as the configuration will.
+
+    Raises:
+        ValueError: Names the field, which is the flag.
+    """
+    AttnLSTMConfig(**overrides)
