@@ -27,6 +27,7 @@ PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]",
 # Ideographs are thousands; beyond that are mostly stray characters, which would leave no room for longer pieces.
 MAX_ALPHABET = 10_000
 
+TEXTS_TO_CHOOSE_BY = 1_000
 _BATCH = 1_000
 # Letters of scripts without spaces between words: Thai and Lao, Tibetan, Burmese, Khmer, Japanese syllables; a Chinese
 # character is a word of its own here.
@@ -119,7 +120,7 @@ def train_tokenizer(
     _check_arguments(texts, kind, vocab_size, min_frequency, model_max_length)
     if kind == AUTO:
         texts = iter(texts)
-        first = check_texts(islice(texts, _BATCH))
+        first = check_texts(islice(texts, TEXTS_TO_CHOOSE_BY))
         kind, texts = suitable_kind(first), chain(first, texts)
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=UNK))
     tokenizer.normalizer = _normalizer(lowercase)

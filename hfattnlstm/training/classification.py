@@ -14,10 +14,10 @@ from transformers.utils import logging
 
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
-from ..data.encoding import encode_texts
+from ..data.encoding import encode_texts, tell_unknown_tokens
 from ..data.label_order import order_labels
 from ..data.loading import describe_labels, load_texts
-from ..data.tokenization import train_tokenizer
+from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, suitable_kind, train_tokenizer
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
@@ -76,6 +76,8 @@ class ClassificationTask(Task):
     problem_type: str
     label_names: Sequence[str]
     start: StartingPoint | None = None
+    # That of the tokenizer, where one is trained.
+    trained_kind: str | None = None
     # That of the model, once it is made.
     threshold: float = ONE_HALF
 
@@ -139,9 +141,12 @@ class ClassificationTask(Task):
         name = self.model.tokenizer_name or self.model.model_name_or_path
         if name is None:
             logger.info("Training the tokenizer.")
+            self.trained_kind = self.model.tokenizer_kind
+            if self.trained_kind == AUTO:
+                self.trained_kind = suitable_kind(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY])
             return train_tokenizer(
                 examples["train"]["text"],
-                kind=self.model.tokenizer_kind,
+                kind=self.trained_kind,
                 vocab_size=self.model.vocab_size,
                 lowercase=self.model.lowercase,
                 model_max_length=self.model.max_length or MAX_LENGTH,
@@ -237,7 +242,9 @@ class ClassificationTask(Task):
 
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""
-        return encode_texts(examples, TextEncoder(processor, None, model.config.truncation))
+        encoded = encode_texts(examples, TextEncoder(processor, None, model.config.truncation))
+        tell_unknown_tokens(encoded, processor)
+        return encoded
 
     def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> PaddingCollator:
         """Padding to the longest text of a batch."""
@@ -300,7 +307,9 @@ class ClassificationTask(Task):
 
     def _recipe(self, config: AttnLSTMConfig) -> dict[str, Any]:
         model = self.model
-        trained = f"{model.tokenizer_kind}, trained on the texts"
+        trained = "that of the checkpoint"
+        if self.trained_kind is not None:
+            trained = f"{self.trained_kind}, trained on the texts"
         return {
             "tokenizer": model.tokenizer_name or model.model_name_or_path or trained,
             "started from": model.model_name_or_path or model.word_vectors or "random weights",

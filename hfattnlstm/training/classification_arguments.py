@@ -37,7 +37,9 @@ class ModelArguments:
 
     model_name_or_path: str | None = flag(None, "Checkpoint to go on from, with its tokenizer; a new model without.")
     tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained on the training texts without.")
-    tokenizer_kind: Literal["word", "wordpiece", "bpe", "unigram", "char"] = flag("word", "Kind of tokenizer trained.")
+    tokenizer_kind: Literal["auto", "word", "wordpiece", "bpe", "unigram", "char"] = flag(
+        "auto", "Kind of tokenizer trained; auto is word, or bpe for scripts without spaces between words."
+    )
     vocab_size: int = flag(30_000, "Tokens that it has at most.")
     lowercase: bool = flag(True, "Whether it lower-cases.")
     max_length: int | None = flag(

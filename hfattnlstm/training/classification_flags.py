@@ -129,7 +129,8 @@ def tokenizer_contradiction(
         # A tokenizer may have fewer, where the texts have no more.
         "vocab_size": model.vocab_size < len(tokenizer),
         "lowercase": model.lowercase != _lowers(backend),
-        "tokenizer_kind": _MODELS[model.tokenizer_kind] != type(backend.model).__name__,
+        "tokenizer_kind": _MODELS.get(model.tokenizer_kind, type(backend.model).__name__)
+        != type(backend.model).__name__,
     }
     return next(((flag, own[flag]) for flag in contradicts if flag in given and contradicts[flag]), None)
 

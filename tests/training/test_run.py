@@ -190,3 +190,22 @@ def test_sentences_name_flags(tmp_path: Path, texts: Path, monkeypatch: pytest.M
     for call in (lambda task: run_task(task), lambda task: task.load()):
         with pytest.raises(ValueError, match=r"^--label_column$"):
             call(parse_task(["--train_file", str(texts), "--output_dir", str(tmp_path / "model")]))
+
+
+def test_a_script_without_spaces_gets_pieces_of_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        (f"スープは{'おいしい' if row % 2 else 'まずい'}です{chr(0x3042 + row)}。", "ba"[row % 2]) for row in range(60)
+    ]
+    path = tmp_path / "kana.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows), encoding="utf-8")
+    finished = run(tmp_path / "model", path)
+    assert finished.metrics["eval_accuracy"] == 1.0
+    assert (
+        "The texts have no spaces between words, so the tokens are pieces of words, as with --tokenizer_kind bpe"
+        in (caplog.text)
+    )
+    assert "tokenizer: bpe, trained on the texts" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    caplog.clear()
+    run(tmp_path / "words", path, "--tokenizer_kind", "word", "--num_train_epochs", "1")
+    assert "% of the tokens for train" in caplog.text
+    assert "--tokenizer_kind bpe" in caplog.text
