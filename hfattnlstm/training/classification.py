@@ -30,6 +30,7 @@ from .classification_flags import (
     check_sources,
     check_start,
     data_effects,
+    flags_as_config,
     tokenizer_contradiction,
 )
 from .flag_effects import check_effects
@@ -90,10 +91,9 @@ class ClassificationTask(Task):
         check_start(self.model, self.given, self.training.do_train, resumes)
         check_effects(data_effects(self.data, self.training), self.given, None)
         if self.model.model_name_or_path is None:
-            overrides = config_overrides(self.model)
-            check_architecture(overrides)
             if not resumes:
-                check_effects(MODEL_EFFECTS, self.given, AttnLSTMConfig(**overrides))
+                check_effects(MODEL_EFFECTS, self.given, flags_as_config(self.model))
+            check_architecture(config_overrides(self.model))
 
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -51,6 +53,12 @@ _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
     "max_train_samples",
 )
+
+
+def flags_as_config(model: ModelArguments) -> SimpleNamespace:
+    """The flags with the names of a configuration, which would refuse some before their sentences are found."""
+    poolings = tuple(model.classifier_pooling)
+    return SimpleNamespace(**vars(model), poolings=poolings)
 
 
 def data_effects(data: DataArguments, training: RunArguments) -> tuple[Effect, ...]:
@@ -159,6 +167,11 @@ def check_architecture(overrides: dict[str, Any]) -> None:
     """Refuse impossible sizes before anything is loaded, as the configuration will.
 
     Raises:
-        ValueError: Names the field, which is the flag.
+        ValueError: Names the flag.
     """
-    AttnLSTMConfig(**overrides)
+    try:
+        AttnLSTMConfig(**overrides)
+    except ValueError as error:
+        # Its fields are called as the flags are.
+        names = "|".join(sorted(overrides, key=len, reverse=True))
+        raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None
