@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -18,10 +18,10 @@ from .flag_values import check_mapping, check_number, convert
 FILE_ENDINGS = (".json", ".yaml", ".yml")
 # What stands for a flag that was not given, and for which the default of its dataclass holds.
 _NOT_GIVEN = object()
-# Where a run happens, or what follows from the other flags.
+# Where a run happens.
 _NOT_IN_COMMAND = (
     *("output_dir", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "resume_from_checkpoint", "report_to"),
-    *("disable_tqdm", "metric_for_best_model", "greater_is_better", "use_cpu", "local_rank", "run_name", "overwrite"),
+    *("disable_tqdm", "use_cpu", "local_rank", "run_name", "overwrite"),
 )
 
 
@@ -135,14 +135,22 @@ def chosen_flags(arguments: Any, default: Any) -> list[str]:
     return [flag.name for flag in fields(arguments) if getattr(arguments, flag.name) != getattr(default, flag.name)]
 
 
-def flags_of(arguments: Any, default: Any) -> list[str]:
-    """The flags of a dataclass that are not at their default, as words of a command; files by their names alone."""
+def flags_of(names: Iterable[str], values: Any) -> list[str]:
+    """Flags with their values as words of a command; files by their names alone.
+
+    Example:
+
+    ```python
+    >>> flags_of(["seed"], RunArguments("out", seed=7))
+    ['--seed', '7']
+    ```
+    """
     words = []
-    for name in chosen_flags(arguments, default):
+    for name in names:
         if name not in _NOT_IN_COMMAND:
-            value = getattr(arguments, name)
-            values = value if isinstance(value, list) else [value]
-            words += [f"--{name}", *(_shown(item) for item in values)]
+            value = getattr(values, name)
+            listed = value if isinstance(value, list) else [value]
+            words += [f"--{name}", *(_shown(item) for item in listed)]
     return words
 
 

@@ -6,7 +6,7 @@ import importlib
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -133,9 +133,11 @@ class Task(ABC):
         words = ["hfattnlstm", "train"]
         if self.name != DEFAULT_TASK:
             words += ["--task", self.name]
-        defaults = (self.data_arguments(), self.model_arguments(), RunArguments(self.training.output_dir))
-        for arguments, default in zip((self.data, self.model, self.training), defaults):
-            words += flags_of(arguments, default)
+        for arguments in (self.data, self.model):
+            words += flags_of(chosen_flags(arguments, type(arguments)()), arguments)
+        # Not what the run has made of them, which the same flags give again.
+        chosen = [item.name for item in fields(self.training) if item.name in self.training.chosen]
+        words += flags_of(chosen, self.training.asked)
         return shlex.join(words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,27 @@ class TestIntervals:
         finished = run(tmp_path / "model", texts, *SHORT)
         assert "eval_accuracy_low" not in finished.metrics
         assert finished.report().splitlines()[0].split() == ["metric", "value"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--max_steps 3",
+        "--do_eval false --max_steps 2",
+        "--metric_for_best_model f1_macro --num_train_epochs 1.0",
+        "--seed 3",
+    ],
+)
+def test_the_command_on_the_card_is_the_one_that_was_given(flags: str, tmp_path: Path, texts: Path) -> None:
+    """Not with what the run made of it, such as epochs beside --max_steps, which would be refused."""
+    task = ["--train_file", str(texts), "--output_dir", str(tmp_path / "model"), "--max_train_samples", "8"]
+    run_task(parse_task([*task, "--hidden_size", "4", "--use_cpu", "--report_to", "none", *flags.split()]))
+    card = (tmp_path / "model" / "README.md").read_text()
+    command = next(line for line in card.splitlines() if line.startswith("hfattnlstm train"))
+    given = dict(zip(flags.split()[::2], flags.split()[1::2]))
+    given |= {"--train_file": "texts.csv", "--max_train_samples": "8", "--hidden_size": "4"}
+    words = shlex.split(command)[2:]
+    assert {k: v.lower() for k, v in zip(words[::2], words[1::2])} == given
 
 
 class TestProblemTypes:
