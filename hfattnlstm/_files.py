@@ -78,7 +78,7 @@ def check_writable(path: str | PathLike[str]) -> None:
 
 
 def is_stream(path: str | PathLike[str]) -> bool:
-    """Whether what is written to a path goes elsewhere at once: to a device, a pipe, or an open file of a process.
+    """Whether what is written to a path goes elsewhere at once: to a device, a pipe, or an open file of this process.
 
     Example:
 
@@ -88,16 +88,28 @@ def is_stream(path: str | PathLike[str]) -> bool:
     ```
     """
     path = Path(path).expanduser()
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        return True
-    # `/dev/stdout` may lead to a regular file, which whoever opened it goes on writing.
-    place = path.absolute()
+    return descriptor_of(path) is not None or (path.exists() and not (path.is_file() or path.is_dir()))
+
+
+def descriptor_of(path: str | PathLike[str]) -> int | None:
+    """The number of the open file of this process that a path such as `/dev/stdout` stands for, or None.
+
+    To open the path would give another position in the file, and what is written there could be written over.
+
+    Example:
+
+    ```python
+    >>> descriptor_of("/dev/stdout"), descriptor_of("/tmp")
+    (1, None)
+    ```
+    """
+    place = Path(path).expanduser().absolute()
     while place.is_symlink():
         folder = os.path.realpath(place.parent)
-        if folder == "/dev" or (folder.startswith("/proc/") and folder.endswith("/fd")):
-            return True
+        if folder == f"/proc/{os.getpid()}/fd":
+            return int(place.name)
         place = Path(folder, os.readlink(place))
-    return False
+    return None
 
 
 def _mode_for(target: Path) -> int:

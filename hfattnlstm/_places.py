@@ -12,6 +12,11 @@ from pathlib import Path
 
 
 _MARKER = "config.json"
+# What is read of a folder, in the order in which damage is looked for.
+_READ = (
+    *(_MARKER, "generation_config.json", "*.safetensors.index.json", "*.safetensors"),
+    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+)
 # What the name of a repository looks like, with or without its owner.
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LONGEST_REASON = 300
@@ -120,12 +125,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _explain_folder(folder: Path, what: str, error: Exception) -> Exception:
-    for path in sorted(folder.glob("*.json")):
-        if reason := _json_damage(path):
-            return ValueError(f"The file {path} is damaged ({reason}): save or download the {what} again.")
-    for path in sorted(folder.glob("*.safetensors")):
-        if reason := _weights_damage(path):
-            return ValueError(f"The file {path} is damaged ({reason}): save or download the {what} again.")
+    for path in [path for pattern in _READ for path in sorted(folder.glob(pattern))]:
+        if reason := _damage(path):
+            return ValueError(f"The file {path} is damaged ({reason}): save or download it again.")
     if what == "model" and not any(folder.glob("*.safetensors")) and "no file named" in str(error):
         return FileNotFoundError(f"The folder {folder} has no weights, such as model.safetensors: save them again.")
     if what == "tokenizer" and not any(folder.glob("tokenizer*")):
@@ -135,7 +137,10 @@ def _explain_folder(folder: Path, what: str, error: Exception) -> Exception:
     return ValueError(f"The {what} in {folder} cannot be loaded: {_reason(error)}")
 
 
-def _json_damage(path: Path) -> str:
+def _damage(path: Path) -> str:
+    """What is wrong with a file; nothing where it can be read."""
+    if path.suffix == ".safetensors":
+        return _weights_damage(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -144,11 +149,9 @@ def _json_damage(path: Path) -> str:
         return "no UTF-8 text"
     except json.JSONDecodeError as error:
         return f"no JSON in line {error.lineno}"
-    return "" if isinstance(value, dict) or path.name not in _OBJECTS else "no JSON object"
-
-
-# JSON files that hold an object, whatever the model.
-_OBJECTS = {_MARKER, "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"}
+    if not isinstance(value, dict):
+        return "no JSON object"
+    return _tokenizer_damage(path) if path.name == "tokenizer.json" else ""
 
 
 def _weights_damage(path: Path) -> str:
@@ -158,7 +161,17 @@ def _weights_damage(path: Path) -> str:
         with safe_open(path, framework="numpy"):
             return ""
     except (SafetensorError, OSError) as error:
-        return str(error)
+        return _reason(error)
+
+
+def _tokenizer_damage(path: Path) -> str:
+    from tokenizers import Tokenizer
+
+    try:
+        Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises no other
+        return _reason(error)
+    return ""
 
 
 def _reason(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from .terminal import is_terminal
 from .text_files import read_texts
 
 
@@ -46,7 +47,7 @@ def check_inputs(parsed: argparse.Namespace) -> None:
 
 def is_conversation(parsed: argparse.Namespace) -> bool:
     """Whether somebody types the texts and waits for the answer to each."""
-    return not parsed.texts and parsed.file is None and sys.stdin.isatty()
+    return not parsed.texts and parsed.file is None and is_terminal(sys.stdin)
 
 
 def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:

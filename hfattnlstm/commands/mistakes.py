@@ -8,9 +8,13 @@ import errno
 _LONGEST = 600
 # Those that the package raises, with sentences, and those of the libraries below that are about inputs.
 _FORESEEN = (ImportError, OSError, ValueError, TypeError, RuntimeError)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+# The system's numbers for a full disk, or a full share of it.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # In the words of safetensors and pyarrow, which do not always give a number, and of torch, which gives no reason.
-_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "os error 28", "PytorchStreamWriter failed writing")
+_FULL_WORDS = (
+    *("No space left on device", "Disk quota exceeded", "os error 28"),
+    *("PytorchStreamWriter failed writing", "unexpected pos"),
+)
 
 
 def describe(error: BaseException) -> str:
@@ -24,7 +28,8 @@ def describe(error: BaseException) -> str:
     ```
     """
     if _is_full(error):
-        name = getattr(error, "filename", None)
+        # Of a copy, the second name is that of the new file.
+        name = getattr(error, "filename2", None) or getattr(error, "filename", None)
         place = f" at {name}" if name is not None else ""
         return f"The disk is full{place}: make room there, and run the command again."
     if isinstance(error, MemoryError):
@@ -51,7 +56,7 @@ def is_foreseen(error: BaseException) -> bool:
 def _is_full(error: BaseException | None) -> bool:
     """Whether the disk is full; what is raised may only have been caused by it."""
     while error is not None:
-        if getattr(error, "errno", None) in _FULL or any(words in str(error) for words in _FULL_WORDS):
+        if getattr(error, "errno", None) in DISK_FULL or any(words in str(error) for words in _FULL_WORDS):
             return True
         error = error.__cause__
     return False

@@ -18,7 +18,7 @@ from transformers import (
 from .._places import loading_from
 
 
-def load_config(name: str, trust_remote_code: bool | None = None) -> PretrainedConfig:
+def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     """The configuration of a text classifier.
 
     Args:
@@ -44,7 +44,7 @@ def load_config(name: str, trust_remote_code: bool | None = None) -> PretrainedC
     return config
 
 
-def load_model(name: str, config: PretrainedConfig, trust_remote_code: bool | None = None) -> PreTrainedModel:
+def load_model(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:
     """The model itself, all of whose weights come from the checkpoint.
 
     Args:
@@ -92,7 +92,7 @@ def _check_report(name: str, report: dict[str, Any]) -> None:
         )
 
 
-def load_tokenizer(name: str, trust_remote_code: bool | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer that was saved with a model.
 
     Args:

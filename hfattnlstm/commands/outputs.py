@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .._extras import needs_extra
-from .._files import check_writable, is_stream, written_beside
+from .._files import check_writable, descriptor_of, is_stream, written_beside
+from .mistakes import DISK_FULL
 from .results import JsonLinesWriter, JsonWriter, ParquetWriter, SeparatedWriter, TableWriter, Writer
 from .terminal import has_colours
 
@@ -68,8 +69,8 @@ def check_output(parsed: argparse.Namespace, form: str) -> None:
         OSError: The file cannot be written.
         ValueError: It is what the texts are read from, or a file of the model; or standard output is closed.
     """
-    if parsed.output is None and sys.stdout is None:
-        raise ValueError("Standard output is closed, and the results would be lost: give --output.")
+    if sys.stdout is None and (parsed.output is None or descriptor_of(parsed.output) == 1):
+        raise ValueError("Standard output is closed, and the results would be lost: name a file by --output.")
     if parsed.output is not None:
         check_writable(parsed.output)
         _check_model_files(parsed.output, parsed.model)
@@ -148,18 +149,22 @@ def open_results(output: str | None, form: str, several: bool, explains: bool) -
         return
     binary = form == "parquet"
     with written_beside(output) as path:
-        # Line ends of a text stay as they are. Appending leaves whole what an open file has already.
+        number = descriptor_of(path)
+        # Line ends of a text stay as they are, and so does what is in a file that was open before.
         options = {"mode": "ab"} if binary else {"mode": "a", "encoding": "utf-8", "newline": ""}
-        with path.open(**options) as stream:
-            yield from _writing(stream, form, several, explains)
+        try:
+            with open(path if number is None else os.dup(number), **options) as stream:
+                yield from _writing(stream, form, several, explains)
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                error.filename = output
+            raise
 
 
 def _writing(stream: io.IOBase, form: str, several: bool, explains: bool) -> Iterator[Writer]:
     writer = _writer(stream, form, several, explains)
     yield writer
     writer.finish()
-    if not stream.closed:
-        stream.flush()
 
 
 def _writer(stream: io.IOBase, form: str, several: bool, explains: bool) -> Writer:

@@ -59,7 +59,7 @@ def predict(arguments: Sequence[str]) -> int:
     _check_numbers(parsed)
     check_inputs(parsed)
     check_output(parsed, form)
-    config = load_config(_onnx_folder(parsed.model) or parsed.model, parsed.trust_remote_code or None)
+    config = load_config(_onnx_folder(parsed.model) or parsed.model, parsed.trust_remote_code)
     problem, explains = _problem_type(config), "attention" in getattr(config, "poolings", ())
     _check_flags(parsed, form, problem, explains)
     texts = read_inputs(parsed)
@@ -113,7 +113,7 @@ def _check_numbers(parsed: argparse.Namespace) -> None:
         raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
     if parsed.threshold is not None and parsed.top_k is not None:
         raise ValueError("--top_k shows the best labels, and --threshold those above it: give one of the two.")
-    if parsed.batch_size is not None and sys.stdin is not None and is_conversation(parsed):
+    if parsed.batch_size is not None and is_conversation(parsed):
         raise ValueError("--batch_size is for many texts, and those that are typed are answered one by one.")
 
 
@@ -153,9 +153,8 @@ def _pipeline(parsed: argparse.Namespace, config: PretrainedConfig, explains: bo
     if folder is not None:
         with loading_from(folder):
             return onnx_pipeline(parsed.model)
-    trust = parsed.trust_remote_code or None
-    model = load_model(parsed.model, config, trust)
-    tokenizer = load_tokenizer(parsed.model, trust)
+    model = load_model(parsed.model, config, parsed.trust_remote_code)
+    tokenizer = load_tokenizer(parsed.model, parsed.trust_remote_code)
     if explains:
         own = AttnLSTMTextClassificationPipeline
         return pipeline(ATTENTION_TEXT_CLASSIFICATION, model=model, tokenizer=tokenizer, pipeline_class=own)
@@ -173,8 +172,7 @@ def _parameters(parsed: argparse.Namespace, explains: bool, all_labels: bool) ->
 
 def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
     """A bar on the terminal for work that takes longer than two seconds, unless the results appear there."""
-    hidden = sys.stderr is None or (not parsed.texts and parsed.file is None and is_terminal(sys.stdin))
-    hidden = hidden or (parsed.output is None and is_terminal(sys.stdout))
+    hidden = sys.stderr is None or is_conversation(parsed) or (parsed.output is None and is_terminal(sys.stdout))
     total = len(texts) if isinstance(texts, Sized) else None
     # None hides it where standard error is no terminal.
     return tqdm(total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")

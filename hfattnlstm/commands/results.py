@@ -36,10 +36,12 @@ class Result:
 
     @property
     def names(self) -> list[str]:
+        """The labels alone."""
         return [entry["label"] for entry in self.labels]
 
     @property
     def scores(self) -> list[float]:
+        """Their scores alone."""
         return [entry["score"] for entry in self.labels]
 
 
@@ -56,10 +58,19 @@ class Writer:
 
     def write(self, result: Result) -> None:
         """Write the result of a text."""
-        raise NotImplementedError
+        self._write(result)
+        self.stream.flush()
 
     def finish(self) -> None:
         """Write what belongs behind the last one."""
+        self._finish()
+        self.stream.flush()
+
+    def _write(self, result: Result) -> None:
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        pass
 
 
 class TableWriter(Writer):
@@ -75,7 +86,7 @@ class TableWriter(Writer):
 
     stream: TextIO
 
-    def write(self, result: Result) -> None:
+    def _write(self, result: Result) -> None:
         coloured = has_colours(self.stream)
         label = bold if coloured else str
         if self.several:
@@ -89,7 +100,6 @@ class TableWriter(Writer):
             self.stream.write(f"{' '.join(cells)}  {shown}".rstrip() + "\n")
         else:
             self.stream.write("\t".join([*cells, printable(result.text)]) + "\n")
-        self.stream.flush()
 
 
 class SeparatedWriter(Writer):
@@ -106,7 +116,7 @@ class SeparatedWriter(Writer):
         self._delimiter = delimiter
         self._write_row(["text", "labels", "scores"] if several else ["text", "label", "score"])
 
-    def write(self, result: Result) -> None:
+    def _write(self, result: Result) -> None:
         if self.several:
             found = [json.dumps(values, ensure_ascii=False) for values in (result.names, result.scores)]
         else:
@@ -115,7 +125,6 @@ class SeparatedWriter(Writer):
 
     def _write_row(self, fields: Sequence[str]) -> None:
         self.stream.write(self._delimiter.join(map(self._quoted, fields)) + "\n")
-        self.stream.flush()
 
     def _quoted(self, value: str) -> str:
         # Not by csv.writer, which leaves a lone \r as it is, where pandas ends the row.
@@ -130,9 +139,8 @@ class JsonLinesWriter(Writer):
 
     stream: TextIO
 
-    def write(self, result: Result) -> None:
+    def _write(self, result: Result) -> None:
         self.stream.write(self._record(result) + "\n")
-        self.stream.flush()
 
     def _record(self, result: Result) -> str:
         labels = [{"label": entry["label"], "score": entry["score"]} for entry in result.labels]
@@ -147,12 +155,11 @@ class JsonWriter(JsonLinesWriter):
         super().__init__(stream, several)
         self._begin = "[\n"
 
-    def write(self, result: Result) -> None:
+    def _write(self, result: Result) -> None:
         self.stream.write(self._begin + self._record(result))
-        self.stream.flush()
         self._begin = ",\n"
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         self.stream.write("[]\n" if self._begin == "[\n" else "\n]\n")
 
 
@@ -184,7 +191,7 @@ class ParquetWriter(Writer):
         self._writer = pyarrow.parquet.ParquetWriter(stream, self._schema)
         self._rows: list[dict[str, Any]] = []
 
-    def write(self, result: Result) -> None:
+    def _write(self, result: Result) -> None:
         row: dict[str, Any] = {"text": result.text, "truncated": False, "characters_left_out": 0}
         if self.several:
             row |= {"labels": result.names, "scores": result.scores}
@@ -198,7 +205,7 @@ class ParquetWriter(Writer):
         self._writer.write_table(self._table.from_pylist(self._rows, self._schema))
         self._rows = []
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         if self._rows:
             self._write_rows()
         self._writer.close()

@@ -21,7 +21,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def has_colours(stream: TextIO | None) -> bool:
-    """Whether colours and bold letters are written to a stream: to a terminal that knows them, unless `NO_COLOR` is set.
+    """Whether a stream takes colours and bold letters: a terminal that knows them, and no `NO_COLOR`.
 
     Example:
 

@@ -48,13 +48,21 @@ def test_int8_with_texts(
 def test_what_was_not_measured_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
 
-    def pretend(model: str, path: str, **options: object) -> OnnxExport:
+    def pretend(model: object, path: Path, **options: object) -> OnnxExport:
         asked.update(options, model=model, path=path)
         return OnnxExport(Path(path), 4_231_770, True, 4.8e-7, None)
 
     monkeypatch.setattr(command, "export_onnx", pretend)
+    monkeypatch.setattr(command, "_load", lambda name: (f"model of {name}", "tokenizer"))
     assert main(["export", "some/name", "--int8", "--opset", "21"]) == 0
-    assert asked == {"model": "some/name", "path": Path("name-onnx"), "int8": True, "check_texts": None, "opset": 21}
+    assert asked == {
+        "model": "model of some/name",
+        "tokenizer": "tokenizer",
+        "path": Path("name-onnx"),
+        "int8": True,
+        "check_texts": None,
+        "opset": 21,
+    }
     assert capsys.readouterr().out.splitlines() == [
         "Wrote name-onnx, 4.2 MB",
         "float32 differs from the model by at most 4.8e-07",
