@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ..modeling.text_inputs import check_texts
 from .terminal import is_terminal
 from .text_files import read_texts
 
@@ -31,6 +32,8 @@ def check_inputs(parsed: argparse.Namespace) -> None:
         if not parsed.texts and sys.stdin is None:
             raise ValueError("Standard input is closed: give texts, or --file.")
         return
+    if not parsed.file:
+        raise ValueError("--file is empty: name a file.")
     path = Path(parsed.file).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f"--file {parsed.file} is a folder: name a file.")
@@ -51,7 +54,7 @@ def is_conversation(parsed: argparse.Namespace) -> bool:
 
 
 def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
-    """The texts; lines are read one by one, and tables at once.
+    """The texts, without halves of surrogate pairs, which cannot be written; lines come one by one, tables at once.
 
     Raises:
         OSError: The file cannot be read.
@@ -65,14 +68,14 @@ def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
     ```
     """
     if parsed.texts:
-        return parsed.texts
+        return check_texts(parsed.texts)
     if parsed.file is None:
         if is_conversation(parsed):
             print("Type a text and press Enter; end with Ctrl-D.", file=sys.stderr)  # noqa: T201
         # Bytes, because as text what is no UTF-8 would be replaced without a word.
         return read_lines(getattr(sys.stdin, "buffer", None) or _encoded(sys.stdin), "Standard input")
     if not _has_lines(parsed.file):
-        return read_texts("--file", parsed.file, parsed.text_column)
+        return check_texts(read_texts("--file", parsed.file, parsed.text_column))
     path = Path(parsed.file).expanduser()
     if path.is_file() and path.stat().st_size <= len(_BOM) and not path.read_bytes().removeprefix(_BOM):
         raise ValueError(f"The file {parsed.file} is empty.")

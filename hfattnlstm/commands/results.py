@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TextIO
 
-from ..modeling.text_inputs import check_texts
 from .terminal import bold, has_colours, printable, shade_words
 
 
@@ -29,10 +28,6 @@ class Result:
     text: str
     labels: Sequence[dict[str, Any]]
     extra: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # Half a surrogate pair cannot be written; the pipeline reads it as this, too.
-        object.__setattr__(self, "text", check_texts([self.text])[0])
 
     @property
     def names(self) -> list[str]:
