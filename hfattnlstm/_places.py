@@ -88,7 +88,7 @@ def _listed(paths: list[Path]) -> str:
 
 
 def _guess(path: Path) -> str:
-    """A folder that exists and is called nearly so, as the end of a sentence; nothing without one."""
+    """A folder with a model that is called nearly so, as the end of a sentence; nothing without one."""
     missing = path
     while not missing.parent.exists():
         missing = missing.parent
@@ -99,7 +99,7 @@ def _guess(path: Path) -> str:
         return ""
     for sibling in difflib.get_close_matches(missing.name, siblings, n=3):
         found = missing.parent / sibling / rest
-        if found.is_dir():
+        if any(any(found.glob(pattern)) for pattern in (_MARKER, "tokenizer*", f"*/{_MARKER}")):
             return f": did you mean {found}?"
     return ""
 

@@ -101,3 +101,26 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert all(flag in printed for flag in ("--output", "--int8", "--check_texts", "--text_column", "--opset"))
+
+
+def test_what_belongs_to_something_else_is_not_replaced(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text('{"port": 80}')
+    for output in (".", "model.onnx"):
+        assert main(["export", str(checkpoint), "--output", output]) == 2
+        assert "config.json belongs to something else, and would be replaced" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"] and config.read_text() == '{"port": 80}'
+    assert main(["export", str(checkpoint), "--output", "new"]) == 0
+    assert main(["export", str(checkpoint), "--output", "new"]) == 0
+    capsys.readouterr()
+    flags = ["--int8", "--check_texts", "new/tokenizer.json"]
+    assert main(["export", str(checkpoint), "--output", "new", *flags]) == 2
+    assert "--check_texts new/tokenizer.json would be replaced by the export" in capsys.readouterr().err
+
+
+def test_texts_to_check_are_for_int8(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(checkpoint), "--check_texts", "nowhere.csv"]) == 2
+    assert "--check_texts are for --int8" in capsys.readouterr().err
