@@ -4,12 +4,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+from .._files import same_file
+from .._places import loading_from
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from .models import load_config, load_model, load_tokenizer
+from .program import add_traceback
 from .quiet import no_progress_bars
 from .text_files import read_texts
 
@@ -37,16 +46,19 @@ def export(arguments: Sequence[str]) -> int:
     ```
     """
     parsed = _parser().parse_args(arguments)
-    if parsed.text_column and not parsed.check_texts:
+    if parsed.text_column is not None and parsed.check_texts is None:
         raise ValueError("--text_column names a column of --check_texts: give both.")
-    texts = read_texts("--check_texts", parsed.check_texts, parsed.text_column) if parsed.check_texts else None
+    if parsed.check_texts is not None and not parsed.int8:
+        raise ValueError("--check_texts are for --int8: float32 is always checked against the model.")
+    output = _default_output(parsed.model) if parsed.output is None else Path(parsed.output).expanduser()
+    _check_output(output, parsed.check_texts)
+    texts = None
+    if parsed.check_texts is not None:
+        texts = read_texts("--check_texts", parsed.check_texts, parsed.text_column)
     with no_progress_bars():
+        model, tokenizer = _load(parsed.model)
         result = export_onnx(
-            parsed.model,
-            parsed.output or _default_output(parsed.model),
-            int8=parsed.int8,
-            check_texts=texts,
-            opset=parsed.opset,
+            model, output, tokenizer=tokenizer, int8=parsed.int8, check_texts=texts, opset=parsed.opset
         )
     print(_report(result))
     if result.warning:
@@ -67,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--text_column", help="column with the texts; found by its name without")
     parser.add_argument("--opset", type=int, help="version of ONNX's operators, 18 or later; torch's choice without")
+    add_traceback(parser)
     return parser
 
 
@@ -77,6 +90,35 @@ def _default_output(model: str) -> Path:
         return Path(f"{path.name}-onnx")
     path = path.resolve() if path.name in ("", "..") else path
     return path.with_name(f"{path.name}-onnx")
+
+
+def _load(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
+    """A model, and its tokenizer, which a checkpoint need not have."""
+    config = load_config(name)
+    if config.model_type != AttnLSTMConfig.model_type:
+        raise TypeError(f"{name} is a model of the type {config.model_type!r}, which cannot be exported.")
+    model = load_model(name, config)
+    with loading_from(name, "tokenizer") as place:
+        has_tokenizer = get_tokenizer_config(place) or Path(place, "tokenizer.json").is_file()
+    return model, load_tokenizer(name) if has_tokenizer else None
+
+
+def _check_output(output: Path, check_texts: str | None) -> None:
+    """Refuse to write over files that are not those of an export."""
+    folder = output.parent if output.suffix == ".onnx" else output
+    config = folder / "config.json"
+    if config.exists() and not _is_ours(config):
+        raise ValueError(f"{config} belongs to something else, and would be replaced: export to another folder.")
+    written = [output, *(folder / name for name in ("config.json", "tokenizer.json", "tokenizer_config.json"))]
+    if check_texts is not None and any(same_file(check_texts, path) for path in written):
+        raise ValueError(f"--check_texts {check_texts} would be replaced by the export: export to another folder.")
+
+
+def _is_ours(config: Path) -> bool:
+    try:
+        return json.loads(config.read_text(encoding="utf-8"))["model_type"] == AttnLSTMConfig.model_type
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _report(result: OnnxExport) -> str:

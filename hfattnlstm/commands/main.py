@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .._extras import needs_extra
 from .._version import __version__
+from .._wording import flags_in_sentences
+from .mistakes import describe, is_foreseen
+from .program import TRACEBACK_HELP
+from .streams import abandon_output, flush_output, keep_descriptors
 
 
 _DESCRIPTION = """Train and use small, explainable text classifiers.
@@ -28,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The command line without the program's name; that of the process when it is None.
 
     Returns:
-        The exit status: 0 on success, 2 after a mistake, which is told in one sentence on standard error.
+        The exit status: 0 on success; 2 after a mistake, which is told in one sentence on standard error; 1 after an
+        error that nobody has foreseen; 130 when it was interrupted.
 
     Raises:
         Exception: The mistake itself, with `--traceback`.
@@ -41,23 +45,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     ```
     """
+    keep_descriptors()
     argv = list(sys.argv[1:] if argv is None else argv)
     parsed = _parser().parse_args(argv)
     arguments, asked_after = _take_traceback(parsed.arguments)
+    traceback = parsed.traceback or asked_after
     try:
-        with needs_extra():
-            return _COMMANDS[parsed.command](arguments)
+        with needs_extra(), flags_in_sentences():
+            status = _COMMANDS[parsed.command](arguments, traceback)
+        flush_output()
+        return status
     except BrokenPipeError:
         # The reader of our output, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()
         return 0
     except KeyboardInterrupt:
         return 130
-    except (ImportError, OSError, ValueError, TypeError, RuntimeError) as error:
-        if parsed.traceback or asked_after:
+    except Exception as error:
+        abandon_output()
+        if traceback:
             raise
-        print(f"hfattnlstm {parsed.command}: {error}", file=sys.stderr)
-        return 2
+        print(f"hfattnlstm {parsed.command}: {describe(error)}", file=sys.stderr)
+        return 2 if is_foreseen(error) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--traceback",
         action="store_true",
-        help="show Python's traceback of a mistake, not one sentence; before or after the command",
+        help=f"{TRACEBACK_HELP}; before or after the command",
     )
     parser.add_argument("command", choices=_COMMANDS, metavar="command", help=", ".join(_COMMANDS))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see hfattnlstm COMMAND --help")
@@ -82,32 +91,50 @@ def _take_traceback(arguments: list[str]) -> tuple[list[str], bool]:
     return kept + arguments[end:], len(kept) < end
 
 
-def _train(arguments: list[str]) -> int:
-    # The subcommands import what they need: `--help` and mistakes should not wait for torch.
+# The subcommands import what they need: `--help` and mistakes should not wait for torch.
+
+
+def _train(arguments: list[str], traceback: bool) -> int:
     from ..training import parse_task, run_task
 
-    run = run_task(parse_task(arguments, "hfattnlstm train"))
+    try:
+        task = parse_task(arguments, "hfattnlstm train")
+    except SystemExit as stop:
+        if stop.code == 0:
+            print(f"\n  --traceback           {TRACEBACK_HELP}")
+        raise
+    run = run_task(task)
     if run.trainer.is_world_process_zero():
         print(f"\n{run.report()}\n\nSaved in {run.trainer.args.output_dir}")
     return 0
 
 
-def _predict(arguments: list[str]) -> int:
+def _predict(arguments: list[str], traceback: bool) -> int:
     from .predict import predict
 
-    return predict(arguments)
+    return _quietly(predict, arguments, traceback)
 
 
-def _export(arguments: list[str]) -> int:
+def _export(arguments: list[str], traceback: bool) -> int:
     from .export import export
 
-    return export(arguments)
+    return _quietly(export, arguments, traceback)
 
 
-def _quickstart(arguments: list[str]) -> int:
+def _quickstart(arguments: list[str], traceback: bool) -> int:
     from .quickstart import quickstart
 
     return quickstart(arguments)
+
+
+def _quietly(command: Callable[[list[str]], int], arguments: list[str], traceback: bool) -> int:
+    """Without the reports of transformers, which come before the sentence of a mistake and are many lines long."""
+    from .quiet import only_errors
+
+    if traceback:
+        return command(arguments)
+    with only_errors():
+        return command(arguments)
 
 
 _COMMANDS = {"train": _train, "predict": _predict, "export": _export, "quickstart": _quickstart}

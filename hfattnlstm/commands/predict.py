@@ -1,31 +1,35 @@
 """`hfattnlstm predict`: labels for texts from the command line, a file or standard input."""
 
-# ruff: noqa: T201
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tqdm import tqdm
-from transformers import AutoConfig, Pipeline, pipeline
+from transformers import Pipeline, PretrainedConfig, pipeline
 
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
-from ..deploy.onnx_model import is_onnx, onnx_pipeline
+from .._places import loading_from
+from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
 from ..modeling.compute_dtype import DTYPES
-from ..modeling.pipeline_text_classification import PROGRESS_DELAY
-from .terminal import bold, printable, shade_words
-from .text_files import read_texts
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
+from .inputs import check_inputs, is_conversation, read_inputs
+from .models import load_config, load_model, load_tokenizer
+from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
+from .program import add_traceback
+from .quiet import no_progress_bars
+from .results import Result
+from .terminal import is_terminal
 
 
 # Of the stock pipeline, which models without attention pooling use.
 STOCK_BATCH_SIZE = 32
+# The probability above which a label is taken to apply, for models that do not name one.
+THRESHOLD = 0.5
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -38,6 +42,7 @@ def predict(arguments: Sequence[str]) -> int:
         The exit status.
 
     Raises:
+        OSError: For a model or a file that cannot be read or written.
         ValueError: For a file or a flag that cannot be used.
 
     Example:
@@ -49,38 +54,26 @@ def predict(arguments: Sequence[str]) -> int:
     ```
     """
     parsed = _parser().parse_intermixed_args(arguments)
-    if parsed.texts and parsed.file:
-        raise ValueError("Give texts or --file, not both.")
-    classifier = _pipeline(parsed)
-    texts = _texts(parsed)
-    parameters = _parameters(parsed, explains=classifier.task == ATTENTION_TEXT_CLASSIFICATION)
-    with _output(parsed.output) as stream, _progress(texts, parsed) as bar:
-        write = _write_json if _as_json(parsed) else _write_table
-        pairs = _one_by_one if _is_conversation(parsed) else _pairs
-        for text, result in pairs(classifier, texts, parameters):
-            write(stream, text, result if isinstance(result, list) else [result])
+    # All that can be wrong is told before the model is loaded, which takes long.
+    form = choose_form(parsed.output, parsed.format)
+    _check_numbers(parsed)
+    check_inputs(parsed)
+    check_output(parsed, form)
+    config = load_config(_onnx_folder(parsed.model) or parsed.model, parsed.trust_remote_code)
+    problem, explains = _problem_type(config), "attention" in getattr(config, "poolings", ())
+    _check_flags(parsed, form, problem, explains)
+    texts = read_inputs(parsed)
+    with no_progress_bars():
+        classifier = _pipeline(parsed, config, explains)
+    threshold = _threshold(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
+    several = threshold is not None or (parsed.top_k or 1) > 1
+    parameters = _parameters(parsed, explains, all_labels=threshold is not None)
+    answers = _one_by_one if is_conversation(parsed) else _streamed
+    with open_results(parsed.output, form, several, explains) as writer, _progress(texts, parsed) as bar:
+        for text, found in answers(classifier, texts, parameters):
+            writer.write(_result(text, found, threshold))
             bar.update(1)
     return 0
-
-
-def _parameters(parsed: argparse.Namespace, explains: bool) -> dict[str, Any]:
-    """What the pipeline is called with."""
-    parameters = {"top_k": parsed.top_k, "batch_size": parsed.batch_size}
-    if explains:
-        parameters |= {"level": parsed.level, "dtype": parsed.dtype}
-    elif parsed.dtype is not None:
-        raise ValueError("--dtype is for models with attention pooling: leave it out.")
-    elif parsed.batch_size is None:
-        parameters["batch_size"] = STOCK_BATCH_SIZE
-    return {name: value for name, value in parameters.items() if value is not None}
-
-
-def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
-    """A bar on the terminal for work that takes longer than two seconds, unless the results appear there."""
-    hidden = _is_conversation(parsed) or (parsed.output is None and sys.stdout.isatty())
-    total = len(texts) if isinstance(texts, Sized) else None
-    # None hides it where standard error is no terminal.
-    return tqdm(total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,64 +82,120 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("texts", nargs="*", help="texts; without them --file, or lines of standard input")
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
     parser.add_argument("--text_column", help="column with the texts; found by its name without")
-    parser.add_argument("--output", help="file to write; .jsonl for json lines, else a table")
-    parser.add_argument("--format", choices=("table", "json"), help="form of the output; a table without")
-    parser.add_argument("--top_k", type=int, help="labels shown for each text, best first")
-    parser.add_argument("--level", choices=("word", "token"), default="word", help="what the weights are given for")
+    parser.add_argument(
+        "--output",
+        help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
+        ".txt for the table that is printed without",
+    )
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS), help="form of what is printed; json is a line a text, with the attention"
+    )
+    parser.add_argument("--top_k", type=int, help="most labels shown for each text, best first")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="with several labels a text, the probability above which a label is shown; the model's own without",
+    )
+    parser.add_argument("--level", choices=LEVELS, help="what the attention is given for; word without")
     parser.add_argument("--batch_size", type=int, help="texts in a batch; chosen by their length without")
     parser.add_argument("--dtype", choices=DTYPES, help="what to compute in; the model's own dtype without")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code in the checkpoint")
+    add_traceback(parser)
     return parser
 
 
-def _pipeline(parsed: argparse.Namespace) -> Pipeline:
-    if is_onnx(parsed.model):
-        return onnx_pipeline(parsed.model)
-    trust = parsed.trust_remote_code or None
-    config = AutoConfig.from_pretrained(parsed.model, trust_remote_code=trust)
-    explains = "attention" in getattr(config, "poolings", ())
-    task = ATTENTION_TEXT_CLASSIFICATION if explains else "text-classification"
-    return pipeline(task, model=parsed.model, trust_remote_code=trust)
+def _check_numbers(parsed: argparse.Namespace) -> None:
+    for flag in ("top_k", "batch_size"):
+        value = getattr(parsed, flag)
+        if value is not None and value < 1:
+            raise ValueError(f"--{flag} must be at least 1, got {value}.")
+    if parsed.threshold is not None and not 0 < parsed.threshold < 1:
+        raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
+    if parsed.threshold is not None and parsed.top_k is not None:
+        raise ValueError("--top_k shows the best labels, and --threshold those above it: give one of the two.")
+    if parsed.batch_size is not None and is_conversation(parsed):
+        raise ValueError("--batch_size is for many texts, and those that are typed are answered one by one.")
 
 
-def _texts(parsed: argparse.Namespace) -> Iterable[str]:
-    if parsed.texts:
-        return parsed.texts
-    if parsed.file is None:
-        if _is_conversation(parsed):
-            print("Type a text and press Enter; end with Ctrl-D.", file=sys.stderr)
-        return (line.rstrip("\r\n") for line in sys.stdin)
-    if parsed.file.endswith(".txt"):
-        return _lines(Path(parsed.file))
-    return read_texts("--file", parsed.file, parsed.text_column)
+def _check_flags(parsed: argparse.Namespace, form: str, problem: str, explains: bool) -> None:
+    """Refuse flags that would have no effect with this model and this output."""
+    if parsed.threshold is not None and problem != MULTI_LABEL:
+        raise ValueError(f"--threshold is for models with several labels a text, and {parsed.model} gives one.")
+    if parsed.top_k is not None and problem == REGRESSION:
+        raise ValueError(f"--top_k is for models with labels, and {parsed.model} gives one number: leave it out.")
+    for flag in ("dtype", "level"):
+        if getattr(parsed, flag) is not None and not explains:
+            raise ValueError(f"--{flag} is for models with attention pooling: leave it out.")
+    if parsed.dtype is not None and is_onnx(parsed.model):
+        raise ValueError(f"--dtype is not for what was exported, and {parsed.model} was: leave it out.")
+    if parsed.level is not None and not shows_attention(parsed.output, form):
+        raise ValueError(
+            "--level is for results with the attention: write .jsonl, .json or .parquet, or print with --format json."
+        )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8") as stream:
-            yield from (line.rstrip("\r\n") for line in stream)
-    except OSError as error:
-        raise ValueError(f"The file {path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"The file {path} is not UTF-8 text: convert it first.") from None
+def _problem_type(config: PretrainedConfig) -> str | None:
+    resolve = getattr(config, "resolve_problem_type", None)
+    return config.problem_type if resolve is None else resolve()
 
 
-def _pairs(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _threshold(parsed: argparse.Namespace, config: PretrainedConfig) -> float:
+    return getattr(config, "threshold", THRESHOLD) if parsed.threshold is None else parsed.threshold
+
+
+def _onnx_folder(model: str) -> str | None:
+    """The folder with the config.json of an exported model; None for another model."""
+    return str(find_onnx_file(model).parent) if is_onnx(model) else None
+
+
+def _pipeline(parsed: argparse.Namespace, config: PretrainedConfig, explains: bool) -> Pipeline:
+    folder = _onnx_folder(parsed.model)
+    if folder is not None:
+        with loading_from(folder):
+            return onnx_pipeline(parsed.model)
+    model = load_model(parsed.model, config, parsed.trust_remote_code)
+    tokenizer = load_tokenizer(parsed.model, parsed.trust_remote_code)
+    if explains:
+        own = AttnLSTMTextClassificationPipeline
+        return pipeline(ATTENTION_TEXT_CLASSIFICATION, model=model, tokenizer=tokenizer, pipeline_class=own)
+    return pipeline("text-classification", model=model, tokenizer=tokenizer)
+
+
+def _parameters(parsed: argparse.Namespace, explains: bool, all_labels: bool) -> dict[str, Any]:
+    """What the pipeline is called with."""
+    parameters = {"top_k": parsed.top_k, "batch_size": parsed.batch_size, "level": parsed.level, "dtype": parsed.dtype}
+    if not explains and parsed.batch_size is None:
+        parameters["batch_size"] = STOCK_BATCH_SIZE
+    parameters = {name: value for name, value in parameters.items() if value is not None}
+    return parameters | {"top_k": None} if all_labels else parameters
+
+
+def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
+    """A bar on the terminal for work that takes longer than two seconds, unless the results appear there."""
+    hidden = sys.stderr is None or is_conversation(parsed) or (parsed.output is None and is_terminal(sys.stdout))
+    total = len(texts) if isinstance(texts, Sized) else None
+    # None hides it where standard error is no terminal.
+    return tqdm(total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
+
+
+def _streamed(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each text with its result. The pipeline reads ahead, so the texts are kept until their results come."""
     waiting: deque[str] = deque()
+    errors: list[Exception] = []
 
     def remembered() -> Iterator[str]:
-        for text in texts:
-            waiting.append(text)
-            yield text
+        try:
+            for text in texts:
+                waiting.append(text)
+                yield text
+        except Exception as error:
+            # What cannot be read ends the texts; the results of those before come first.
+            errors.append(error)
 
     for result in classifier(remembered(), **parameters):
         yield waiting.popleft(), result
-
-
-def _is_conversation(parsed: argparse.Namespace) -> bool:
-    """Whether somebody types the texts and waits for the answer to each."""
-    return not parsed.texts and parsed.file is None and sys.stdin.isatty()
+    for error in errors:
+        raise error
 
 
 def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -154,45 +203,9 @@ def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str
         yield text, classifier([text], **parameters)[0]
 
 
-@contextlib.contextmanager
-def _output(path: str | None) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        stream = Path(path).open("w", encoding="utf-8")  # noqa: SIM115
-    except OSError as error:
-        raise ValueError(f"The file {path} cannot be written: {error.strerror}.") from None
-    with stream:
-        yield stream
-
-
-def _as_json(parsed: argparse.Namespace) -> bool:
-    if parsed.format is not None:
-        return parsed.format == "json"
-    return parsed.output is not None and parsed.output.endswith((".jsonl", ".json"))
-
-
-def _write_json(stream: TextIO, text: str, results: list[dict[str, Any]]) -> None:
-    shared = {key: value for key, value in results[0].items() if key not in ("label", "score")}
-    if len(results) == 1:
-        record = {"text": text, "label": results[0]["label"], "score": results[0]["score"]}
-    else:
-        record = {"text": text, "labels": [{key: entry[key] for key in ("label", "score")} for entry in results]}
-    # A lone surrogate cannot be written as UTF-8.
-    line = json.dumps(record | shared, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
-    stream.write(line + "\n")
-    stream.flush()
-
-
-def _write_table(stream: TextIO, text: str, results: list[dict[str, Any]]) -> None:
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    coloured = stream.isatty() and "NO_COLOR" not in os.environ
-    shown = shade_words(text, results[0].get("attention", [])) if coloured else printable(text)
-    for row, entry in enumerate(results):
-        label, score = printable(entry["label"]), f"{entry['score']:.4f}"
-        if coloured:
-            stream.write(f"{bold(label)} {score}  {shown if row == 0 else ''}".rstrip() + "\n")
-        else:
-            stream.write(f"{label}\t{score}\t{shown}\n")
-    stream.flush()
+def _result(text: str, found: dict[str, Any] | list[dict[str, Any]], threshold: float | None) -> Result:
+    """The result of the pipeline; with a threshold, no label may be left, but the text and its attention are."""
+    entries = found if isinstance(found, list) else [found]
+    extra = {key: value for key, value in entries[0].items() if key not in ("label", "score")}
+    shown = [entry for entry in entries if threshold is None or entry["score"] > threshold]
+    return Result(text, shown, extra)

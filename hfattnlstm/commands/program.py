@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 
 _NAME = "hfattnlstm"
+TRACEBACK_HELP = "show Python's traceback of a mistake, not one sentence"
 
 
 def program() -> str:
@@ -53,3 +55,8 @@ def path_from_here(path: str | os.PathLike[str]) -> str:
         return str(path)
     # A name without a folder is looked for on PATH.
     return str(path.relative_to(Path.cwd())) if path.parent != Path.cwd() else os.path.join(".", path.name)
+
+
+def add_traceback(parser: argparse.ArgumentParser) -> None:
+    """Let the help of a subcommand show `--traceback`, which [`main`] takes out of the command line."""
+    parser.add_argument("--traceback", action="store_true", help=TRACEBACK_HELP)

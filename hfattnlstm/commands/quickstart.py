@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import shlex
 import sys
 import time
@@ -16,9 +15,9 @@ from pathlib import Path
 from transformers import pipeline
 
 from ..training import TaskRun, parse_task, run_task
-from .program import path_from_here, program
+from .program import add_traceback, path_from_here, program
 from .quiet import no_progress_bars, threads
-from .terminal import bold, printable, shade_words
+from .terminal import bold, has_colours, printable, shade_words
 
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews" / "reviews.jsonl"
@@ -29,6 +28,7 @@ FLAGS = (
     *("--embedding_dropout", "0.5", "--word_dropout", "0.2", "--eval_strategy", "no", "--save_strategy", "no"),
     *("--logging_strategy", "epoch", "--seed", "1"),
 )
+_OVERWRITE = ("--overwrite", "true")
 _RELOAD = """\
 import hfattnlstm
 from transformers import pipeline
@@ -46,7 +46,8 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     """Train a classifier on 880 short reviews, show each step, and label a few unseen sentences.
 
     Args:
-        arguments: The command line after `hfattnlstm quickstart`: `--output_dir`.
+        arguments: The command line after `hfattnlstm quickstart`; see its `--help`. A model in the folder is replaced
+            when an earlier quickstart has made it.
 
     Returns:
         The exit status.
@@ -60,22 +61,26 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     """
     parser = argparse.ArgumentParser("hfattnlstm quickstart", description="Train and explain, in a minute.")
     parser.add_argument("--output_dir", default="outputs/quickstart", help="folder for the model")
-    folder = parser.parse_args(arguments).output_dir
+    parser.add_argument("--overwrite", action="store_true", help="replace a model there that is not the quickstart's")
+    add_traceback(parser)
+    parsed = parser.parse_args(arguments)
     # The progress bars of loading, tokenising and saving would bury the steps; the one of the training stays. Batches
     # this small gain nothing from a second thread, and threads that wait for each other cost much on a busy machine.
     with no_progress_bars(), threads(1):
-        _run(folder)
+        _run(parsed.output_dir, parsed.overwrite)
     return 0
 
 
-def _run(folder: str) -> None:
+def _run(folder: str, overwrite: bool) -> None:
     start = time.perf_counter()
     flags = [*FLAGS, "--output_dir", folder]
 
     _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
-    print(f"   {program()} train {shlex.join(path_from_here(REVIEWS) if f == str(REVIEWS) else f for f in flags)}\n")
-    run = run_task(parse_task(flags))
+    run = run_task(parse_task([*flags, *_OVERWRITE] if overwrite or _is_own(folder, flags) else flags))
     print(_indent(run.report()))
+    # Once more, it finds the model that is there now.
+    again = [path_from_here(REVIEWS) if word == str(REVIEWS) else word for word in (*flags, *_OVERWRITE)]
+    print(f"\n   The same without the quickstart:\n   {program()} train {shlex.join(again)}")
     print(_honest(run))
 
     _step(2, f"Saved in {folder}")
@@ -84,7 +89,7 @@ def _run(folder: str) -> None:
     _step(3, "Reload it, as any model of the Hub, and label sentences it has not seen")
     print(_indent(_RELOAD.format(model=json.dumps(folder, ensure_ascii=False))))
     classifier = pipeline("attention-text-classification", model=folder)
-    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    coloured = has_colours(sys.stdout)
     for text, result in zip(UNSEEN, classifier(list(UNSEEN))):
         _show(text, result, coloured)
     print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
@@ -92,9 +97,19 @@ def _run(folder: str) -> None:
     print(f"   {program()} train --train_file reviews.csv --output_dir my-model")
 
 
+def _is_own(folder: str, flags: Sequence[str]) -> bool:
+    """Whether the model in a folder is that of an earlier quickstart: its card names the command of each run."""
+    try:
+        card = Path(folder, "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    commands = [parse_task([*flags, *more]).command() for more in ((), _OVERWRITE)]
+    return any(line in commands for line in card.splitlines())
+
+
 def _step(number: int, text: str) -> None:
     heading = f"{number}. {text}"
-    print(f"\n{bold(heading) if sys.stdout.isatty() else heading}")
+    print(f"\n{bold(heading) if has_colours(sys.stdout) else heading}")
 
 
 def _show(text: str, result: dict, coloured: bool) -> None:

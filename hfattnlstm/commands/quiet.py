@@ -1,4 +1,4 @@
-"""Commands that leave the process as they found it: its progress bars, and torch's threads."""
+"""Commands that leave the process as they found it: progress bars, the log of transformers, and torch's threads."""
 
 from __future__ import annotations
 
@@ -34,6 +34,25 @@ def no_progress_bars() -> Iterator[None]:
             logging.enable_progress_bar()
         if others_shown:
             datasets.enable_progress_bars()
+
+
+@contextlib.contextmanager
+def only_errors() -> Iterator[None]:
+    """Without the warnings and reports of transformers.
+
+    Example:
+
+    ```python
+    >>> with only_errors():
+    ...     model = AutoModel.from_pretrained("my-model")
+    ```
+    """
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 
 # Backgrounds from pale yellow to orange, in the palette of 256 colours; black letters are readable on each of them.
@@ -12,6 +13,24 @@ _SHADES = (230, 229, 222, 215, 208)
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at a stream; a closed one is None."""
+    return stream is not None and stream.isatty()
+
+
+def has_colours(stream: TextIO | None) -> bool:
+    """Whether a stream takes colours and bold letters: a terminal that knows them, and no `NO_COLOR`.
+
+    Example:
+
+    ```python
+    >>> has_colours(open("labels.txt", "w"))
+    False
+    ```
+    """
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def shade_words(text: str, attention: Sequence[dict[str, Any]]) -> str:

@@ -48,13 +48,21 @@ def test_int8_with_texts(
 def test_what_was_not_measured_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
 
-    def pretend(model: str, path: str, **options: object) -> OnnxExport:
+    def pretend(model: object, path: Path, **options: object) -> OnnxExport:
         asked.update(options, model=model, path=path)
         return OnnxExport(Path(path), 4_231_770, True, 4.8e-7, None)
 
     monkeypatch.setattr(command, "export_onnx", pretend)
+    monkeypatch.setattr(command, "_load", lambda name: (f"model of {name}", "tokenizer"))
     assert main(["export", "some/name", "--int8", "--opset", "21"]) == 0
-    assert asked == {"model": "some/name", "path": Path("name-onnx"), "int8": True, "check_texts": None, "opset": 21}
+    assert asked == {
+        "model": "model of some/name",
+        "tokenizer": "tokenizer",
+        "path": Path("name-onnx"),
+        "int8": True,
+        "check_texts": None,
+        "opset": 21,
+    }
     assert capsys.readouterr().out.splitlines() == [
         "Wrote name-onnx, 4.2 MB",
         "float32 differs from the model by at most 4.8e-07",
@@ -93,3 +101,26 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert all(flag in printed for flag in ("--output", "--int8", "--check_texts", "--text_column", "--opset"))
+
+
+def test_what_belongs_to_something_else_is_not_replaced(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text('{"port": 80}')
+    for output in (".", "model.onnx"):
+        assert main(["export", str(checkpoint), "--output", output]) == 2
+        assert "config.json belongs to something else, and would be replaced" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"] and config.read_text() == '{"port": 80}'
+    assert main(["export", str(checkpoint), "--output", "new"]) == 0
+    assert main(["export", str(checkpoint), "--output", "new"]) == 0
+    capsys.readouterr()
+    flags = ["--int8", "--check_texts", "new/tokenizer.json"]
+    assert main(["export", str(checkpoint), "--output", "new", *flags]) == 2
+    assert "--check_texts new/tokenizer.json would be replaced by the export" in capsys.readouterr().err
+
+
+def test_texts_to_check_are_for_int8(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(checkpoint), "--check_texts", "nowhere.csv"]) == 2
+    assert "--check_texts are for --int8" in capsys.readouterr().err

@@ -7,12 +7,20 @@ import os
 import re
 import shlex
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from hfattnlstm.commands import quickstart
 from hfattnlstm.commands.main import main
+from hfattnlstm.training import parse_task
+from hfattnlstm.training.arguments import RunArguments
+
+
+needs_overwrite = pytest.mark.skipif(
+    "overwrite" not in {flag.name for flag in fields(RunArguments)}, reason="training has no --overwrite yet"
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,65 @@ def test_quickstart_shows_each_step(
     ]
     assert [os.path.abspath(word) if word.endswith(".jsonl") else word for word in commands[0][2:]] == [
         *short,
-        "--output_dir",
-        str(folder),
+        *("--output_dir", str(folder), "--overwrite", "true"),
     ]
     assert commands[2][2:] == [str(folder), "Great food, slow service"]
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    flags = ["--max_steps", "1", "--disable_tqdm", "true", "--hidden_size", "16"]
+    monkeypatch.setattr(quickstart, "FLAGS", [*quickstart.FLAGS, *flags])
+    return flags
+
+
+@needs_overwrite
+def test_it_replaces_what_it_wrote_itself(
+    short: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    for _ in range(3):
+        (folder / "model.safetensors").unlink(missing_ok=True)
+        assert main(["quickstart", "--output_dir", str(folder)]) == 0
+        assert (folder / "model.safetensors").is_file()
+    printed = next(line for line in capsys.readouterr().out.splitlines() if " train --train_file " in line)
+    words = shlex.split(printed)
+    assert main(words[words.index("train") :]) == 0
+
+
+@needs_overwrite
+def test_it_does_not_replace_another_model(
+    short: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    assert main(["quickstart", "--output_dir", str(folder)]) == 0
+    card = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(card.replace("--hidden_size 16", "--hidden_size 18"))
+    before = (folder / "model.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(["quickstart", "--output_dir", str(folder)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "model.safetensors").stat().st_mtime_ns == before
+    assert main(["quickstart", "--output_dir", str(folder), "--overwrite"]) == 0
+    assert (folder / "model.safetensors").stat().st_mtime_ns != before
+
+
+def test_its_own_card_is_known_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = ["--train_file", "reviews.jsonl", "--seed", "1", "--output_dir", str(tmp_path)]
+
+    def parsed(given: list[str]) -> object:
+        task = parse_task([word for word in given if word not in quickstart._OVERWRITE])
+        command = task.command() + (" --overwrite True" if "--overwrite" in given else "")
+        return type("Task", (), {"command": lambda self: command})()
+
+    monkeypatch.setattr(quickstart, "parse_task", parsed)
+    assert not quickstart._is_own(str(tmp_path), flags)
+    command = parse_task(flags).command()
+    for lines, own in (
+        ([command], True),
+        ([f"{command} --overwrite True"], True),
+        ([f"{command} --hidden_size 18"], False),
+        ([], False),
+    ):
+        (tmp_path / "README.md").write_text("\n".join(["# Model", "```", *lines, "```"]))
+        assert quickstart._is_own(str(tmp_path), flags) == own

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any
 
 import pytest
 
-from hfattnlstm.commands.terminal import bold, printable, shade_words
+from hfattnlstm.commands.terminal import bold, has_colours, is_terminal, printable, shade_words
 
 
 SHADES = [230, 229, 222, 215, 208]
@@ -101,3 +102,31 @@ def test_other_text_is_left_alone(text: str) -> None:
 
 def test_bold() -> None:
     assert bold("good") == "\x1b[1mgood\x1b[0m"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("settings", "coloured"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({}, True),
+        ({"NO_COLOR": ""}, True),
+        ({"TERM": "dumb"}, False),
+        ({"NO_COLOR": "1"}, False),
+    ],
+)
+def test_colours_are_for_terminals_that_know_them(
+    settings: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert has_colours(Terminal()) == coloured
+    assert is_terminal(Terminal())
+    for stream in (io.StringIO(), None):
+        assert not has_colours(stream) and not is_terminal(stream)

@@ -1,0 +1,132 @@
+"""Texts that `predict` reads: from the command line, a file or standard input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ..modeling.text_inputs import check_texts
+from .terminal import is_terminal
+from .text_files import read_texts
+
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def check_inputs(parsed: argparse.Namespace) -> None:
+    """Refuse flags that contradict each other, and inputs that cannot be read.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: For flags.
+    """
+    if parsed.texts and parsed.file is not None:
+        raise ValueError("Give texts or --file, not both.")
+    if parsed.file is None and parsed.text_column is not None:
+        raise ValueError("--text_column names a column of --file: give both, or none.")
+    if parsed.file is None:
+        if not parsed.texts and sys.stdin is None:
+            raise ValueError("Standard input is closed: give texts, or --file.")
+        return
+    if not parsed.file:
+        raise ValueError("--file is empty: name a file.")
+    path = Path(parsed.file).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"--file {parsed.file} is a folder: name a file.")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {parsed.file}: check its name.")
+    if not os.access(path, os.R_OK):
+        raise PermissionError(f"The file {parsed.file} may not be read: change its permissions.")
+    if _has_lines(parsed.file):
+        if parsed.text_column is not None:
+            raise ValueError(f"--text_column is for tables, and {parsed.file} has a text a line: leave it out.")
+    elif not path.is_file():
+        raise ValueError(f"{parsed.file} is a pipe or a device: leave --file out, and read it as standard input.")
+
+
+def is_conversation(parsed: argparse.Namespace) -> bool:
+    """Whether somebody types the texts and waits for the answer to each."""
+    return not parsed.texts and parsed.file is None and is_terminal(sys.stdin)
+
+
+def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
+    """The texts, without halves of surrogate pairs, which cannot be written; lines come one by one, tables at once.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is empty, or no UTF-8 text; with lines, in the course of reading.
+
+    Example:
+
+    ```python
+    >>> list(read_inputs(parser.parse_args(["my-model", "good", "bad"])))
+    ['good', 'bad']
+    ```
+    """
+    if parsed.texts:
+        return check_texts(parsed.texts)
+    if parsed.file is None:
+        if is_conversation(parsed):
+            print("Type a text and press Enter; end with Ctrl-D.", file=sys.stderr)  # noqa: T201
+        # Bytes, because as text what is no UTF-8 would be replaced without a word.
+        return read_lines(getattr(sys.stdin, "buffer", None) or _encoded(sys.stdin), "Standard input")
+    if not _has_lines(parsed.file):
+        return check_texts(read_texts("--file", parsed.file, parsed.text_column))
+    path = Path(parsed.file).expanduser()
+    if path.is_file() and path.stat().st_size <= len(_BOM) and not path.read_bytes().removeprefix(_BOM):
+        raise ValueError(f"The file {parsed.file} is empty.")
+    return _lines_of(path, f"The file {parsed.file}")
+
+
+def _has_lines(path: str) -> bool:
+    return path.lower().endswith(".txt")
+
+
+def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
+    return (line.encode() for line in lines)
+
+
+def _lines_of(path: Path, name: str) -> Iterator[str]:
+    with path.open("rb") as stream:
+        yield from read_lines(stream, name)
+
+
+def read_lines(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[str]:
+    """The lines of a UTF-8 text without their ends and without a byte-order mark, as they come.
+
+    Args:
+        stream: Lines of bytes; they may hold further line ends of the old kind, `\\r`.
+        name: What the sentence of an error begins with.
+
+    Raises:
+        ValueError: A line is no UTF-8 text, or holds a NUL, as UTF-16 does; it names the line.
+
+    Example:
+
+    ```python
+    >>> list(read_lines([b"good\\r\\n", b"bad"], "Standard input"))
+    ['good', 'bad']
+    ```
+    """
+    number = 0
+    for raw in stream:
+        raw = raw if number else raw.removeprefix(_BOM)
+        for line in raw.removesuffix(b"\n").removesuffix(b"\r").split(b"\r"):
+            number += 1
+            yield _decoded(line, number, name)
+
+
+def _decoded(line: bytes, number: int, name: str) -> str:
+    try:
+        if b"\0" not in line:
+            return line.decode("utf-8")
+        reason = "it has NUL bytes, as UTF-16 does"
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, cannot be"
+    raise ValueError(
+        f"{name} is not UTF-8 text in line {number}: {reason}. Convert it first, with iconv -f ENCODING -t UTF-8."
+    )

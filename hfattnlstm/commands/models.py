@@ -1,0 +1,126 @@
+"""Models as the commands load them: whole, or refused with one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from .._places import loading_from
+
+
+def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
+    """The configuration of a text classifier.
+
+    Args:
+        name: Folder or Hub name.
+        trust_remote_code: Whether to run the code in the checkpoint.
+
+    Raises:
+        OSError: There is no such model.
+        ValueError: It is damaged, or no classifier.
+
+    Example:
+
+    ```python
+    >>> load_config("my-model").num_labels
+    2
+    ```
+    """
+    with _loading(name) as place:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
+    kinds = getattr(config, "architectures", None) or ()
+    if kinds and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+        raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which labels no texts: name a text classifier.")
+    return config
+
+
+def load_model(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:
+    """The model itself, all of whose weights come from the checkpoint.
+
+    Args:
+        name: Folder or Hub name.
+        config: Its configuration, see [`load_config`].
+        trust_remote_code: Whether to run the code in the checkpoint.
+
+    Raises:
+        OSError: There are no weights.
+        ValueError: They are damaged, incomplete or of other shapes than the configuration says.
+
+    Example:
+
+    ```python
+    >>> type(load_model("my-model", load_config("my-model"))).__name__
+    'AttnLSTMForSequenceClassification'
+    ```
+    """
+    with _loading(name) as place:
+        # Without ignore_mismatched_sizes it would print a long report; what it reports is refused below.
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            place,
+            config=config,
+            trust_remote_code=trust_remote_code,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    _check_report(name, report)
+    return model
+
+
+def _check_report(name: str, report: dict[str, Any]) -> None:
+    """transformers begins anew, at random, what a checkpoint lacks."""
+    if report["mismatched_keys"]:
+        key, found, expected = sorted(report["mismatched_keys"])[0]
+        raise ValueError(
+            f"The weights of {name} do not fit its config.json: {key} has the shape {tuple(found)}, not "
+            f"{tuple(expected)}. Put the config.json there that was saved with them."
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(
+            f"The weights of {name} are incomplete: {missing[0]}{others} is missing. Save or download the model again."
+        )
+
+
+def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer that was saved with a model.
+
+    Args:
+        name: Folder or Hub name.
+        trust_remote_code: Whether to run the code in the checkpoint.
+
+    Raises:
+        OSError: There is none.
+        ValueError: It is damaged.
+
+    Example:
+
+    ```python
+    >>> load_tokenizer("my-model").tokenize("Not bad")
+    ['not', 'bad']
+    ```
+    """
+    with _loading(name, "tokenizer") as place:
+        return AutoTokenizer.from_pretrained(place, trust_remote_code=trust_remote_code)
+
+
+@contextlib.contextmanager
+def _loading(name: str, what: str = "model") -> Iterator[str]:
+    with loading_from(name, what) as place:
+        try:
+            yield place
+        except ValueError as error:
+            if "trust_remote_code" not in str(error):
+                raise
+            reason = "it brings code of its own; read the code, and give --trust_remote_code to have it run."
+            raise ValueError(reason) from error

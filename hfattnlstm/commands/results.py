@@ -1,0 +1,206 @@
+"""Results of `predict`, in the forms in which they are printed and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, TextIO
+
+from .terminal import bold, has_colours, printable, shade_words
+
+
+# Texts in a row group of a parquet file: few enough to hold in memory with the attention on their words.
+ROW_GROUP = 4096
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found out about a text.
+
+    Attributes:
+        text: The text.
+        labels: `{"label", "score"}` of each label that is shown, best first.
+        extra: What else the pipeline gives: `attention`, and of a text that was cut `truncated` and
+            `characters_left_out`.
+    """
+
+    text: str
+    labels: Sequence[dict[str, Any]]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The labels alone."""
+        return [entry["label"] for entry in self.labels]
+
+    @property
+    def scores(self) -> list[float]:
+        """Their scores alone."""
+        return [entry["score"] for entry in self.labels]
+
+
+class Writer:
+    """Writes results, one after the other.
+
+    Args:
+        stream: Where to.
+        several: Whether a text can have any number of labels, not just one.
+    """
+
+    def __init__(self, stream: Any, several: bool):
+        self.stream, self.several = stream, several
+
+    def write(self, result: Result) -> None:
+        """Write the result of a text."""
+        self._write(result)
+        self.stream.flush()
+
+    def finish(self) -> None:
+        """Write what belongs behind the last one."""
+        self._finish()
+        self.stream.flush()
+
+    def _write(self, result: Result) -> None:
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        pass
+
+
+class TableWriter(Writer):
+    """A line a text: label, score and text; on a terminal with the words shaded by their attention.
+
+    Example:
+
+    ```python
+    >>> TableWriter(sys.stdout, several=True).write(Result("Not bad", [{"label": "calm", "score": 0.93}]))
+    calm 0.93	Not bad
+    ```
+    """
+
+    stream: TextIO
+
+    def _write(self, result: Result) -> None:
+        coloured = has_colours(self.stream)
+        label = bold if coloured else str
+        if self.several:
+            found = [f"{label(printable(entry['label']))} {entry['score']:.2f}" for entry in result.labels]
+            cells = [", ".join(found) or "-"]
+        else:
+            (entry,) = result.labels
+            cells = [label(printable(entry["label"])), f"{entry['score']:.4f}"]
+        if coloured:
+            shown = shade_words(result.text, result.extra.get("attention", []))
+            self.stream.write(f"{' '.join(cells)}  {shown}".rstrip() + "\n")
+        else:
+            self.stream.write("\t".join([*cells, printable(result.text)]) + "\n")
+
+
+class SeparatedWriter(Writer):
+    """A csv or tsv file with a header; a field that holds a separator, a quote or a line end is quoted.
+
+    Args:
+        delimiter: The separator.
+    """
+
+    stream: TextIO
+
+    def __init__(self, stream: TextIO, several: bool, delimiter: str):
+        super().__init__(stream, several)
+        self._delimiter = delimiter
+        self._write_row(["text", "labels", "scores"] if several else ["text", "label", "score"])
+
+    def _write(self, result: Result) -> None:
+        if self.several:
+            found = [json.dumps(values, ensure_ascii=False) for values in (result.names, result.scores)]
+        else:
+            found = [*result.names, *map(repr, result.scores)]
+        self._write_row([result.text, *found])
+
+    def _write_row(self, fields: Sequence[str]) -> None:
+        self.stream.write(self._delimiter.join(map(self._quoted, fields)) + "\n")
+
+    def _quoted(self, value: str) -> str:
+        # Not by csv.writer, which leaves a lone \r as it is, where pandas ends the row.
+        if any(character in value for character in (self._delimiter, '"', "\r", "\n")):
+            value = value.replace('"', '""')
+            return f'"{value}"'
+        return value
+
+
+class JsonLinesWriter(Writer):
+    """A JSON object a line."""
+
+    stream: TextIO
+
+    def _write(self, result: Result) -> None:
+        self.stream.write(self._record(result) + "\n")
+
+    def _record(self, result: Result) -> str:
+        labels = [{"label": entry["label"], "score": entry["score"]} for entry in result.labels]
+        found = {"labels": labels} if self.several else labels[0]
+        return json.dumps({"text": result.text} | found | result.extra, ensure_ascii=False)
+
+
+class JsonWriter(JsonLinesWriter):
+    """One JSON array."""
+
+    def __init__(self, stream: TextIO, several: bool):
+        super().__init__(stream, several)
+        self._begin = "[\n"
+
+    def _write(self, result: Result) -> None:
+        self.stream.write(self._begin + self._record(result))
+        self._begin = ",\n"
+
+    def _finish(self) -> None:
+        self.stream.write("[]\n" if self._begin == "[\n" else "\n]\n")
+
+
+class ParquetWriter(Writer):
+    """A parquet file, written in row groups.
+
+    Args:
+        explains: Whether the results have the attention.
+    """
+
+    stream: BinaryIO
+
+    def __init__(self, stream: BinaryIO, several: bool, explains: bool):
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        super().__init__(stream, several)
+        columns: dict[str, Any] = {"text": pa.string()}
+        if several:
+            columns |= {"labels": pa.list_(pa.string()), "scores": pa.list_(pa.float64())}
+        else:
+            columns |= {"label": pa.string(), "score": pa.float64()}
+        if explains:
+            entry = {"text": pa.string(), "start": pa.int64(), "end": pa.int64(), "weight": pa.float64()}
+            columns["attention"] = pa.list_(pa.struct(list(entry.items())))
+            columns |= {"truncated": pa.bool_(), "characters_left_out": pa.int64()}
+        self._schema = pa.schema(list(columns.items()))
+        self._table = pa.Table
+        self._writer = pyarrow.parquet.ParquetWriter(stream, self._schema)
+        self._rows: list[dict[str, Any]] = []
+
+    def _write(self, result: Result) -> None:
+        row: dict[str, Any] = {"text": result.text, "truncated": False, "characters_left_out": 0}
+        if self.several:
+            row |= {"labels": result.names, "scores": result.scores}
+        else:
+            row |= {"label": result.names[0], "score": result.scores[0]}
+        self._rows.append(row | result.extra)
+        if len(self._rows) >= ROW_GROUP:
+            self._write_rows()
+
+    def _write_rows(self) -> None:
+        self._writer.write_table(self._table.from_pylist(self._rows, self._schema))
+        self._rows = []
+
+    def _finish(self) -> None:
+        if self._rows:
+            self._write_rows()
+        self._writer.close()
