@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrai
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
+from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.encoding import encode_texts, tell_unknown_tokens
@@ -151,7 +152,8 @@ class ClassificationTask(Task):
                 lowercase=self.model.lowercase,
                 model_max_length=self.model.max_length or MAX_LENGTH,
             )
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        with loading_from(name, "tokenizer") as place:
+            tokenizer = AutoTokenizer.from_pretrained(place)
         if self.model.max_length is not None:
             tokenizer.model_max_length = self.model.max_length
         elif tokenizer.model_max_length > NO_MAX_LENGTH:
@@ -161,7 +163,8 @@ class ClassificationTask(Task):
 
     def _tokenizer_of_checkpoint(self) -> PreTrainedTokenizerBase:
         """That of the training that goes on; the texts may have changed since it was trained on them."""
-        tokenizer = AutoTokenizer.from_pretrained(str(self.checkpoint))
+        with loading_from(self.checkpoint, "tokenizer") as place:
+            tokenizer = AutoTokenizer.from_pretrained(place)
         wrong = tokenizer_contradiction(self.model, self.given, tokenizer)
         if wrong is not None:
             flag, has = wrong

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -94,7 +93,6 @@ def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resu
     """Refuse flags of a new tokenizer beside one that is loaded, and a measurement without a model.
 
     Raises:
-        FileNotFoundError: There is no such folder.
         ValueError: Names the flags.
     """
     if model.model_name_or_path is None and not trains:
@@ -105,20 +103,11 @@ def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resu
         name = getattr(model, loaded)
         if name is None:
             continue
-        _check_exists(loaded, name)
         for flag in NEW_TOKENIZER_FLAGS:
             if flag in given and not resumes:
                 raise ValueError(
                     f"--{flag} is for a tokenizer that is trained, and --{loaded} loads one: leave it out."
                 )
-
-
-def _check_exists(flag: str, name: str) -> None:
-    """Name a missing folder before the Hub is asked for it."""
-    path = Path(name)
-    looks_local = name.startswith((".", "/", "~", "\\")) or name.count("/") > 1
-    if not path.exists() and (looks_local or (path.parent != Path() and path.parent.is_dir())):
-        raise FileNotFoundError(f"There is no folder {name}: check --{flag}.")
 
 
 def tokenizer_contradiction(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
+from .._places import loading_from
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from .classification_arguments import NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
+from .metrics import ONE_HALF
 
 
 logger = logging.get_logger(__name__)
@@ -169,30 +170,37 @@ class StartingPoint:
             class_weights: Those of this run; the checkpoint's own, where it keeps its labels, when it is None.
 
         Raises:
-            ValueError: For a tokenizer with more tokens than the embedding has rows.
+            OSError: There are no weights.
+            ValueError: For a tokenizer with more tokens than the embedding has rows, and for weights that are damaged
+                or, where the checkpoint rules, incomplete.
         """
         if class_weights is None and self.keeps_labels:
             class_weights = self.config.class_weights
-        config = AutoConfig.from_pretrained(self.name, class_weights=class_weights, **labels, **self._changes)
+        fields = {"class_weights": class_weights} | self._changes | _suits(self.config, labels["problem_type"])
+        config = AutoConfig.from_pretrained(self.name, **fields, **labels)
         if len(tokenizer) > config.vocab_size:
             raise ValueError(
                 f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
                 "leave out --tokenizer_name, or give the tokenizer that belongs to the model."
             )
-        # With other labels, all but the last layer is kept.
-        return AttnLSTMForSequenceClassification.from_pretrained(
-            self.name, config=config, ignore_mismatched_sizes=not self.keeps_labels
-        )
+        with loading_from(self.name) as place:
+            # With other labels, all but the last layer is kept.
+            model = AttnLSTMForSequenceClassification.from_pretrained(
+                place, config=config, ignore_mismatched_sizes=not self.keeps_labels
+            )
+        if self.rules:
+            model.check_trained()
+        return model
+
+
+def _suits(config: AttnLSTMConfig, problem_type: str) -> dict[str, Any]:
+    """What of a configuration has no meaning for another problem, and is left behind."""
+    left: dict[str, Any] = {} if problem_type == MULTI_LABEL else {"threshold": ONE_HALF}
+    if problem_type == REGRESSION:
+        left |= {"label_smoothing": 0.0, "class_weights": None}
+    return {name: value for name, value in left.items() if getattr(config, name) != value}
 
 
 def _config_of(name: str) -> AttnLSTMConfig:
-    try:
-        return AutoConfig.from_pretrained(name)
-    except OSError as error:
-        if Path(name).exists():
-            raise
-        # What transformers says is of the network, in several lines.
-        raise OSError(
-            f"There is no folder {name}, and no model of that name could be had from the Hub: check "
-            "--model_name_or_path."
-        ) from error
+    with loading_from(name) as place:
+        return AutoConfig.from_pretrained(place)

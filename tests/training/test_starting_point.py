@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, pipeline
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, pipeline
 
 from hfattnlstm import AttnLSTMModel
 from hfattnlstm.training import TaskRun, parse_task, run_task
@@ -220,9 +221,36 @@ class TestMeasuring:
             measured(tmp_path, tmp_path / "backbone", labelled("pos", "neg"))
 
     def test_a_missing_folder_is_not_looked_for_on_the_hub(self, trained, tmp_path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"There is no folder .*/modle: check --model_name_or_path"):
+        with pytest.raises(FileNotFoundError, match=r"There is no folder .*/modle: "):
             measured(tmp_path, trained[0].parent / "modle", labelled("pos", "neg"))
 
     def test_a_name_that_is_neither_here_nor_on_the_hub(self, tmp_path) -> None:
-        with pytest.raises(OSError, match=r"^There is no folder modle, and no model of that name could be had"):
+        with pytest.raises(OSError, match=r"^There is no folder modle, and the Hub, .*, cannot be reached"):
             measured(tmp_path, Path("modle"), labelled("pos", "neg"))
+
+
+def test_what_has_no_meaning_for_another_problem_is_left_behind(tmp_path: Path) -> None:
+    several = write_texts(tmp_path / "several.jsonl", "multi", count=64)
+    run(tmp_path / "first", several, "--num_train_epochs", "1", "--threshold", "0.3")
+    one = write_texts(tmp_path / "one.csv", count=64)
+    finished = run_task(
+        parse_task(
+            [
+                *("--train_file", str(one), "--model_name_or_path", str(tmp_path / "first"), "--use_cpu"),
+                *("--output_dir", str(tmp_path / "second"), "--num_train_epochs", "1", "--disable_tqdm", "true"),
+            ]
+        )
+    )
+    assert AutoConfig.from_pretrained(tmp_path / "first").threshold == 0.3
+    assert finished.model.config.threshold == 0.5
+
+
+def test_a_measured_model_is_whole(tmp_path: Path) -> None:
+    texts = write_texts(tmp_path / "texts.csv", count=64)
+    run(tmp_path / "model", texts, "--num_train_epochs", "1")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    del weights["classifier.out_proj.weight"]
+    save_file(weights, tmp_path / "model" / "model.safetensors", {"format": "pt"})
+    flags = ("--train_file", str(texts), "--model_name_or_path", str(tmp_path / "model"), "--do_train", "false")
+    with pytest.raises(ValueError, match=r"lacks 1 of the weights, such as classifier.out_proj.weight"):
+        run_task(parse_task([*flags, "--output_dir", str(tmp_path / "measured"), "--use_cpu"]))
