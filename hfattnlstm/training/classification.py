@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,9 +90,11 @@ class ClassificationTask(Task):
         check_effects(data_effects(self.data, self.training), self.given, None)
         if self.model.model_name_or_path is None:
             overrides = config_overrides(self.model)
-            check_architecture(overrides)
             if not resumes:
-                check_effects(MODEL_EFFECTS, self.given, AttnLSTMConfig(**overrides))
+                # Before the configuration, whose sentences name its fields and not the flags.
+                view = SimpleNamespace(**overrides, poolings=self.model.classifier_pooling)
+                check_effects(MODEL_EFFECTS, self.given, view)
+            check_architecture(overrides)
 
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""
