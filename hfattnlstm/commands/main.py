@@ -105,7 +105,9 @@ def _train(arguments: list[str], traceback: bool) -> int:
         raise
     run = run_task(task)
     if run.trainer.is_world_process_zero():
-        print(f"\n{run.report()}\n\nSaved in {run.trainer.args.output_dir}")
+        training = run.trainer.args
+        done = "Saved in" if training.do_train else "Measured; the metrics are in"
+        print(f"\n{run.report()}\n\n{done} {training.output_dir}")
     return 0
 
 

@@ -29,7 +29,11 @@ _NEARLY_ALL, _ONE_FOR_MOST = 0.9, 0.95
 
 
 def convert_labels(
-    splits: dict[str, Split], column: str, problem_type: str | None, label_names: Sequence[str] | None
+    splits: dict[str, Split],
+    column: str,
+    problem_type: str | None,
+    label_names: Sequence[str] | None,
+    are_fixed: bool = False,
 ) -> dict[str, Dataset]:
     """Encode the column `label` of all splits by the labels of the training split.
 
@@ -38,6 +42,7 @@ def convert_labels(
         column: What `label` is called in the source.
         problem_type: One of `PROBLEM_TYPES`; it follows from the labels when it is None.
         label_names: Names of the labels in order.
+        are_fixed: Whether these are the only names: then nothing is renamed to them but their numbers from 0.
 
     Raises:
         ValueError: A label is missing, of another kind than the others, or unknown; it names the row.
@@ -61,7 +66,7 @@ def convert_labels(
         feature = Value("float32")
         columns = {name: _as_floats(part, where[name]) for name, part in labels.items()}
     else:
-        keys, names = _name_labels(found, train.feature, label_names, where["train"])
+        keys, names = _name_labels(found, train.feature, label_names, where["train"], are_fixed)
         if len(names) < (2 if train.lengths is None else 1):
             raise ValueError(f"The {where['train']} has too few different labels, [{quote(names)}], to learn from.")
         feature = ClassLabel(names=names) if train.lengths is None else List(ClassLabel(names=names))
@@ -170,7 +175,7 @@ def _whole_floats(labels: Labels, where: str) -> str:
 
 
 def _name_labels(
-    found: list[str], feature: object, label_names: Sequence[str] | None, where: str
+    found: list[str], feature: object, label_names: Sequence[str] | None, where: str, are_fixed: bool
 ) -> tuple[list[str], list[str]]:
     """The values in the order of their classes, and the names of these classes."""
     are_numbers = all(re.fullmatch(DECIMAL, value) for value in found)
@@ -186,6 +191,8 @@ def _name_labels(
     if are_numbers and set(found) <= set(numbers):
         _tell_numbers(numbers, names, where)
         return numbers, names
+    if are_fixed:
+        return names, names  # the first that is none of them will be named with its row
     if (are_numbers or kind_of(feature) == "class") and len(found) == len(names):
         _tell_numbers(found, names, where)
         return found, names
@@ -202,7 +209,7 @@ def _encode(labels: Labels, strings: pa.Array, keys: list[str], where: str) -> p
     if codes.null_count:
         first = pc.indices_nonzero(pc.is_null(codes))[0].as_py()
         label, row = strings[first].as_py(), labels.rows[first] + 1
-        reason = "means 'no label' on the Hub" if label == "-1" else f"is none of the training labels {quote(keys)}"
+        reason = "means 'no label' on the Hub" if label == "-1" else f"is none of the labels {quote(keys)}"
         raise ValueError(f"The label {label!r} in row {row} of the {where} {reason}: change or remove the row.")
     offsets = None if labels.lengths is None else np.append(0, np.cumsum(labels.lengths)).astype(np.int32)
     return codes if offsets is None else pa.ListArray.from_arrays(offsets, codes)

@@ -34,6 +34,7 @@ def load_texts(
     validation_size: float | int = 0.1,
     seed: int = 42,
     label_names: Sequence[str] | None = None,
+    label_names_are_fixed: bool = False,
 ) -> DatasetDict:
     """Loads texts and their labels for classification or regression.
 
@@ -58,6 +59,8 @@ def load_texts(
             on either side, for which the split may be larger or smaller than asked for.
         label_names: Names of the labels in order: the values themselves, or names for the integers from 0, for the
             sorted numbers or for the classes of a `ClassLabel`. By default the values, sorted, of the training split.
+        label_names_are_fixed: Whether `label_names` are those of a model: then any other name is a mistake, and only
+            the integers from 0 stand for them.
 
     Returns:
         The splits "train", "validation" and, if any, "test", with columns `text` and `label`, see [`describe_labels`].
@@ -82,7 +85,7 @@ def load_texts(
     label_column = find_column(splits["train"], "label", label_column, text_column)
     text_column = find_column(splits["train"], "text", text_column, label_column)
     splits = {name: two_columns(split, text_column, label_column) for name, split in splits.items()}
-    parts = convert_labels(splits, label_column, problem_type, label_names)
+    parts = convert_labels(splits, label_column, problem_type, label_names, label_names_are_fixed)
     if "validation" not in parts:
         parts["train"], parts["validation"] = split_train(parts["train"], validation_size, seed)
     _tell_shared_texts(parts)

@@ -356,6 +356,7 @@ def _load_texts(data: DataArguments, start: StartingPoint | None) -> DatasetDict
         validation_size=data.validation_size,
         seed=data.split_seed,
         label_names=None if start is None else start.label_names,
+        label_names_are_fixed=True,
     )
     if data.max_train_samples is not None:
         count = len(texts["train"])

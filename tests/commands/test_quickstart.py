@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 from collections import Counter
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ import pytest
 from hfattnlstm.commands import quickstart
 from hfattnlstm.commands.main import main
 from hfattnlstm.training import parse_task
-from hfattnlstm.training.arguments import RunArguments
-
-
-needs_overwrite = pytest.mark.skipif(
-    "overwrite" not in {flag.name for flag in fields(RunArguments)}, reason="training has no --overwrite yet"
-)
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +63,11 @@ def test_quickstart_shows_each_step(
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    flags = ["--max_steps", "1", "--disable_tqdm", "true", "--hidden_size", "16"]
+    flags = ["--num_train_epochs", "1", "--disable_tqdm", "true", "--hidden_size", "16"]
     monkeypatch.setattr(quickstart, "FLAGS", [*quickstart.FLAGS, *flags])
     return flags
 
 
-@needs_overwrite
 def test_it_replaces_what_it_wrote_itself(
     short: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +81,6 @@ def test_it_replaces_what_it_wrote_itself(
     assert main(words[words.index("train") :]) == 0
 
 
-@needs_overwrite
 def test_it_does_not_replace_another_model(
     short: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -193,9 +193,22 @@ def test_one_label_in_nearly_every_row_is_told(caplog: pytest.LogCaptureFixture)
     assert "has the label 'a' in 40 of 40 rows" in caplog.text
     caplog.clear()
     load(["ham"] * 30 + ["spam"] * 10)
-    assert not caplog.messages
+    assert "always says so" not in caplog.text
 
 
 def test_numbers_that_stand_for_names_are_told(caplog: pytest.LogCaptureFixture) -> None:
     assert load([0, 1, 1], label_names=["neg", "pos"]) == (["neg", "pos"], [0, 1, 1])
     assert "are taken so: 0 for neg, 1 for pos" in caplog.text
+
+
+def test_fixed_names_are_not_given_to_other_labels() -> None:
+    fixed = {"label_names": ["neg", "pos"], "label_names_are_fixed": True}
+    assert load(["pos", "pos"], **fixed) == (["neg", "pos"], [1, 1])
+    assert load([0, 1], **fixed) == (["neg", "pos"], [0, 1])
+    with pytest.raises(ValueError, match=r"The label 'good' in row 2 .* is none of the labels 'neg', 'pos'"):
+        load(["pos", "good"], **fixed)
+    with pytest.raises(ValueError, match=r"The label '3' in row 1"):
+        load([3, 1], **fixed)
+    other = labelled([0, 1]).cast_column("label", ClassLabel(names=["bad", "good"]))
+    with pytest.raises(ValueError, match=r"The label 'bad' in row 1"):
+        load_texts({"train": other, "validation": other}, **fixed)

@@ -389,7 +389,7 @@ def test_labels_that_do_not_suit(labels, problem_type, message):
 @pytest.mark.parametrize("labels", [["a", "b", "new"], [0, 1, 2], [["a"], ["b"], ["a", "new"]]])
 def test_a_label_outside_the_training_split(split, labels):
     source = {"train": make(labels[:2]), split: make(labels[1:])}
-    with pytest.raises(ValueError, match=rf"label '(new|2)' in row 2 .*split '{split}'.* none of the training labels"):
+    with pytest.raises(ValueError, match=rf"label '(new|2)' in row 2 .*split '{split}'.* none of the labels"):
         load_texts(source)
 
 
