@@ -7,6 +7,9 @@ import difflib
 import json
 import os
 import re
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,8 +75,30 @@ def _check_path(name: str, what: str) -> Path | None:
     if path.exists():
         raise NotADirectoryError(f"{name} is a file: give the folder of the {what}.")
     if name.startswith(("/", ".", "~")) or not _HUB_NAME.fullmatch(name):
-        raise FileNotFoundError(f"There is no folder {name}{_guess(path) or ': check its name.'}")
+        raise FileNotFoundError(f"There is no folder {name}{_mend(name)}")
+    if not _is_cached(name, what) and _is_hub_out_of_reach():
+        raise OSError(_no_hub(name))
     return None
+
+
+def _is_cached(name: str, what: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    files = (_MARKER,) if what == "model" else ("tokenizer_config.json", "tokenizer.json")
+    return any(isinstance(try_to_load_from_cache(name, file), str) for file in files)
+
+
+def _is_hub_out_of_reach() -> bool:
+    """Whether the Hub has no address here: its client would try again and again for half a minute, and say so."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or urllib.request.getproxies():
+        return False
+    try:
+        socket.getaddrinfo(urllib.parse.urlparse(constants.ENDPOINT).hostname, None)
+    except (OSError, UnicodeError):
+        return True
+    return False
 
 
 def _empty_folder(path: Path) -> str:
@@ -89,7 +114,7 @@ def _listed(paths: list[Path]) -> str:
 
 def _guess(path: Path) -> str:
     """A folder with a model that is called nearly so, as the end of a sentence; nothing without one."""
-    missing = path
+    missing = path = path.expanduser()
     while not missing.parent.exists():
         missing = missing.parent
     rest = path.relative_to(missing)
@@ -106,16 +131,22 @@ def _guess(path: Path) -> str:
 
 def _explain_hub(name: str, what: str, error: Exception) -> str:
     causes = [type(cause).__name__ for cause in _causes(error)]
-    guess = _guess(Path(name))
-    mend = guess or ": check its name."
     if "GatedRepoError" in causes:
         return f"The {what} {name} is on the Hub, but gated: ask for access on its page, and run hf auth login."
     if {"RepositoryNotFoundError", "HFValidationError"} & set(causes):
-        return f"There is no folder {name}, and no {what} of that name on the Hub{mend}"
+        return f"There is no folder {name}, and no {what} of that name on the Hub{_mend(name)}"
     offline = {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError", "ConnectionError", "ConnectTimeout"}
     if offline & set(causes):
-        return f"There is no folder {name}, and the Hub, where it might be, cannot be reached{mend}"
+        return _no_hub(name)
     return f"The {what} {name} of the Hub cannot be loaded: {_reason(error)}"
+
+
+def _no_hub(name: str) -> str:
+    return f"There is no folder {name}, and the Hub, where it might be, cannot be reached{_mend(name)}"
+
+
+def _mend(name: str) -> str:
+    return _guess(Path(name)) or ": check its name."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

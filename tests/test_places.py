@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
 
 from hfattnlstm._places import loading_from
@@ -132,3 +134,21 @@ def test_long_reasons_are_one_short_line() -> None:
 def test_an_interruption_passes() -> None:
     with pytest.raises(KeyboardInterrupt), loading_from("my-model"):
         raise KeyboardInterrupt
+
+
+def test_a_hub_without_an_address_is_not_asked_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "https://hub.invalid")
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+
+    def lookup(host: str, port: object) -> None:
+        assert host == "hub.invalid"
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    sentence = "There is no folder nowhere, and the Hub, where it might be, cannot be reached"
+    with pytest.raises(OSError, match=sentence), loading_from("nowhere"):
+        pytest.fail("It was tried.")
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://proxy"})
+    with loading_from("nowhere") as place:
+        assert place == "nowhere"

@@ -71,12 +71,15 @@ def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
     )
 
 
-def tell_unknown_tokens(encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+def tell_unknown_tokens(
+    encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase, is_new: bool = True
+) -> dict[str, float]:
     """Warn where a quarter or more of the tokens of a split is unknown to the tokenizer.
 
     Args:
         encoded: Splits with a column `input_ids`, as from [`encode_texts`].
         tokenizer: What has encoded them.
+        is_new: Whether it was trained on these texts, and could be trained otherwise.
 
     Returns:
         The share of each split, between 0 and 1.
@@ -93,11 +96,13 @@ def tell_unknown_tokens(encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase
         ids = column_values(split, "input_ids").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         shares[name] = float(np.mean(ids == tokenizer.unk_token_id)) if len(ids) else 0.0
     if max(shares.values(), default=0.0) >= _MUCH_UNKNOWN:
+        mend = "they are others than it was trained on, so train a new one on them, if they are many"
+        if is_new:
+            pieces, characters = option("kind", "bpe"), option("kind", "char")
+            mend = f"give more texts, or make pieces of words with {pieces} or single characters with {characters}"
         logger.warning(
-            "Unknown to the tokenizer, so that nothing is learnt from them: %s. Give more texts, or make pieces of "
-            "words with %s or single characters with %s.",
+            "Unknown to the tokenizer, so that nothing is learnt from them: %s; %s.",
             ", ".join(f"{share:.0%} of the tokens for {name}" for name, share in shares.items()),
-            option("kind", "bpe"),
-            option("kind", "char"),
+            mend,
         )
     return shares

@@ -246,7 +246,7 @@ class ClassificationTask(Task):
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""
         encoded = encode_texts(examples, TextEncoder(processor, None, model.config.truncation))
-        tell_unknown_tokens(encoded, processor)
+        tell_unknown_tokens(encoded, processor, is_new=self.trained_kind is not None)
         return encoded
 
     def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> PaddingCollator:

@@ -86,7 +86,10 @@ def test_many_unknown_tokens_are_told(caplog: pytest.LogCaptureFixture) -> None:
     encoded = DatasetDict({"train": Dataset.from_dict(known), "validation": Dataset.from_dict(unknown)})
     assert tell_unknown_tokens(encoded, make_tokenizer()) == {"train": 0.0, "validation": 0.25}
     assert "0% of the tokens for train, 25% of the tokens for validation" in caplog.text
-    assert "kind='bpe'" in caplog.text
+    assert "make pieces of words with kind='bpe'" in caplog.text
+    caplog.clear()
+    tell_unknown_tokens(encoded, make_tokenizer(), is_new=False)
+    assert "train a new one on them" in caplog.text
     caplog.clear()
     tell_unknown_tokens(DatasetDict({"train": encoded["train"]}), make_tokenizer())
     assert not caplog.messages
