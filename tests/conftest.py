@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 
 # Tiny models gain nothing from several threads, and on a busy machine threads that wait for each other take a hundred
@@ -10,3 +11,6 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Each process of the tests, and those that it starts, writes the code of checkpoints to a place of its own.
+_MODULES = tempfile.TemporaryDirectory(prefix="hf-modules-")
+os.environ["HF_MODULES_CACHE"] = _MODULES.name

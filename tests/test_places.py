@@ -22,13 +22,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise AssertionError("A path touched the network.")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    # Deeper than the folders of other tests, which hold models, too.
+    place = tmp_path / "deeper" / "here"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("HOME", str(place))
     for folder in ("my-model", "outputs/quickstart"):
         Path(folder).mkdir(parents=True)
         Path(folder, "config.json").write_text("{}")
     Path("empty").mkdir()
-    return tmp_path
+    return place
 
 
 def sentence(name: str, error: Exception | None = None, what: str = "model") -> str:
