@@ -144,7 +144,8 @@ class _Rows:
             row = row[:width]
         if len(row) != width:
             raise ValueError(f"{self._where()} has {len(row)} columns, not {width}: {_MENDS[self._quotes]}.")
-        if _same_names(row, self._header):
+        # In a single column it may well be a text.
+        if width > 1 and _same_names(row, self._header):
             raise ValueError(f"{self._where()} is the header again, as where two files were joined: remove it.")
         self._look_for_oddities(row)
         return row

@@ -113,10 +113,10 @@ def _written_lists(values: pa.Array, where: str) -> tuple[pa.Array, object] | No
         raise ValueError(f"The {where} holds lists written as text, but {wrong[0]!r} in row {row} is none: mend it.")
     logger.warning("The %s holds lists written as text: they are read as lists of labels.", where)
     try:
-        read = _mapped(values, lists.__getitem__)
+        read = _mapped(values, lists.get)
     except (pa.ArrowException, TypeError):
         # Names and numbers side by side are names.
-        read = _mapped(values, lambda value: [str(item) for item in lists[value]])
+        read = _mapped(values, lambda value: [str(item) for item in lists[value]] if value else None)
     if pa.types.is_null(read.type.value_type):
         return None
     return read, List(Value(str(read.type.value_type)))

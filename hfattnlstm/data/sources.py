@@ -91,7 +91,7 @@ def choose_splits(splits: dict[str, Split]) -> dict[str, Split]:
             raise ValueError(f"The {split.origin} has no rows.")
         chosen[role] = split._replace(data=split.data.with_format(None))
     if "train" not in chosen:
-        raise ValueError(f"There is no split 'train', only {quote(splits)}: name the training rows so.")
+        raise ValueError(f"There is no split 'train', only {quote(splits)}: give that of the training rows this name.")
     return chosen
 
 

@@ -112,6 +112,7 @@ def test_what_a_spreadsheet_leaves_behind() -> None:
 def test_a_header_in_the_middle_names_its_row(mark: str) -> None:
     with pytest.raises(ValueError, match=r"Row 2 of a.csv \(line 3\) is the header again, as where two files"):
         parse(f"text,label\na,x\n{mark}text,label\nb,y\n")
+    assert parse("text\na\ntext\n") == {"text": ["a", "text"]}
 
 
 def test_many_rows_and_a_long_text() -> None:

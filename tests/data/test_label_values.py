@@ -119,6 +119,12 @@ def test_lists_written_as_text_are_lists(written: tuple[str, ...], caplog: pytes
     assert "holds lists written as text: they are read as lists of labels" in caplog.text
 
 
+@pytest.mark.parametrize("other", ["['b']", "[1]"])
+def test_no_list_at_all_is_no_label(other: str) -> None:
+    with pytest.raises(ValueError, match="has no label in row 2"):
+        load(["['a']", "", other])
+
+
 def test_lists_of_numbers_written_as_text() -> None:
     assert load(["[3, 5]", "[5]", "[3]"]) == (["3", "5"], [[0, 1], [1], [0]])
     assert load(["[0 1 1]", "[1 0 0]", "[0. 0. 0.]"], problem_type="multi_label_classification") == (
