@@ -179,6 +179,8 @@ def _read_part(name: str, part: object) -> Split:
 
 
 def _read_file(path: Path) -> Split:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it, or give the folder as {option('source')}.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}: check its name.")
     if path.suffix.lower() == ".parquet":

@@ -90,3 +90,8 @@ def test_the_reason_is_that_of_the_cause_in_two_lines() -> None:
     other.__cause__ = OSError("why")
     assert _reason(other) == "what"
     assert _reason(KeyError()) == "KeyError"
+
+
+def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match=r" is a folder: name a file in it, or give the folder as source="):
+        read_source({"train": tmp_path}, None)
