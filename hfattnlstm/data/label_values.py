@@ -39,8 +39,9 @@ _MISSING = frozenset(
 )
 # … and these can be both, so it is told that they are taken for names.
 _PERHAPS_MISSING = frozenset({"NA", "N/A", "n/a", "None", "none", "null", "NULL", "undefined", "?", "-"})
-# Nobody sees them; inside a word, joiners have a meaning.
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad\x1a"
+# White space and what nobody sees, at either end; inside a word, joiners have a meaning.
+_UNSEEN = "[\\s\ufeff\u200b\u200c\u200d\u2060\u00ad\x1a]+"
+_EDGES = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
 _NUMPY_LIST = re.compile(r"\[\s*[-+.\deE]+(\s+[-+.\deE]+)*\s*\]")
 
 
@@ -85,11 +86,7 @@ def clean_label(name: str) -> str:
     'very good'
     ```
     """
-    name = unicodedata.normalize("NFC", name)
-    before = None
-    while name != before:
-        before, name = name, name.strip().strip(_INVISIBLE)
-    return " ".join(name.split())
+    return " ".join(_EDGES.sub("", unicodedata.normalize("NFC", name)).split())
 
 
 def _mapped(values: pa.Array, function: Callable[[str], Any], kind: pa.DataType | None = None) -> pa.Array:

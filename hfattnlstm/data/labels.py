@@ -107,9 +107,11 @@ def _from_vectors(
 ) -> dict[str, Labels]:
     """Class or classes of each vector, named by their places; what it was taken for is told."""
     vectors = {name: _as_matrix(part, where[name], width) for name, part in labels.items()}
-    single = problem_type != MULTI_LABEL and bool((vectors["train"].sum(axis=1) == 1).all())
+    # The rows, from 1, that are no vector of one class.
+    others = {name: np.flatnonzero(matrix.sum(axis=1) != 1) + 1 for name, matrix in vectors.items()}
+    single = problem_type != MULTI_LABEL and not len(others["train"])
     if problem_type == SINGLE_LABEL and not single:
-        row = int(np.flatnonzero(vectors["train"].sum(axis=1) != 1)[0]) + 1
+        row = others["train"][0]
         raise ValueError(
             f"The {where['train']} has not exactly one 1 in row {row}, so it is no class: change the row."
         )
@@ -118,8 +120,8 @@ def _from_vectors(
     logger.warning("The %s holds vectors of %s zeros and ones: they are read as %s.", where["train"], width, meaning)
     read = {}
     for name, matrix in vectors.items():
-        if single and (matrix.sum(axis=1) != 1).any():
-            row = int(np.flatnonzero(matrix.sum(axis=1) != 1)[0]) + 1
+        if single and len(others[name]):
+            row = others[name][0]
             raise ValueError(f"The {where[name]} has not exactly one 1 in row {row}, as in the training split.")
         rows, places = np.nonzero(matrix)
         read[name] = Labels(pa.array(places), rows, None if single else matrix.sum(axis=1), feature)

@@ -95,14 +95,6 @@ def choose_splits(splits: dict[str, Split]) -> dict[str, Split]:
     return chosen
 
 
-def _read_part(name: str, part: object) -> Split:
-    if isinstance(part, Dataset):
-        return Split(part, f"split {name!r}")
-    if isinstance(part, (str, PathLike)):
-        return _read_file(Path(part).expanduser())
-    raise TypeError(f"The source of the split {name!r} must be a file or a Dataset, not {type(part).__name__}.")
-
-
 def _read_layout(path: str, shown: str, config_name: str | None) -> dict[str, Split]:
     try:
         builder = load_dataset_builder(path, name=config_name)

@@ -81,7 +81,6 @@ class _Repair:
         self._place = np.argsort(shuffled)  # where a row stands in the shuffled order
         self._held_out = np.zeros(len(shuffled), dtype=bool)
         self._held_out[chosen] = True
-        self._order = list(chosen)
         self._num_labels = int(labels.max(initial=-1)) + 1
 
     def rows(self, count: int) -> np.ndarray:
@@ -91,9 +90,9 @@ class _Repair:
             lacking = np.flatnonzero((totals >= 2) & (self._counts(side) == 0))
             for label in lacking:
                 self._move_one(label, side)
-        while len(self._order) > count and self._move_spare():
+        while np.count_nonzero(self._held_out) > count and self._move_spare():
             pass
-        return np.array(self._order, dtype=np.int64)
+        return np.flatnonzero(self._held_out)
 
     def _counts(self, side: bool) -> np.ndarray:
         here = self._held_out[self._row_of] == side
@@ -112,7 +111,7 @@ class _Repair:
         rows = self._row_of[self._labels == label]
         spare = rows[self._least(not side)[rows] > 1]
         if len(spare):
-            self._move(spare[np.argmin(self._place[spare])], side)
+            self._held_out[spare[np.argmin(self._place[spare])]] = side
 
     def _move_spare(self) -> bool:
         """Give back the validation row whose labels are the most frequent there."""
@@ -120,12 +119,5 @@ class _Repair:
         if least.max() < 2:
             return False
         best = np.flatnonzero(least == least.max())
-        self._move(best[np.argmax(self._place[best])], False)
+        self._held_out[best[np.argmax(self._place[best])]] = False
         return True
-
-    def _move(self, row: int, side: bool) -> None:
-        self._held_out[row] = side
-        if side:
-            self._order.append(row)
-        else:
-            self._order.remove(row)

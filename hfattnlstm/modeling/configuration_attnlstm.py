@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: `strict` checks types only where the annotations are types.
 import difflib
 import math
+import numbers
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Literal
@@ -404,12 +405,17 @@ class AttnLSTMConfig(PreTrainedConfig):
     def _validate_decisions(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {self.threshold}.")
+        check_threshold(self.threshold)
         if self.threshold != 0.5 and self.resolve_problem_type(float_labels=True) != MULTI_LABEL:
             raise ValueError(
                 f"threshold is for multi-label problems: leave it at 0.5, or set problem_type={MULTI_LABEL!r}."
             )
+
+
+def check_threshold(threshold: Any) -> None:
+    """ValueError for what is no probability between 0 and 1."""
+    if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
+        raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold!r}.")
 
 
 def _check_num_labels(num_labels: Any) -> None:

@@ -19,7 +19,7 @@ from transformers.utils import logging
 from .attention_entries import LEVELS, attention_entries
 from .batch_workers import BatchWorkers, plan_batches
 from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
-from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, check_threshold
 from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts, longest_input, pad_ids
 
 
@@ -171,8 +171,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         return preprocess, forward, postprocess
 
     def _checked_threshold(self, threshold: float, postprocess: dict) -> float:
-        if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
-            raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold!r}.")
+        check_threshold(threshold)
         kind = self.model.config.resolve_problem_type()
         if kind != MULTI_LABEL:
             raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SIZED_SCORES, AttnLSTMConfig
 from .arguments import RunArguments
 from .classification_arguments import NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments
 from .flag_effects import Effect, beside, without
@@ -27,7 +27,7 @@ MODEL_EFFECTS = (
         lambda config: "attention" in config.poolings,
         without("attention in --classifier_pooling"),
     ),
-    Effect(("pooler_size",), lambda config: config.pooler_score in ("additive", "diagonal_dot"), _NO_INNER_WIDTH),
+    Effect(("pooler_size",), lambda config: config.pooler_score in SIZED_SCORES, _NO_INNER_WIDTH),
     Effect(("direction_merge",), lambda config: config.bidirectional, beside("--no_bidirectional")),
     Effect(
         ("hidden_dropout_prob",),

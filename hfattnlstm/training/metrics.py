@@ -17,7 +17,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 from transformers import EvalPrediction
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, check_threshold
 
 
 # The label that cross entropy leaves out, and so do the scores.
@@ -424,8 +424,7 @@ def compute_metrics_for(
     _check_problem_type(problem_type)
     if label_names is not None:
         _check_label_names(label_names)
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold}.")
+    check_threshold(threshold)
     if threshold != ONE_HALF and problem_type != MULTI_LABEL:
         raise ValueError(f"threshold={threshold} has a meaning for {MULTI_LABEL} only: leave it out.")
     return Scorer(problem_type, label_names, threshold)

@@ -488,16 +488,6 @@ def test_the_other_problem_types_have_a_random_validation_split(labels):
     assert first["validation"]["text"][:] != second["validation"]["text"][:]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_classes_of_one_row(seed):
-    splits = load_texts(make(["a"] * 6 + ["b"] * 6 + ["rare"]), validation_size=6, seed=seed)
-    assert splits.num_rows == {"train": 7, "validation": 6}
-    assert names_of(splits) == ["a", "b", "rare"]
-    assert set(splits["train"]["label"]) == {0, 1, 2}
-    assert set(splits["validation"]["label"]) == {0, 1}
-    assert load_texts(make(["a", "b", "c"]), seed=seed).num_rows == {"train": 2, "validation": 1}
-
-
 def test_the_examples():
     failed, attempted = doctest.testmod(loading)
     assert attempted and not failed

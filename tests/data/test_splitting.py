@@ -44,6 +44,16 @@ def test_a_large_share_leaves_every_class_one_for_training(seed: int) -> None:
     assert {0, 1} <= set(counts(splits, "validation"))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_classes_of_one_row(seed: int) -> None:
+    splits = split(["a"] * 6 + ["b"] * 6 + ["rare"], validation_size=6, seed=seed)
+    assert splits.num_rows == {"train": 7, "validation": 6}
+    assert splits["train"].features["label"].names == ["a", "b", "rare"]
+    assert set(splits["train"]["label"]) == {0, 1, 2}
+    assert set(splits["validation"]["label"]) == {0, 1}
+    assert split(["a", "b", "c"], seed=seed).num_rows == {"train": 2, "validation": 1}
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_several_labels_a_text(seed: int) -> None:
     labels = [["a"], ["a", "b"], ["b"]] * 30 + [["a", "rare"], ["rare", "b"], ["once"]]
