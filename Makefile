@@ -11,11 +11,11 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 TABLE ?= all
 BENCH_FLAGS ?=
 
-.PHONY: help quickstart test extras bench quality style clean
+.PHONY: help quickstart test test-long extras bench quality style clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 quickstart: $(VENV)/installed  ## Train a small classifier, save and reload it, and show its attention
 	$(VENV)/bin/hfattnlstm quickstart
@@ -23,7 +23,10 @@ quickstart: $(VENV)/installed  ## Train a small classifier, save and reload it, 
 test: $(VENV)/installed-dev  ## Run the tests; nothing needs the network
 	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
 
-# `all` is train, onnx and tensorboard; `dev` is all, test and the style.
+test-long: $(VENV)/installed-dev  ## Run the long tests: notebooks, browser, long faults; each says what it lacks here
+	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest -m long -rs $(PYTEST_FLAGS)
+
+# `all` is train, onnx, plots and tensorboard; `dev` is all, test, docs, style and packaging.
 extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in the tested versions
 	$(PIP_INSTALL) --dry-run ".[all,test,dev,bench]"
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     traceback = parsed.traceback or asked_after
     try:
         with needs_extra(), flags_in_sentences():
-            status = _COMMANDS[parsed.command](arguments, traceback)
+            status = _run(parsed.command, arguments, traceback)
         flush_output()
         return status
     except BrokenPipeError:
@@ -91,55 +92,22 @@ def _take_traceback(arguments: list[str]) -> tuple[list[str], bool]:
     return kept + arguments[end:], len(kept) < end
 
 
-# The subcommands import what they need: `--help` and mistakes should not wait for torch.
-
-
-def _train(arguments: list[str], traceback: bool) -> int:
-    from ..training import parse_task, run_task
-
-    try:
-        task = parse_task(arguments, "hfattnlstm train")
-    except SystemExit as stop:
-        if stop.code == 0:
-            print(f"\n  --traceback           {TRACEBACK_HELP}")
-        raise
-    run = run_task(task)
-    if run.trainer.is_world_process_zero():
-        training = run.trainer.args
-        done = "Saved in" if training.do_train else "Measured; the metrics are in"
-        print(f"\n{run.report()}\n\n{done} {training.output_dir}")
-    return 0
-
-
-def _predict(arguments: list[str], traceback: bool) -> int:
-    from .predict import predict
-
-    return _quietly(predict, arguments, traceback)
-
-
-def _export(arguments: list[str], traceback: bool) -> int:
-    from .export import export
-
-    return _quietly(export, arguments, traceback)
-
-
-def _quickstart(arguments: list[str], traceback: bool) -> int:
-    from .quickstart import quickstart
-
-    return quickstart(arguments)
-
-
-def _quietly(command: Callable[[list[str]], int], arguments: list[str], traceback: bool) -> int:
-    """Without the reports of transformers, which come before the sentence of a mistake and are many lines long."""
+def _run(name: str, arguments: list[str], traceback: bool) -> int:
+    """Call a subcommand, whose module is imported now: `--help` and mistakes should not wait for torch."""
+    command: Callable[[list[str]], int] = getattr(importlib.import_module(f".{name}", __package__), name)
+    if traceback or name in _WITH_LOG:
+        return command(arguments)
+    # Without the reports of transformers, which come before the sentence of a mistake and are many lines long.
     from .quiet import only_errors
 
-    if traceback:
-        return command(arguments)
     with only_errors():
         return command(arguments)
 
 
-_COMMANDS = {"train": _train, "predict": _predict, "export": _export, "quickstart": _quickstart}
+# Each is a function in the module of the same name; it takes the command line after its name.
+_COMMANDS = ("train", "predict", "export", "quickstart")
+# What they log is a part of what they tell.
+_WITH_LOG = ("train", "quickstart")
 
 
 if __name__ == "__main__":

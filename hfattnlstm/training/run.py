@@ -14,6 +14,7 @@ from .._files import written_beside
 from .._wording import flags_in_sentences
 from .arguments import RunArguments
 from .callbacks import GradientValueClipping
+from .display import Display
 from .flag_effects import check_run
 from .flag_values import check_number
 from .intervals import FEW_TEXTS, as_scores
@@ -63,8 +64,12 @@ class TaskRun:
         return "\n\n".join(tables)
 
 
-def run_task(task: Task) -> TaskRun:
+def run_task(task: Task, display: Display | None = None) -> TaskRun:
     """Load, encode, train, evaluate and save.
+
+    Args:
+        task: What is to be learnt, with its flags; see [`parse_task`].
+        display: What follows the run; without one, only the Trainer's bars and log.
 
     The output folder then holds the model with its code and its processor, a model card, `all_results.json`, and the
     checkpoints, from which `--resume_from_checkpoint` goes on; without training, `all_results.json` alone. What is
@@ -83,10 +88,10 @@ def run_task(task: Task) -> TaskRun:
     """
     # The flags are the interface here, in Python, too.
     with flags_in_sentences():
-        return _run(task)
+        return _run(task, display)
 
 
-def _run(task: Task) -> TaskRun:
+def _run(task: Task, display: Display | None) -> TaskRun:
     training = task.training
     _check_before_loading(task)
     set_seed(training.seed)
@@ -107,6 +112,8 @@ def _run(task: Task) -> TaskRun:
         compute_metrics=task.make_scorer(),
         callbacks=_callbacks(training),
     )
+    if display is not None and trainer.is_world_process_zero():
+        _connect(display, task, trainer, examples, encoded)
     metrics = _train(task, trainer, examples) if training.do_train else {}
     details = {}
     for prefix, split in splits.items():
@@ -146,6 +153,16 @@ def _choose_best_metric(task: Task) -> None:
             f"{'greater' if greater else 'lower'} is better. Leave --greater_is_better out."
         )
     training.metric_for_best_model, training.greater_is_better = name, greater
+
+
+def _connect(
+    display: Display, task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict, encoded: DatasetDict
+) -> None:
+    summary = task.summarize(examples, encoded, trainer.processing_class)
+    if summary is not None:
+        display.show_data(summary)
+    for callback in display.callbacks():
+        trainer.add_callback(callback)
 
 
 def _callbacks(training: RunArguments) -> list[TrainerCallback]:

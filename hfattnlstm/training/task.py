@@ -100,6 +100,10 @@ class Task(ABC):
     def encode(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> DatasetDict:
         """The examples as the rows that the collator takes."""
 
+    def summarize(self, examples: DatasetDict, encoded: DatasetDict, processor: Any) -> Any:
+        """What is shown of the examples before the training; nothing by default."""
+        return None
+
     @abstractmethod
     def make_collator(self, processor: Any, model: PreTrainedModel) -> Callable[[list], dict]:
         """What makes batches of them."""

@@ -86,7 +86,7 @@ def test_every_error_is_a_sentence(
     def fail(*_: object) -> int:
         raise error
 
-    monkeypatch.setitem(command._COMMANDS, "predict", fail)
+    monkeypatch.setattr(command, "_run", fail)
     assert main(["predict", "my-model"]) == status
     assert capsys.readouterr() == ("", f"hfattnlstm predict: {sentence}\n")
     with pytest.raises(type(error)):

@@ -1,0 +1,43 @@
+"""`hfattnlstm train`: from labelled texts to a model in a folder."""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..training import parse_task, run_task
+from .program import TRACEBACK_HELP
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Train, measure and save a model, and print its metrics.
+
+    Args:
+        arguments: The command line after `hfattnlstm train`; see its `--help`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        OSError: For a file that cannot be read or written.
+        ValueError: For data and flags that do not fit together.
+
+    Example:
+
+    ```python
+    >>> train(["--train_file", "reviews.csv", "--output_dir", "my-model"])
+    0
+    ```
+    """
+    try:
+        task = parse_task(arguments, "hfattnlstm train")
+    except SystemExit as stop:
+        if stop.code == 0:
+            print(f"\n  --traceback           {TRACEBACK_HELP}")
+        raise
+    run = run_task(task)
+    if run.trainer.is_world_process_zero():
+        training = run.trainer.args
+        done = "Saved in" if training.do_train else "Measured; the metrics are in"
+        print(f"\n{run.report()}\n\n{done} {training.output_dir}")
+    return 0

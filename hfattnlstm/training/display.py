@@ -1,0 +1,30 @@
+"""What a run shows while it goes on, which the commands, a notebook and a script want differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import TrainerCallback
+
+
+class Display:
+    """Shows nothing of its own; the Trainer's bars and log stay as they are.
+
+    A subclass is given to [`run_task`], which calls it in the main process only.
+
+    Example:
+
+    ```python
+    >>> class Sizes(Display):
+    ...     def show_data(self, summary):
+    ...         print(summary)
+    >>> run = run_task(task, Sizes())
+    ```
+    """
+
+    def show_data(self, summary: Any) -> None:
+        """Called once before the training, with what [`Task.summarize`] says of the examples."""
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """Callbacks that follow the training; none by default."""
+        return []
