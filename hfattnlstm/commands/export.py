@@ -3,7 +3,6 @@
 # ruff: noqa: T201
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from .._files import same_file
+from .._parsing import SentenceParser
 from .._places import loading_from
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
@@ -66,8 +66,8 @@ def export(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> SentenceParser:
+    parser = SentenceParser(
         "hfattnlstm export", description="Write a model as one ONNX file, and check that it computes the same."
     )
     parser.add_argument("model", help="folder or Hub name of a trained model")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .._extras import needs_extra
+from .._parsing import SentenceParser, did_you_mean
 from .._version import __version__
 from .._wording import flags_in_sentences
 from .mistakes import describe, is_foreseen
@@ -16,13 +17,19 @@ from .program import TRACEBACK_HELP
 from .streams import abandon_output, flush_output, keep_descriptors
 
 
-_DESCRIPTION = """Train and use small, explainable text classifiers.
-
-  hfattnlstm train --dataset stanfordnlp/imdb --output_dir imdb-model
-  hfattnlstm predict imdb-model "Not bad at all"
-  hfattnlstm export imdb-model --int8
-  hfattnlstm quickstart
-"""
+# Each is a function in the module of the same name, which takes the command line after its name; and what it does.
+_COMMANDS = {
+    "train": "train a model on your texts, measure it, and save it",
+    "predict": "label texts, and shade the words by the attention on them",
+    "export": "write a model as one ONNX file",
+    "quickstart": "train and explain on a small corpus, in a minute",
+}
+# What they log is a part of what they tell.
+_WITH_LOG = ("train", "quickstart")
+_EXAMPLES = """Examples:
+  hfattnlstm train --train_file reviews.csv --output_dir my-model
+  hfattnlstm predict my-model "Not bad at all"
+  hfattnlstm train --help"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,10 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     keep_descriptors()
     argv = list(sys.argv[1:] if argv is None else argv)
-    parsed = _parser().parse_args(argv)
-    arguments, asked_after = _take_traceback(parsed.arguments)
-    traceback = parsed.traceback or asked_after
+    if not argv:
+        print(_parser().format_help(), file=sys.stderr)
+        return 2
+    # Until it is known that there is such a command.
+    name, traceback = "", False
     try:
+        parsed = _parser().parse_args(argv)
+        _check_command(parsed.command)
+        name = f" {parsed.command}"
+        arguments, asked_after = _take_traceback(parsed.arguments)
+        traceback = parsed.traceback or asked_after
         with needs_extra(), flags_in_sentences():
             status = _run(parsed.command, arguments, traceback)
         flush_output()
@@ -66,23 +80,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         abandon_output()
         if traceback:
             raise
-        print(f"hfattnlstm {parsed.command}: {describe(error)}", file=sys.stderr)
+        print(f"hfattnlstm{name}: {describe(error)}", file=sys.stderr)
         return 2 if is_foreseen(error) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "hfattnlstm", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+def _parser() -> SentenceParser:
+    width = max(map(len, _COMMANDS)) + 2
+    commands = "\n".join(f"  {name:{width}}{line}" for name, line in _COMMANDS.items())
+    parser = SentenceParser(
+        "hfattnlstm",
+        usage="hfattnlstm [--traceback] COMMAND ...",
+        description=f"Train and use small, explainable text classifiers.\n\nCommands:\n{commands}\n\n{_EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hfattnlstm {__version__}")
-    parser.add_argument(
-        "--traceback",
-        action="store_true",
-        help=f"{TRACEBACK_HELP}; before or after the command",
-    )
-    parser.add_argument("command", choices=_COMMANDS, metavar="command", help=", ".join(_COMMANDS))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see hfattnlstm COMMAND --help")
+    parser.add_argument("--traceback", action="store_true", help=f"{TRACEBACK_HELP}; before or after the command")
+    parser.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
+
+
+def _check_command(name: str) -> None:
+    if name not in _COMMANDS:
+        mend = did_you_mean(name, _COMMANDS) or "; see hfattnlstm --help."
+        raise ValueError(f"There is no command {name!r}{mend}")
 
 
 def _take_traceback(arguments: list[str]) -> tuple[list[str], bool]:
@@ -102,12 +123,6 @@ def _run(name: str, arguments: list[str], traceback: bool) -> int:
 
     with only_errors():
         return command(arguments)
-
-
-# Each is a function in the module of the same name; it takes the command line after its name.
-_COMMANDS = ("train", "predict", "export", "quickstart")
-# What they log is a part of what they tell.
-_WITH_LOG = ("train", "quickstart")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from transformers import Pipeline, PretrainedConfig, pipeline
 
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
+from .._parsing import SentenceParser
 from .._places import loading_from
 from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
 from ..modeling.compute_dtype import DTYPES
@@ -76,8 +77,8 @@ def predict(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("hfattnlstm predict", description="Label texts and show the attention on words.")
+def _parser() -> SentenceParser:
+    parser = SentenceParser("hfattnlstm predict", description="Label texts and show the attention on words.")
     parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
     parser.add_argument("texts", nargs="*", help="texts; without them --file, or lines of standard input")
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")

@@ -3,7 +3,6 @@
 # ruff: noqa: T201
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import shlex
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from transformers import pipeline
 
+from .._parsing import SentenceParser
 from ..training import TaskRun, parse_task, run_task
 from .program import add_traceback, path_from_here, program
 from .quiet import no_progress_bars, threads
@@ -59,7 +59,7 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     0
     ```
     """
-    parser = argparse.ArgumentParser("hfattnlstm quickstart", description="Train and explain, in a minute.")
+    parser = SentenceParser("hfattnlstm quickstart", description="Train and explain, in a minute.")
     parser.add_argument("--output_dir", default="outputs/quickstart", help="folder for the model")
     parser.add_argument("--overwrite", action="store_true", help="replace a model there that is not the quickstart's")
     add_traceback(parser)

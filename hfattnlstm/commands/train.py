@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..training import parse_task, run_task
+from ..training.flag_help import flag_line
 from .program import TRACEBACK_HELP
 
 
@@ -33,7 +34,7 @@ def train(arguments: Sequence[str]) -> int:
         task = parse_task(arguments, "hfattnlstm train")
     except SystemExit as stop:
         if stop.code == 0:
-            print(f"\n  --traceback           {TRACEBACK_HELP}")
+            print(flag_line("--traceback", f"{TRACEBACK_HELP[:1].upper()}{TRACEBACK_HELP[1:]}."))
         raise
     run = run_task(task)
     if run.trainer.is_world_process_zero():

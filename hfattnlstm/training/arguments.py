@@ -1,6 +1,7 @@
 """The flags that every task has; their defaults are the default recipe."""
 
 # No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
+import argparse
 import math
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import SimpleNamespace
@@ -19,26 +20,52 @@ def _default(item: Field) -> Any:
     return item.default if item.default_factory is MISSING else item.default_factory()
 
 
-def flag(default: Any, text: str) -> Any:
-    """A field of a dataclass of flags, with its default and what `--help` says of it."""
+class OneSpelling(argparse.Action):
+    """Takes the value of a flag that has two names, and refuses both names in one command line."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        """Called by argparse for each time that the flag is there."""
+        spelling = option_string.lstrip("-").replace("-", "_")
+        used = namespace.__dict__.setdefault("_spellings", {}).setdefault(self.dest, spelling)
+        if used != spelling:
+            raise argparse.ArgumentError(None, f"--{used} and --{spelling} are the same: give one of them")
+        setattr(namespace, self.dest, values)
+
+
+def flag(default: Any, text: str, short: str | None = None) -> Any:
+    """A field of a dataclass of flags.
+
+    Args:
+        default: Its default.
+        text: What `--help` says of it.
+        short: A second, short name of the flag.
+    """
+    metadata: dict[str, Any] = {"help": text}
+    if short is not None:
+        metadata |= {"aliases": [f"--{short}"], "action": OneSpelling}
     if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={"help": text})
-    return field(default=default, metadata={"help": text})
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def short_name(item: Field) -> str | None:
+    """The short name that [`flag`] gave to a field, if it has one."""
+    return item.metadata["aliases"][0].removeprefix("--") if item.metadata.get("action") is OneSpelling else None
 
 
 @dataclass
 class RunArguments(TrainingArguments):
     """`TrainingArguments` with the defaults of the recipe, and a few flags more; every task has them."""
 
-    output_dir: str | None = flag("outputs", "Folder for the model, its card, the metrics and the checkpoints.")
+    output_dir: str | None = flag("outputs", "Folder for the model, its card, metrics and checkpoints.")
     do_train: bool = flag(True, "Whether to train.")
-    do_eval: bool = flag(True, "Whether to measure the model on the validation split, in training and at the end.")
-    overwrite: bool = flag(False, "Whether to replace the model, the metrics and the checkpoints in output_dir.")
+    do_eval: bool = flag(True, "Whether to measure on the validation split.")
+    overwrite: bool = flag(False, "Whether to replace what output_dir holds of a model.")
     num_train_epochs: float | None = flag(
-        None, "Passes over the training texts; without, as many as give 2,000 updates, but 4 to 20."
+        None, "Passes over the training texts; without, as many as give 2,000 updates, but 4 to 20.", "epochs"
     )
-    learning_rate: float = flag(2e-3, "Highest learning rate.")
-    per_device_train_batch_size: int = flag(32, "Texts in a training batch of one process.")
+    learning_rate: float = flag(2e-3, "Highest learning rate.", "lr")
+    per_device_train_batch_size: int = flag(32, "Texts in a training batch of one process.", "batch_size")
     per_device_eval_batch_size: int = flag(64, "Texts in an evaluation batch of one process.")
     train_sampling_strategy: Literal["group_by_length", "random", "sequential"] = flag(
         "group_by_length", "group_by_length, random or sequential."
@@ -48,7 +75,7 @@ class RunArguments(TrainingArguments):
         "epoch", "When to save a checkpoint: no, steps, epoch or best."
     )
     save_total_limit: int | None = flag(2, "Checkpoints that are kept.")
-    load_best_model_at_end: bool = flag(True, "Whether the best checkpoint is kept in the end, not the last.")
+    load_best_model_at_end: bool = flag(True, "Whether the best checkpoint is kept, not the last.")
     logging_steps: float = flag(100, "Steps between two lines of the log.")
     max_grad_value: float | None = flag(
         None,
@@ -58,9 +85,7 @@ class RunArguments(TrainingArguments):
     embedding_updates: Literal["auto", "lazy", "dense"] = flag(
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )
-    early_stopping_patience: int | None = flag(
-        None, "Stop after this many evaluations without a better metric_for_best_model."
-    )
+    early_stopping_patience: int | None = flag(None, "Stop after so many evaluations that are no better.")
 
     def __post_init__(self) -> None:
         # What was asked for, before one flag decides about another.

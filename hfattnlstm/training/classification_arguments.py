@@ -16,35 +16,33 @@ NEW_TOKENIZER_FLAGS = ("tokenizer_kind", "vocab_size", "lowercase")
 class DataArguments:
     """Where the texts come from."""
 
-    dataset: str | None = flag(None, "Hub name, folder in the Hub's layout, or csv, tsv, json lines or parquet file.")
+    dataset: str | None = flag(None, "Hub name, folder, or csv, tsv, jsonl or parquet file.")
     dataset_config: str | None = flag(None, "Configuration of the data set, where it has several.")
     train_file: str | None = flag(None, "File with the training texts, in place of dataset.")
-    validation_file: str | None = flag(None, "File with the validation texts; taken from the training texts without.")
+    validation_file: str | None = flag(None, "File with the validation texts; held out without.")
     test_file: str | None = flag(None, "File with the test texts.")
     text_column: str | None = flag(None, "Column with the texts; found by its name without.")
     label_column: str | None = flag(None, "Column with the labels; found by its name without.")
     problem_type: str | None = flag(
         None, "single_label_classification, multi_label_classification or regression; seen from the labels without."
     )
-    validation_size: float = flag(0.1, "Share of the training texts held out where there is no validation split.")
-    split_seed: int = flag(42, "Seed of that split, so that other seeds are compared on the same texts.")
-    max_train_samples: int | None = flag(None, "Train on this many texts, chosen by split_seed, to try things out.")
+    validation_size: float = flag(0.1, "Share of the training texts held out without one.")
+    split_seed: int = flag(42, "Seed of that split alone; --seed is that of the run.")
+    max_train_samples: int | None = flag(None, "Train on so many texts only, to try things out.")
 
 
 @dataclass
 class ModelArguments:
     """Which tokenizer and model are trained."""
 
-    model_name_or_path: str | None = flag(None, "Checkpoint to go on from, with its tokenizer; a new model without.")
-    tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained on the training texts without.")
+    model_name_or_path: str | None = flag(None, "Checkpoint to go on from; a new model without.")
+    tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained without.")
     tokenizer_kind: Literal["auto", "word", "wordpiece", "bpe", "unigram", "char"] = flag(
-        "auto", "Kind of tokenizer trained; auto is word, or bpe for scripts without spaces between words."
+        "auto", "Kind of tokenizer trained; auto is word, or bpe for scripts without spaces."
     )
     vocab_size: int = flag(30_000, "Tokens that it has at most.")
     lowercase: bool = flag(True, "Whether it lower-cases.")
-    max_length: int | None = flag(
-        None, "Tokens that are read of a text; 400 without, or what the tokenizer of model_name_or_path says."
-    )
+    max_length: int | None = flag(None, "Tokens read of a text; 400, or what the tokenizer says.")
     truncation: Literal["head", "tail", "head_tail"] = flag("head_tail", "Which part of a longer text is read.")
     word_vectors: str | None = flag(None, "GloVe or word2vec file to start the embedding from.")
     embedding_size: int = flag(128, "Width of the embedding.")
@@ -55,9 +53,9 @@ class ModelArguments:
     residual: bool = flag(False, "Whether a layer's input is added to its output.")
     hidden_dropout_prob: float = flag(0.3, "Dropout between layers.")
     embedding_dropout: float = flag(0.3, "Dropout on the embeddings.")
-    locked_dropout: bool = flag(True, "Whether these drop the same units at every token of a text.")
+    locked_dropout: bool = flag(True, "Whether it drops the same units at every token.")
     word_dropout: float = flag(0.1, "Share of the tokens left out in training.")
-    classifier_pooling: list[str] = flag(["attention", "max"], "One or several of attention, mean, max, last, sum.")
+    classifier_pooling: list[str] = flag(["attention", "max"], "Of attention, mean, max, last, sum.")
     pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = flag(
         "additive", "Score of the attention."
     )
@@ -70,7 +68,7 @@ class ModelArguments:
     pooler_diversity_coef: float = flag(0.0, "Penalty on heads that look at the same words.")
     classifier_hidden_size: int | None = flag(None, "Width of a hidden layer before the logits.")
     classifier_dropout: float = flag(0.3, "Dropout before the logits.")
-    class_weights: list[str] | None = flag(None, '"balanced", or one number for each label in their order.')
+    class_weights: list[str] | None = flag(None, "balanced, or a number for each label in their order.")
     threshold: float = flag(0.5, "Of several labels a text, those with a higher probability apply.")
     initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
 

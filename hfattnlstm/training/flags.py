@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -12,6 +11,8 @@ from typing import Any, get_type_hints
 import yaml
 from transformers import HfArgumentParser
 
+from .._parsing import SentenceParser, did_you_mean
+from .arguments import short_name
 from .flag_values import check_mapping, check_number, convert
 
 
@@ -23,6 +24,10 @@ _NOT_IN_COMMAND = (
     *("output_dir", "logging_dir", "push_to_hub", "hub_model_id", "hub_token", "resume_from_checkpoint", "report_to"),
     *("disable_tqdm", "use_cpu", "local_rank", "run_name", "overwrite"),
 )
+
+
+class _Parser(SentenceParser, HfArgumentParser):
+    """Flags from dataclasses; what is wrong is told in one sentence."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -71,22 +76,21 @@ def parse_flags(
     argv: Sequence[str],
     program: str | None = None,
     file: tuple[str, dict] | None = None,
-    description: str | None = None,
 ) -> tuple[list[Any], frozenset[str]]:
     """Fill dataclasses of flags.
 
     Args:
         kinds: The dataclasses.
         argv: The command line, without the program's name.
-        program: Name of the program in the usage line.
+        program: Name of the program, for the sentences.
         file: Name and content of a file of flags; those on the command line win.
-        description: What `--help` says first.
 
     Returns:
         An instance of each, and the names of the flags that were given.
 
     Raises:
-        ValueError: For a flag that does not exist, a value of the wrong type in a file, or a number out of bounds.
+        ValueError: For a flag that does not exist or is given by both of its names, a value of the wrong type, or a
+            number out of bounds.
 
     Example:
 
@@ -96,24 +100,24 @@ def parse_flags(
     (0.001, frozenset({'learning_rate'}))
     ```
     """
-    parser = HfArgumentParser(kinds, prog=program, description=description)
+    parser = _Parser(kinds, prog=program, add_help=False)
     known = {flag.name for kind in kinds for flag in fields(kind)}
+    short = {short_name(flag): flag.name for kind in kinds for flag in fields(kind) if short_name(flag) is not None}
     hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind).items()}
     given = {}
     if file is not None:
         path, values = file
+        values = _in_full(values, short, path)
         for name in values:
             if name not in known:
-                raise ValueError(f"The file of flags {path} has {_unknown_flag(str(name), known)}")
+                raise ValueError(f"The file of flags {path} has {_unknown_flag(str(name), {*known, *short})}")
         given = {name: convert(name, value, hints[name], path) for name, value in values.items()}
         # Null stands for what holds without the flag.
         given = {name: value for name, value in given.items() if value is not None}
-    # `--help` shows the defaults, which are hidden for the parsing itself.
-    if not {"-h", "--help"} & set(argv):
-        parser.set_defaults(**dict.fromkeys(known, _NOT_GIVEN))
+    parser.set_defaults(**dict.fromkeys(known, _NOT_GIVEN))
     parsed, unknown = parser.parse_known_args(list(argv))
     if unknown:
-        raise ValueError(f"The command line has {_unknown_flag(unknown[0].removeprefix('--'), known)}")
+        raise ValueError(_not_understood(unknown[0], {*known, *short}))
     given |= {name: value for name, value in vars(parsed).items() if value is not _NOT_GIVEN and name in known}
     for name, value in given.items():
         check_number(name, value)
@@ -125,9 +129,22 @@ def _filled(kind: type, given: dict[str, Any]) -> Any:
     return kind(**{flag.name: given[flag.name] for flag in fields(kind) if flag.init and flag.name in given})
 
 
+def _in_full(values: dict[str, Any], short: dict[str, str], path: str) -> dict[str, Any]:
+    """The flags of a file with the short names replaced."""
+    for name, full in short.items():
+        if name in values and full in values:
+            raise ValueError(f"The file of flags {path} has {name} and {full}, which are the same: leave one out.")
+    return {short.get(name, name): value for name, value in values.items()}
+
+
+def _not_understood(word: str, known: set[str]) -> str:
+    if word.startswith("-"):
+        return f"The command line has {_unknown_flag(word.lstrip('-').partition('=')[0], known)}"
+    return f"The command line has {word!r}, which belongs to no flag: put its flag before it, or leave it out."
+
+
 def _unknown_flag(name: str, known: set[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    return f"the unknown flag {name!r}" + (f": did you mean {nearest[0]!r}?" if nearest else "; see --help.")
+    return f"the unknown flag {name!r}{did_you_mean(name, known) or '; see --help.'}"
 
 
 def chosen_flags(arguments: Any, default: Any) -> list[str]:

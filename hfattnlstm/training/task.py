@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -15,6 +16,7 @@ from transformers import EvalPrediction, PreTrainedModel
 from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
+from .flag_help import HELP, HELP_ALL, help_text
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
 from .intervals import Interval
 
@@ -170,9 +172,10 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     Args:
         argv: The arguments, without the program's name. The first may be a .json, .yaml or .yml file with the flags;
             those on the command line win. `--task`, or `task` in the file, names the task; classification without.
-        program: Name of the program in the usage line.
+        program: Name of the program in the help and in sentences.
 
     Raises:
+        SystemExit: After `--help`, or `--help-all`.
         ValueError: For a file that cannot be read as a mapping, an unknown task, or a flag that the task has not.
 
     Example:
@@ -192,8 +195,10 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     name, argv = _take_task(argv, name)
     task = find_task(name)
     kinds = (task.data_arguments, task.model_arguments, RunArguments)
-    description = f"The flags of the task {name}; --task NAME chooses among {', '.join(TASKS)}."
-    arguments, given = parse_flags(kinds, argv, program, file, description)
+    if {*HELP, *HELP_ALL} & set(argv):
+        print(help_text(kinds, program or Path(sys.argv[0]).name, name, TASKS, bool(set(HELP_ALL) & set(argv))))  # noqa: T201
+        raise SystemExit(0)
+    arguments, given = parse_flags(kinds, argv, program, file)
     return task(*arguments, given)
 
 
