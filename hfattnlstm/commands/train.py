@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..training import parse_task, run_task
 from ..training.flag_help import flag_line
 from .program import TRACEBACK_HELP
+from .train_display import TrainDisplay
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -36,7 +37,8 @@ def train(arguments: Sequence[str]) -> int:
         if stop.code == 0:
             print(flag_line("--traceback", f"{TRACEBACK_HELP[:1].upper()}{TRACEBACK_HELP[1:]}."))
         raise
-    run = run_task(task)
+    with TrainDisplay() as display:
+        run = run_task(task, display)
     if run.trainer.is_world_process_zero():
         training = run.trainer.args
         done = "Saved in" if training.do_train else "Measured; the metrics are in"

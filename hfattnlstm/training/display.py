@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import AbstractContextManager
 from typing import Any
 
 from transformers import TrainerCallback
@@ -25,6 +27,10 @@ class Display:
     def show_data(self, summary: Any) -> None:
         """Called once before the training, with what [`Task.summarize`] says of the examples."""
 
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """A context around work before the training, such as "Tokenising"; nothing is shown of it by default."""
+        return contextlib.nullcontext()
+
     def callbacks(self) -> list[TrainerCallback]:
-        """Callbacks that follow the training; none by default."""
+        """Callbacks that follow the training in place of the Trainer's own bars and log; none, which keeps those."""
         return []

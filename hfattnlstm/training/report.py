@@ -54,13 +54,15 @@ def format_report(metrics: Mapping[str, Any]) -> str:
 def _scalar_rows(scalars: Mapping[str, Any], intervals: Mapping[str, Interval]) -> list[tuple[Any, ...]]:
     if not intervals:
         return [("metric", "value"), *scalars.items()]
-    shown = {name: f"{_cell(interval.low)} to {_cell(interval.high)}" for name, interval in intervals.items()}
+    shown = {
+        name: f"{format_value(interval.low)} to {format_value(interval.high)}" for name, interval in intervals.items()
+    }
     rows = ((name, value, shown.get(name, "")) for name, value in scalars.items())
     return [("metric", "value", f"{CONFIDENCE:.0%} interval".replace("%", " %")), *rows]
 
 
 def _table(rows: Sequence[Sequence[Any]]) -> str:
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [[format_value(value) for value in row] for row in rows]
     widths = [max(map(_display_width, column)) for column in zip(*cells)]
     lines = []
     for row in cells:
@@ -70,7 +72,8 @@ def _table(rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """A number with four places, and what is no number without characters that could steer a terminal."""
     if isinstance(value, (float, np.floating)):
         return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4g}"
     # Label names come with a model: none may break the table or send commands to the terminal.

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from datasets import DatasetDict
-from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback, set_seed
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    set_seed,
+)
 
 from .._files import written_beside
 from .._wording import flags_in_sentences
@@ -99,9 +106,10 @@ def _run(task: Task, display: Display | None) -> TaskRun:
     splits = _measured_splits(training, examples)
     _choose_best_metric(task)
     training.choose_epochs(len(examples["train"]))
-    processor = task.make_processor(examples)
-    model = task.make_model(examples, processor)
-    encoded = task.encode(examples, processor, model)
+    with (display or Display()).phase("Tokenising"):
+        processor = task.make_processor(examples)
+        model = task.make_model(examples, processor)
+        encoded = task.encode(examples, processor, model)
     trainer = AttnLSTMTrainer(
         model=model,
         args=training,
@@ -112,7 +120,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
         compute_metrics=task.make_scorer(),
         callbacks=_callbacks(training),
     )
-    if display is not None and trainer.is_world_process_zero():
+    if display is not None:
         _connect(display, task, trainer, examples, encoded)
     metrics = _train(task, trainer, examples) if training.do_train else {}
     details = {}
@@ -158,10 +166,17 @@ def _choose_best_metric(task: Task) -> None:
 def _connect(
     display: Display, task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict, encoded: DatasetDict
 ) -> None:
+    """In the main process alone; the others are silent."""
+    callbacks = display.callbacks()
+    if callbacks:
+        for own in (ProgressCallback, PrinterCallback):
+            trainer.remove_callback(own)
+    if not trainer.is_world_process_zero():
+        return
     summary = task.summarize(examples, encoded, trainer.processing_class)
     if summary is not None:
         display.show_data(summary)
-    for callback in display.callbacks():
+    for callback in callbacks:
         trainer.add_callback(callback)
 
 

@@ -1,0 +1,191 @@
+"""What a training shows on a terminal and in a pipe: the data, a bar for each phase, and lines that a person can read."""
+
+# ruff: noqa: T201
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from ..training.display import Display
+from ..training.report import format_value
+from .live import Bars
+from .quiet import no_progress_bars
+from .terminal import has_colours
+
+
+TRAINING, MEASURING = "Training", "Measuring"
+# What the Trainer measures of itself.
+_NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time", "epoch", "total_flos")
+_SHORT = {"learning_rate": "lr", "grad_norm": "gradient"}
+
+
+class TrainDisplay(Display):
+    """The data, bars, and log of a run; to be used as a context, at whose end the bars are gone.
+
+    Example:
+
+    ```python
+    >>> with TrainDisplay() as display:
+    ...     run = run_task(task, display)
+    step 100/528  epoch 2.27  loss 0.3121  lr 0.00162  0:21 left
+    ```
+    """
+
+    def __init__(self) -> None:
+        self._bars = Bars()
+        self._context = contextlib.ExitStack()
+
+    def __enter__(self) -> TrainDisplay:
+        self._context.enter_context(self._bars)
+        if not self._bars.are_shown:
+            # In a file they would be hundreds of lines.
+            self._context.enter_context(no_progress_bars())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._context.close()
+
+    def show_data(self, summary: Any) -> None:
+        """Print what is said of the examples."""
+        from .data_report import print_summary
+
+        print_summary(summary)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """One bar in place of those of the libraries."""
+        with no_progress_bars(), self._bars.phase(name):
+            yield
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """The one that follows the training."""
+        return [FollowTraining(self._bars)]
+
+
+class FollowTraining(TrainerCallback):
+    """Bars and lines in place of transformers' own.
+
+    Args:
+        bars: Where the bars are shown; with `--disable_tqdm true`, none are.
+    """
+
+    def __init__(self, bars: Bars):
+        self._bars = bars
+        self._start, self._first_step, self._measured = time.perf_counter(), 0, 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Begin to count the time."""
+        self._start, self._first_step = time.perf_counter(), state.global_step
+        self._show(args, TRAINING, state.global_step, state.max_steps)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Move the bar on."""
+        self._show(args, TRAINING, state.global_step, state.max_steps)
+
+    def on_prediction_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        eval_dataloader: Any = None,
+        **_: Any,
+    ) -> None:
+        """Move the bar of a measurement on."""
+        self._measured += 1
+        self._show(
+            args, MEASURING, self._measured, len(eval_dataloader) if hasattr(eval_dataloader, "__len__") else None
+        )
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """End a measurement."""
+        self._measured = 0
+        self._bars.hide(MEASURING)
+
+    on_predict = on_evaluate
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """End the bar."""
+        self._bars.hide(TRAINING)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Print what the Trainer reports."""
+        elapsed = time.perf_counter() - self._start
+        if "train_runtime" in (logs or {}):
+            rate = logs["train_samples_per_second"]
+            print(f"Trained {state.global_step} steps in {_clock(elapsed)}, {rate:,.0f} texts a second", flush=True)
+        elif logs:
+            done = state.global_step - self._first_step
+            left = elapsed / done * (state.max_steps - state.global_step) if done > 0 else None
+            print(_laid_out(log_fields(logs, state, left)), flush=True)
+
+    def _show(self, args: TrainingArguments, name: str, done: int, total: int | None) -> None:
+        if not args.disable_tqdm:
+            self._bars.show(name, done, total)
+
+
+def log_fields(logs: Mapping[str, Any], state: TrainerState, left: float | None) -> list[str]:
+    """What the Trainer has logged, as words for a person.
+
+    Args:
+        logs: Names and numbers.
+        state: How far the training is.
+        left: The seconds that it still takes, if that is known.
+
+    Returns:
+        The step and epoch, the numbers, and the time that is left.
+
+    Example:
+
+    ```python
+    >>> log_fields({"loss": 0.69312, "learning_rate": 0.002}, TrainerState(global_step=5, max_steps=50), 61.0)
+    ['step 5/50', 'loss 0.6931', 'lr 0.0020', '1:01 left']
+    ```
+    """
+    fields = [f"step {state.global_step}/{state.max_steps}"]
+    if state.epoch is not None:
+        fields.append(f"epoch {state.epoch:.4g}")
+    measured = [name for name in logs if name.startswith(("eval_", "test_"))]
+    for name in measured or logs:
+        if not name.endswith(_NOT_SHOWN):
+            fields.append(f"{_name(name)} {format_value(logs[name])}")
+    if left is not None and left > 0 and not measured:
+        fields.append(f"{_clock(left)} left")
+    return fields
+
+
+def _name(name: str) -> str:
+    return _SHORT.get(
+        name, f"validation {name.removeprefix('eval_')}" if name == "eval_loss" else name.removeprefix("eval_")
+    )
+
+
+def _laid_out(fields: Sequence[str]) -> str:
+    """On one line, or, on a terminal that is narrower, on several with the next ones indented."""
+    coloured = has_colours(sys.stdout)
+    width = shutil.get_terminal_size().columns if coloured else None
+    lines: list[str] = []
+    for field in fields:
+        if lines and (width is None or len(lines[-1]) + 2 + len(field) <= width):
+            lines[-1] += f"  {field}"
+        else:
+            lines.append(f"  {field}" if lines else field)
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds, such as 1:02:03 or 2:03."""
+    return str(timedelta(seconds=round(seconds))).removeprefix("0:").removeprefix("0")
