@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..training import parse_task, run_task
 from ..training.flag_help import flag_line
 from .program import TRACEBACK_HELP
+from .tables import print_scores
 from .train_display import TrainDisplay
 
 
@@ -42,5 +43,7 @@ def train(arguments: Sequence[str]) -> int:
     if run.trainer.is_world_process_zero():
         training = run.trainer.args
         done = "Saved in" if training.do_train else "Measured; the metrics are in"
-        print(f"\n{run.report()}\n\n{done} {training.output_dir}")
+        print()
+        print_scores(run.scores())
+        print(f"\n{done} {training.output_dir}")
     return 0

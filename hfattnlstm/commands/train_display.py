@@ -1,4 +1,4 @@
-"""What a training shows on a terminal and in a pipe: the data, a bar for each phase, and lines that a person can read."""
+"""What a training shows: the data, on a terminal a bar for each phase, and lines that a person can read."""
 
 # ruff: noqa: T201
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .terminal import has_colours
 TRAINING, MEASURING = "Training", "Measuring"
 # What the Trainer measures of itself.
 _NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time", "epoch", "total_flos")
-_SHORT = {"learning_rate": "lr", "grad_norm": "gradient"}
+_SHORT = {"learning_rate": "lr", "grad_norm": "gradient", "eval_loss": "validation loss"}
 
 
 class TrainDisplay(Display):
@@ -99,9 +99,8 @@ class FollowTraining(TrainerCallback):
     ) -> None:
         """Move the bar of a measurement on."""
         self._measured += 1
-        self._show(
-            args, MEASURING, self._measured, len(eval_dataloader) if hasattr(eval_dataloader, "__len__") else None
-        )
+        total = len(eval_dataloader) if hasattr(eval_dataloader, "__len__") else None
+        self._show(args, MEASURING, self._measured, total)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """End a measurement."""
@@ -168,9 +167,7 @@ def log_fields(logs: Mapping[str, Any], state: TrainerState, left: float | None)
 
 
 def _name(name: str) -> str:
-    return _SHORT.get(
-        name, f"validation {name.removeprefix('eval_')}" if name == "eval_loss" else name.removeprefix("eval_")
-    )
+    return _SHORT.get(name, name.removeprefix("eval_"))
 
 
 def _laid_out(fields: Sequence[str]) -> str:

@@ -31,6 +31,11 @@ def format_report(metrics: Mapping[str, Any]) -> str:
         bad    0.5000
         good   1.0000
     """
+    return "\n\n".join(map(_table, report_tables(metrics))) or "no metrics"
+
+
+def report_tables(metrics: Mapping[str, Any]) -> list[list[list[str]]]:
+    """The tables of [`format_report`], each as rows of cells, the first one with the names of the columns."""
     scalars: dict[str, Any] = {}
     rows: dict[str, dict[str, Any]] = {}
     plain, intervals = split_intervals(metrics)
@@ -43,26 +48,23 @@ def format_report(metrics: Mapping[str, Any]) -> str:
             rows.setdefault(name, {})[column] = value
         else:
             scalars[key] = value
-    tables: list[list[Any]] = [_scalar_rows(scalars, intervals)] if scalars else []
+    tables: list[Sequence[Sequence[Any]]] = [_scalar_rows(scalars, intervals)] if scalars else []
     if rows:
         columns = list(dict.fromkeys(column for row in rows.values() for column in row))
         body = [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
         tables.append([["class", *columns], *body])
-    return "\n\n".join(map(_table, tables)) or "no metrics"
+    return [[[format_value(value) for value in row] for row in table] for table in tables]
 
 
 def _scalar_rows(scalars: Mapping[str, Any], intervals: Mapping[str, Interval]) -> list[tuple[Any, ...]]:
     if not intervals:
         return [("metric", "value"), *scalars.items()]
-    shown = {
-        name: f"{format_value(interval.low)} to {format_value(interval.high)}" for name, interval in intervals.items()
-    }
+    shown = {name: " to ".join(map(format_value, interval)) for name, interval in intervals.items()}
     rows = ((name, value, shown.get(name, "")) for name, value in scalars.items())
     return [("metric", "value", f"{CONFIDENCE:.0%} interval".replace("%", " %")), *rows]
 
 
-def _table(rows: Sequence[Sequence[Any]]) -> str:
-    cells = [[format_value(value) for value in row] for row in rows]
+def _table(cells: Sequence[Sequence[str]]) -> str:
     widths = [max(map(_display_width, column)) for column in zip(*cells)]
     lines = []
     for row in cells:

@@ -60,15 +60,16 @@ class TaskRun:
 
     def report(self) -> str:
         """The metrics of the model as a table, with intervals where a split has few texts, and the details below."""
+        return "\n\n".join(f"{title}\n{format_report(scores)}".lstrip("\n") for title, scores in self.scores())
+
+    def scores(self) -> list[tuple[str, dict[str, Any]]]:
+        """Titles, the first one empty, and scores of the parts of the report."""
         shown = {
             key: value
             for key, value in self.metrics.items()
             if key.startswith(("eval_", "test_")) and not key.endswith(_NOT_SHOWN)
         }
-        tables = [format_report(shown)]
-        for split, scores in self.details.items():
-            tables.append(f"{split} split by class\n{format_report(scores)}")
-        return "\n\n".join(tables)
+        return [("", shown), *((f"{split} split by class", found) for split, found in self.details.items())]
 
 
 def run_task(task: Task, display: Display | None = None) -> TaskRun:
