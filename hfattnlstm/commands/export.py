@@ -3,7 +3,6 @@
 # ruff: noqa: T201
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +50,7 @@ def export(arguments: Sequence[str]) -> int:
     if parsed.check_texts is not None and not parsed.int8:
         raise ValueError("--check_texts are for --int8: float32 is always checked against the model.")
     output = _default_output(parsed.model) if parsed.output is None else Path(parsed.output).expanduser()
-    _check_output(output, parsed.check_texts)
+    _check_texts_stay(output, parsed.check_texts)
     texts = None
     if parsed.check_texts is not None:
         texts = read_texts("--check_texts", parsed.check_texts, parsed.text_column)
@@ -103,22 +102,12 @@ def _load(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
     return model, load_tokenizer(name) if has_tokenizer else None
 
 
-def _check_output(output: Path, check_texts: str | None) -> None:
-    """Refuse to write over files that are not those of an export."""
+def _check_texts_stay(output: Path, check_texts: str | None) -> None:
+    """Refuse to write over the texts; whether other files may be replaced, the export itself decides."""
     folder = output.parent if output.suffix == ".onnx" else output
-    config = folder / "config.json"
-    if config.exists() and not _is_ours(config):
-        raise ValueError(f"{config} belongs to something else, and would be replaced: export to another folder.")
     written = [output, *(folder / name for name in ("config.json", "tokenizer.json", "tokenizer_config.json"))]
     if check_texts is not None and any(same_file(check_texts, path) for path in written):
         raise ValueError(f"--check_texts {check_texts} would be replaced by the export: export to another folder.")
-
-
-def _is_ours(config: Path) -> bool:
-    try:
-        return json.loads(config.read_text(encoding="utf-8"))["model_type"] == AttnLSTMConfig.model_type
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _report(result: OnnxExport) -> str:

@@ -53,6 +53,11 @@ def is_conversation(parsed: argparse.Namespace) -> bool:
     return not parsed.texts and parsed.file is None and is_terminal(sys.stdin)
 
 
+def is_stream(parsed: argparse.Namespace) -> bool:
+    """Whether the texts come from a pipe, in which there may always be more."""
+    return not parsed.texts and parsed.file is None and not is_terminal(sys.stdin)
+
+
 def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
     """The texts, without halves of surrogate pairs, which cannot be written; lines come one by one, tables at once.
 
@@ -72,14 +77,23 @@ def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
     if parsed.file is None:
         if is_conversation(parsed):
             print("Type a text and press Enter; end with Ctrl-D.", file=sys.stderr)  # noqa: T201
-        # Bytes, because as text what is no UTF-8 would be replaced without a word.
-        return read_lines(getattr(sys.stdin, "buffer", None) or _encoded(sys.stdin), "Standard input")
+        return read_lines(_standard_input(), "Standard input")
     if not _has_lines(parsed.file):
         return check_texts(read_texts("--file", parsed.file, parsed.text_column))
     path = Path(parsed.file).expanduser()
     if path.is_file() and path.stat().st_size <= len(_BOM) and not path.read_bytes().removeprefix(_BOM):
         raise ValueError(f"The file {parsed.file} is empty.")
     return _lines_of(path, f"The file {parsed.file}")
+
+
+def _standard_input() -> BinaryIO | Iterable[bytes]:
+    """Bytes, because as text what is no UTF-8 would be replaced without a word."""
+    try:
+        # A reader of our own: at the end of the process, a thread that still waits for lines would hold that of Python.
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (AttributeError, OSError, ValueError):
+        # No file, but what somebody has put in its place.
+        return getattr(sys.stdin, "buffer", None) or _encoded(sys.stdin)
 
 
 def _has_lines(path: str) -> bool:

@@ -18,7 +18,8 @@ from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
-from .inputs import check_inputs, is_conversation, read_inputs
+from .arriving import Arrivals
+from .inputs import check_inputs, is_conversation, is_stream, read_inputs
 from .models import load_config, load_model, load_tokenizer
 from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
 from .program import add_traceback
@@ -69,7 +70,7 @@ def predict(arguments: Sequence[str]) -> int:
     threshold = _threshold(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
     several = threshold is not None or (parsed.top_k or 1) > 1
     parameters = _parameters(parsed, explains, all_labels=threshold is not None)
-    answers = _one_by_one if is_conversation(parsed) else _streamed
+    answers = _one_by_one if is_conversation(parsed) else _as_they_arrive if is_stream(parsed) else _streamed
     with open_results(parsed.output, form, several, explains) as writer, _progress(texts, parsed) as bar:
         for text, found in answers(classifier, texts, parameters):
             writer.write(_result(text, found, threshold))
@@ -197,6 +198,14 @@ def _streamed(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, 
         yield waiting.popleft(), result
     for error in errors:
         raise error
+
+
+def _as_they_arrive(
+    classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Each text with its result, which does not wait for texts that have not come yet."""
+    for burst in Arrivals(texts).bursts():
+        yield from _streamed(classifier, burst, parameters)
 
 
 def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,9 @@ from .._parsing import SentenceParser
 from ..training import TaskRun, parse_task, run_task
 from .program import add_traceback, path_from_here, program
 from .quiet import no_progress_bars, threads
-from .terminal import bold, has_colours, printable, shade_words
+from .tables import print_scores
+from .terminal import bold, has_colours, legend, printable, shade_words
+from .train_display import TrainDisplay
 
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews" / "reviews.jsonl"
@@ -76,8 +78,11 @@ def _run(folder: str, overwrite: bool) -> None:
     flags = [*FLAGS, "--output_dir", folder]
 
     _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
-    run = run_task(parse_task([*flags, *_OVERWRITE] if overwrite or _is_own(folder, flags) else flags))
-    print(_indent(run.report()))
+    task = parse_task([*flags, *_OVERWRITE] if overwrite or _is_own(folder, flags) else flags)
+    with TrainDisplay() as display:
+        run = run_task(task, display)
+    print()
+    print_scores(run.scores(), indent=3)
     # Once more, it finds the model that is there now.
     again = [path_from_here(REVIEWS) if word == str(REVIEWS) else word for word in (*flags, *_OVERWRITE)]
     print(f"\n   The same without the quickstart:\n   {program()} train {shlex.join(again)}")
@@ -90,6 +95,8 @@ def _run(folder: str, overwrite: bool) -> None:
     print(_indent(_RELOAD.format(model=json.dumps(folder, ensure_ascii=False))))
     classifier = pipeline("attention-text-classification", model=folder)
     coloured = has_colours(sys.stdout)
+    if coloured:
+        print(_indent(legend()))
     for text, result in zip(UNSEEN, classifier(list(UNSEEN))):
         _show(text, result, coloured)
     print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
@@ -98,13 +105,12 @@ def _run(folder: str, overwrite: bool) -> None:
 
 
 def _is_own(folder: str, flags: Sequence[str]) -> bool:
-    """Whether the model in a folder is that of an earlier quickstart: its card names the command of each run."""
+    """Whether the model in a folder is that of an earlier quickstart: its card has the command of the run."""
     try:
         card = Path(folder, "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    commands = [parse_task([*flags, *more]).command() for more in ((), _OVERWRITE)]
-    return any(line in commands for line in card.splitlines())
+    return parse_task(flags).command() in card.splitlines()
 
 
 def _step(number: int, text: str) -> None:

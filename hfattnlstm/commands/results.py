@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TextIO
 
-from .terminal import bold, has_colours, printable, shade_words
+from .terminal import bold, has_colours, legend, printable, shade_words
 
 
 # Texts in a row group of a parquet file: few enough to hold in memory with the attention on their words.
@@ -80,9 +80,14 @@ class TableWriter(Writer):
     """
 
     stream: TextIO
+    # Whether it has been said what the shades mean.
+    _explained = False
 
     def _write(self, result: Result) -> None:
         coloured = has_colours(self.stream)
+        if coloured and not self._explained and "attention" in result.extra:
+            self._explained = True
+            self.stream.write(f"{legend()}\n\n")
         label = bold if coloured else str
         if self.several:
             found = [f"{label(printable(entry['label']))} {entry['score']:.2f}" for entry in result.labels]

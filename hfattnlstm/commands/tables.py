@@ -17,6 +17,10 @@ from ..training.report import format_report, report_tables
 from .terminal import has_colours
 
 
+# Columns of a terminal from which on the columns of a table stand further apart.
+_ROOMY = 60
+
+
 def print_scores(parts: Sequence[tuple[str, Mapping[str, Any]]], indent: int = 0) -> None:
     """Print scores on standard output.
 
@@ -47,19 +51,20 @@ def print_scores(parts: Sequence[tuple[str, Mapping[str, Any]]], indent: int = 0
 def _draw(title: str, scores: Mapping[str, Any], indent: int) -> None:
     console = Console(file=sys.stdout, highlight=False)
     if title:
-        console.print(Padding(Text(title, style="bold"), (0, 0, 0, indent)))
+        console.print(Padding(Text(title, style="bold"), (0, 0, 0, indent), expand=False))
     for number, rows in enumerate(report_tables(scores)):
         if number:
             console.print()
-        console.print(Padding(_drawn(rows), (0, 0, 0, indent), expand=False))
+        console.print(Padding(_drawn(rows, console.width), (0, 0, 0, indent), expand=False))
 
 
-def _drawn(rows: Sequence[Sequence[str]]) -> Table:
+def _drawn(rows: Sequence[Sequence[str]], width: int) -> Table:
     heads, *body = rows
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    gap = 1 if width >= _ROOMY else 0
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
     table.add_column(heads[0], overflow="fold")
     for head in heads[1:]:
-        table.add_column(head, justify="right", overflow="fold")
+        table.add_column(head, justify="right", no_wrap=True)
     for row in body:
         # As Text, for a label must not be taken for markup.
         table.add_row(*map(Text, row))

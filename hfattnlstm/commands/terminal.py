@@ -65,6 +65,12 @@ def shade_words(text: str, attention: Sequence[dict[str, Any]]) -> str:
     return "".join(pieces)
 
 
+def legend() -> str:
+    """What the shades of [`shade_words`] mean, with the shades."""
+    scale = "".join(f"\x1b[30;48;5;{shade}m  {_RESET}" for shade in _SHADES)
+    return f"attention on the words: less {scale} more"
+
+
 def printable(text: str) -> str:
     """The text on one line, with control characters replaced by �."""
     return _CONTROL.sub("�", text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))

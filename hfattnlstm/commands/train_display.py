@@ -45,7 +45,7 @@ class TrainDisplay(Display):
     def __enter__(self) -> TrainDisplay:
         self._context.enter_context(self._bars)
         if not self._bars.are_shown:
-            # In a file they would be hundreds of lines.
+            # In a file, those of the libraries would be hundreds of lines.
             self._context.enter_context(no_progress_bars())
         return self
 
@@ -60,8 +60,9 @@ class TrainDisplay(Display):
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """One bar in place of those of the libraries."""
-        with no_progress_bars(), self._bars.phase(name):
+        """One bar in place of those of the libraries, which until then may tell of downloads."""
+        self._context.enter_context(no_progress_bars())
+        with self._bars.phase(name):
             yield
 
     def callbacks(self) -> list[TrainerCallback]:
@@ -125,7 +126,8 @@ class FollowTraining(TrainerCallback):
         elapsed = time.perf_counter() - self._start
         if "train_runtime" in (logs or {}):
             rate = logs["train_samples_per_second"]
-            print(f"Trained {state.global_step} steps in {_clock(elapsed)}, {rate:,.0f} texts a second", flush=True)
+            done = f"trained {state.global_step} steps in {_clock(elapsed)}"
+            print(_laid_out([done, f"{rate:,.0f} texts a second"]), flush=True)
         elif logs:
             done = state.global_step - self._first_step
             left = elapsed / done * (state.max_steps - state.global_step) if done > 0 else None
@@ -161,7 +163,7 @@ def log_fields(logs: Mapping[str, Any], state: TrainerState, left: float | None)
     for name in measured or logs:
         if not name.endswith(_NOT_SHOWN):
             fields.append(f"{_name(name)} {format_value(logs[name])}")
-    if left is not None and left > 0 and not measured:
+    if left is not None and left >= 1 and not measured:
         fields.append(f"{_clock(left)} left")
     return fields
 
