@@ -89,7 +89,7 @@ def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
 def _standard_input() -> BinaryIO | Iterable[bytes]:
     """Bytes, because as text what is no UTF-8 would be replaced without a word."""
     try:
-        # A reader of our own: at the end of the process, a thread that still waits for lines would hold that of Python.
+        # A reader of our own: at the end of the process, a thread that still waits would hold the lock of Python's.
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except (AttributeError, OSError, ValueError):
         # No file, but what somebody has put in its place.
