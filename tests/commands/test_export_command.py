@@ -111,9 +111,7 @@ def test_what_belongs_to_something_else_is_not_replaced(
     config.write_text('{"port": 80}')
     for output in (".", "model.onnx"):
         assert main(["export", str(checkpoint), "--output", output]) == 2
-        assert (
-            "config.json would be replaced, and is not as an earlier export" in capsys.readouterr().err
-        )
+        assert "config.json would be replaced, and is not as an earlier export" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"] and config.read_text() == '{"port": 80}'
     assert main(["export", str(checkpoint), "--output", "new"]) == 0
     assert main(["export", str(checkpoint), "--output", "new"]) == 0

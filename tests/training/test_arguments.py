@@ -163,9 +163,39 @@ class TestTask:
         task = ClassificationTask(DataArguments(), ModelArguments(hidden_size=8), RunArguments(str(tmp_path)))
         assert task.given == {"hidden_size"}
 
-    def test_help_names_the_tasks_and_shows_the_defaults(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit) as stop:
-            parse_task(["--help"], "hfattnlstm train")
-        shown = " ".join(capsys.readouterr().out.split())
-        assert stop.value.code == 0 and "--task NAME chooses among classification" in shown
-        assert "Highest learning rate. (default: 0.002)" in shown
+
+class TestShortNames:
+    """Three flags have a second name, on the command line and in files."""
+
+    def test_they_are_the_long_ones(self, tmp_path: Path) -> None:
+        task = parse_task(["--epochs", "3", "--batch_size=8", "--lr", "0.25", "--output_dir", str(tmp_path)])
+        training = task.training
+        assert (training.num_train_epochs, training.per_device_train_batch_size) == (3, 8)
+        assert training.learning_rate == 0.25
+        assert {"num_train_epochs", "per_device_train_batch_size", "learning_rate"} <= task.given
+        assert "--num_train_epochs 3" in task.command() and "--learning_rate 0.25" in task.command()
+
+    @pytest.mark.parametrize("name", ["flags.json", "flags.yaml"])
+    def test_in_files_and_the_command_line_over_them(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        path.write_text(json.dumps({"epochs": 3, "lr": 0.5, "output_dir": str(tmp_path)}))
+        training = parse_task([str(path), "--learning_rate", "0.25"]).training
+        assert (training.num_train_epochs, training.learning_rate) == (3, 0.25)
+
+    @pytest.mark.parametrize("argv", [["--lr", "1", "--learning_rate", "1"], ["--learning-rate", "1", "--lr", "2"]])
+    def test_both_at_once_are_refused(self, argv: list[str]) -> None:
+        with pytest.raises(ValueError, match=r"^--l\w+ and --l\w+ are the same: give one of them"):
+            parse_task(argv)
+
+    def test_the_same_spelling_twice_is_what_argparse_makes_of_it(self) -> None:
+        assert parse_task(["--learning-rate", "1", "--learning_rate", "2"]).training.learning_rate == 2
+
+    def test_both_in_a_file_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "flags.yaml"
+        path.write_text("epochs: 1\nnum_train_epochs: 2\n")
+        with pytest.raises(ValueError, match="has epochs and num_train_epochs, which are the same: leave one out"):
+            parse_task([str(path)])
+
+    def test_a_word_without_a_flag(self) -> None:
+        with pytest.raises(ValueError, match=r"^The command line has 'foo', which belongs to no flag"):
+            parse_task(["foo", "--lr", "1"])
