@@ -19,8 +19,6 @@ HELP_ALL = ("--help-all", "--help_all")
 _NARROWEST, _WIDEST = 40, 100
 # The flags begin here, and what is said of them there.
 _INDENT, _COLUMN = 2, 27
-# So much room, at least, is wanted beside a flag.
-_LEAST_TEXT = 8
 # The groups that are not one whole dataclass.
 _GROUPS = {
     "Tokenizer": ("tokenizer_name", "tokenizer_kind", "vocab_size", "lowercase", "max_length", "truncation"),
@@ -115,7 +113,7 @@ def flag_line(flag: str, text: str) -> str:
     column = _COLUMN if width > 2 * _COLUMN else 2 * _INDENT
     # A long flag pushes the first words aside, which takes fewer lines than a line of its own.
     start = f"{' ' * _INDENT}{flag}".ljust(column - 2) + "  "
-    own_line = len(start) > width - _LEAST_TEXT
+    own_line = len(start) + len(text.split(" ")[0]) > width
     words = textwrap.TextWrapper(
         width,
         initial_indent=" " * column if own_line else start,
