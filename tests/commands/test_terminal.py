@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hfattnlstm.commands.terminal import bold, has_colours, is_terminal, printable, shade_words
+from hfattnlstm.commands.results import Result, TableWriter
+from hfattnlstm.commands.terminal import bold, has_colours, is_terminal, legend, printable, shade_words
 
 
 SHADES = [230, 229, 222, 215, 208]
@@ -130,3 +131,19 @@ def test_colours_are_for_terminals_that_know_them(
     assert is_terminal(Terminal())
     for stream in (io.StringIO(), None):
         assert not has_colours(stream) and not is_terminal(stream)
+
+
+def test_the_legend_has_all_shades_in_order() -> None:
+    assert [int(shade) for shade in re.findall(r"48;5;(\d+)m", legend())] == SHADES
+    assert ESCAPES.sub("", legend()).split() == ["attention", "on", "the", "words:", "less", "more"]
+
+
+def test_the_legend_stands_once_above_results_with_attention() -> None:
+    stream = Terminal()
+    writer = TableWriter(stream, several=False)
+    plain = Result("so good", [{"label": "pos", "score": 0.5}])
+    writer.write(plain)
+    assert legend() not in stream.getvalue()
+    for _ in range(2):
+        writer.write(Result("so good", plain.labels, {"attention": [entry(3, 7, 1.0)]}))
+    assert stream.getvalue().count(legend()) == 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from transformers import AutoConfig
+from transformers import AutoConfig, PrinterCallback, ProgressCallback, TrainerCallback
 
 from hfattnlstm._wording import option
 from hfattnlstm.training import parse_task, run_task
+from hfattnlstm.training.display import Display
 from hfattnlstm.training.intervals import wilson_interval
 from training.test_classification import GOOD, labelled, run, write_rows, write_texts
 
@@ -231,3 +235,34 @@ def test_a_script_without_spaces_gets_pieces_of_words(tmp_path: Path, caplog: py
     run(tmp_path / "words", path, "--tokenizer_kind", "word", "--num_train_epochs", "1")
     assert "% of the tokens for train" in caplog.text
     assert "--tokenizer_kind bpe" in caplog.text
+
+
+class TestDisplay:
+    """What follows a run."""
+
+    def test_its_callbacks_stand_in_place_of_bars_and_log(
+        self, tmp_path: Path, texts: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        seen: list[str] = []
+
+        class Steps(TrainerCallback):
+            def on_step_end(self, *_: Any, **__: Any) -> None:
+                seen.append("step")
+
+        class Noting(Display):
+            @contextlib.contextmanager
+            def phase(self, name: str) -> Iterator[None]:
+                seen.append(name)
+                yield
+                seen.append("encoded")
+
+            def callbacks(self) -> list[TrainerCallback]:
+                return [Steps()]
+
+        small = (*SHORT, "--hidden_size", "8", "--embedding_size", "8")
+        task = parse_task(["--train_file", str(texts), "--output_dir", str(tmp_path / "model"), *small])
+        trainer = run_task(task, Noting()).trainer
+        assert seen[:3] == ["Tokenising", "encoded", "step"]
+        stock = (ProgressCallback, PrinterCallback)
+        assert not [item for item in trainer.callback_handler.callbacks if isinstance(item, stock)]
+        assert "'loss'" not in capsys.readouterr().out
