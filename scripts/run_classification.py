@@ -6,8 +6,8 @@
     torchrun --nproc_per_node 2 scripts/run_classification.py --train_file reviews.csv --output_dir my-model
 
 The flags are those of the data and the model, in `--help`, and all of transformers' `TrainingArguments`, which
-`--help-all` shows, too. The same run
-is `hfattnlstm train --task classification`, and `run_task` of `hfattnlstm.training` in Python.
+`--help-all` shows, too. The same run is `hfattnlstm train --task classification`, and `run_task` of
+`hfattnlstm.training` in Python.
 """
 
 import sys
