@@ -70,7 +70,10 @@ def convert_labels(
         if len(names) < (2 if train.lengths is None else 1):
             raise ValueError(f"The {where['train']} has too few different labels, [{quote(names)}], to learn from.")
         feature = ClassLabel(names=names) if train.lengths is None else List(ClassLabel(names=names))
-        columns = {n: _encode(part, strings[n], keys, f"{where[n]} (split {n!r})") for n, part in labels.items()}
+        columns = {
+            n: _encode(part, strings[n], keys, where[n] + (f" (split {n!r})" if len(labels) > 1 else ""))
+            for n, part in labels.items()
+        }
         if label_names is None:
             _doubt(train, strings["train"], problem_type, where["train"])
     parts = {name: splits[name].data for name in columns}
