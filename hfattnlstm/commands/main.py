@@ -20,6 +20,7 @@ _DESCRIPTION = """Train and use small, explainable text classifiers.
 
   hfattnlstm train --dataset stanfordnlp/imdb --output_dir imdb-model
   hfattnlstm predict imdb-model "Not bad at all"
+  hfattnlstm evaluate imdb-model reviews.csv
   hfattnlstm export imdb-model --int8
   hfattnlstm quickstart
 """
@@ -105,9 +106,9 @@ def _run(name: str, arguments: list[str], traceback: bool) -> int:
 
 
 # Each is a function in the module of the same name; it takes the command line after its name.
-_COMMANDS = ("train", "predict", "export", "quickstart")
+_COMMANDS = ("train", "predict", "evaluate", "export", "quickstart")
 # What they log is a part of what they tell.
-_WITH_LOG = ("train", "quickstart")
+_WITH_LOG = ("train", "evaluate", "quickstart")
 
 
 if __name__ == "__main__":
