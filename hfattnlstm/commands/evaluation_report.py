@@ -86,9 +86,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
     for place, head in enumerate(heads):
         is_text = place < texts
-        table.add_column(
-            printable(head), justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold"
-        )
+        table.add_column(printable(head), justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))
     return table
@@ -149,7 +147,8 @@ def _width_of(cells: list[list[str]]) -> int:
 
 def _decisions(evaluation: Evaluation, width: int) -> RenderableType:
     """Of each label, how often it was given and not, rightly and wrongly."""
-    heads = ("label", "given rightly", "given wrongly", "missed") if width >= _NARROW else ("", "right", "wrong", "missed")
+    wide = width >= _NARROW
+    heads = ("label", *(("given rightly", "given wrongly") if wide else ("right", "wrong")), "missed")
     matrices = zip(evaluation.label_names, evaluation.confusion_matrix.tolist())
     rows = [(name, f"{hits:,}", f"{alarms:,}", f"{missed:,}") for name, ((_, alarms), (missed, hits)) in matrices]
     heading = f"decisions, with labels above {evaluation.threshold:g}"
@@ -176,9 +175,9 @@ def _mistakes(evaluation: Evaluation, coloured: bool) -> Iterator[RenderableType
         return
     is_regression = evaluation.problem_type == REGRESSION
     heading = "largest errors" if is_regression else "mistakes of which the model was most sure"
-    legend = Text.from_ansi("shaded: the words that the model looked at") if coloured else None
-    explained = any(mistake.attention for mistake in mistakes)
-    yield _section(heading, *([legend] if explained and legend is not None else []))
+    explained = coloured and any(mistake.attention for mistake in mistakes)
+    legend = shade_words("shaded: what the model looked at", [{"start": 0, "end": 6, "weight": 1.0}])
+    yield _section(heading, *([Text.from_ansi(legend)] if explained else []))
     for mistake in mistakes:
         yield Text(printable(_verdict(mistake, is_regression)))
         yield Padding(Group(*_excerpt_of(mistake, coloured)), (0, 0, 0, 2))

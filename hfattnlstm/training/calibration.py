@@ -111,6 +111,8 @@ def _calibration(scores: np.ndarray, right: np.ndarray, log_loss: float, num_bin
     for place in np.unique(places):
         inside = places == place
         bounds = place / num_bins, (place + 1) / num_bins
-        bins.append(ReliabilityBin(*bounds, int(inside.sum()), float(scores[inside].mean()), float(right[inside].mean())))
+        bins.append(
+            ReliabilityBin(*bounds, int(inside.sum()), float(scores[inside].mean()), float(right[inside].mean()))
+        )
     ece = sum(part.count * abs(part.score - part.share) for part in bins) / len(scores)
     return Calibration(float(ece), float(log_loss), num_bins, tuple(bins))

@@ -20,12 +20,12 @@ class Mistake:
     """A text for which a model is wrong.
 
     Attributes:
-        row: Which text it is, from 1.
+        row: Which text it is, from 1; texts without a label are not counted.
         label: What is right: a name, the names of all labels that apply, or a number.
         predicted: What the model says, likewise.
-        score: How sure it is: the probability of the class it says or, with several labels a text, of its worst
-            decision; in a regression, how far it is off.
-        wrong: With several labels a text, the label of that decision.
+        score: The probability of the class that it says or, with several labels a text, of the label that it is most
+            wrong about, which is low where the label was missed; in a regression, how far it is off.
+        wrong: With several labels a text, that label.
         text: The text, where it is known.
         attention: `{"text", "start", "end", "weight"}` of each word, where the model has it.
     """
@@ -73,10 +73,10 @@ class Evaluation:
         """All of it as plain values, for JSON; what a problem type has not is left out.
 
         Returns:
-            `problem_type`, `labels`, `samples`, the scores by their names (such as `accuracy` and `f1_macro`), `intervals`
-            and their `confidence`, and but for a regression `per_class`, `confusion_matrix`, `ece`, `log_loss`,
-            `calibration` and `mistakes`; with several labels a text the `threshold`, and the matrices by label; for a
-            regression `largest_errors` in place of the mistakes.
+            `problem_type`, `samples`, the scores by their names (such as `accuracy` and `f1_macro`), `intervals` and
+            their `confidence`. For a regression also `largest_errors`; otherwise `labels`, `per_class`,
+            `confusion_matrix`, `ece`, `log_loss`, `calibration` and `mistakes`, and, with several labels a text, the
+            `threshold`, and the matrices by label.
 
         Example:
             >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), ["bad", "good"])
