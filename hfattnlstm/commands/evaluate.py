@@ -13,8 +13,8 @@ from transformers import PretrainedConfig
 
 from .._extras import import_optional, needs_extra
 from .._files import check_writable, descriptor_of, same_file, written_beside
+from ..data.problem_types import problem_type_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL
-from ..modeling.problem_types import problem_type_of
 from .models import load_classifier, load_config
 from .outputs import check_model_files
 from .program import add_traceback

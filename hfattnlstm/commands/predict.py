@@ -11,11 +11,11 @@ from typing import Any
 from tqdm import tqdm
 from transformers import Pipeline, PretrainedConfig
 
+from ..data.problem_types import problem_type_of
 from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
-from ..modeling.problem_types import problem_type_of
 from .inputs import check_inputs, is_conversation, read_inputs
 from .models import has_attention, load_classifier, load_config
 from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention

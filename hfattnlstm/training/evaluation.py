@@ -155,6 +155,8 @@ def evaluate_logits(
         (1.0, 1, ())
     """
     logits, references = all_logits(logits), all_labels(references)
+    if problem_type != REGRESSION and len(label_names) != logits.shape[-1]:
+        raise ValueError(f"label_names has {len(label_names)} names for {logits.shape[-1]} columns of logits.")
     if problem_type == SINGLE_LABEL and references.ndim == 1:
         # The mark of cross entropy for what is left out.
         kept = references >= 0

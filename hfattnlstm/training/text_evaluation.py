@@ -14,9 +14,9 @@ from transformers import Pipeline
 
 from .._wording import option
 from ..data.labelled_texts import load_labelled_texts
+from ..data.problem_types import problem_type_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, check_threshold
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
-from ..modeling.problem_types import problem_type_of
 from .evaluation import ONE_HALF, Evaluation, Mistake, evaluate_logits
 
 

@@ -1,10 +1,10 @@
-"""What a classifier of any kind solves; no model needs it, so that no checkpoint carries it."""
+"""What a classifier of any kind solves, ours or another."""
 
 from __future__ import annotations
 
 from transformers import PretrainedConfig
 
-from .configuration_attnlstm import REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_attnlstm import REGRESSION, SINGLE_LABEL
 
 
 def problem_type_of(config: PretrainedConfig) -> str:
