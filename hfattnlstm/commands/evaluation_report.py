@@ -68,7 +68,7 @@ def _console(stream: TextIO) -> Console:
 def _parts(evaluation: Evaluation, title: str, width: int, coloured: bool) -> Iterator[RenderableType]:
     labels = f", {len(evaluation.label_names)} labels" if evaluation.label_names else ""
     yield Text(printable(f"{title}: {evaluation.samples:,} text{_s(evaluation.samples)}{labels}"), style="bold")
-    yield _section("", _scores(evaluation))
+    yield _section("", _scores(evaluation, digits=4 if width >= _NARROW else 3))
     if evaluation.problem_type != REGRESSION:
         yield _per_class(evaluation, width)
         yield _confusions(evaluation, width)
@@ -92,16 +92,17 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
     return table
 
 
-def _scores(evaluation: Evaluation) -> Table:
+def _scores(evaluation: Evaluation, digits: int) -> Table:
     rows = []
     for name, value in evaluation.scores.items():
         interval = evaluation.intervals.get(name)
-        rows.append((name, _number(value), "" if interval is None else " to ".join(map(_number, interval))))
+        shown = "" if interval is None else " to ".join(_number(bound, digits) for bound in interval)
+        rows.append((name, _number(value, digits), shown))
     return _table(("score", "value", "95 % interval"), rows)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.4g}"
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.4g}"
 
 
 def _per_class(evaluation: Evaluation, width: int) -> RenderableType:

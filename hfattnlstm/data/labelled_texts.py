@@ -10,8 +10,9 @@ from datasets import Dataset
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import REGRESSION
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .columns import find_column, two_columns
+from .label_values import LabelKindError
 from .labels import convert_labels
 from .naming import quote
 from .sources import SPLIT_NAMES, Split, read_source
@@ -21,6 +22,7 @@ logger = logging.get_logger(__name__)
 
 # Which one is measured where a source has several: the first that it has.
 _PREFERRED = ("test", "validation", "train")
+_GIVES = {SINGLE_LABEL: "one label a text", MULTI_LABEL: "a list of labels for each text", REGRESSION: "a number"}
 
 
 class LabelledTexts(NamedTuple):
@@ -76,7 +78,11 @@ def load_labelled_texts(
     text_column = find_column(chosen, "text", text_column, label_column)
     rows = {"train": two_columns(chosen, text_column, label_column)}
     names = None if problem_type == REGRESSION else label_names
-    data = convert_labels(rows, label_column, problem_type, names, are_fixed=True)["train"]
+    try:
+        data = convert_labels(rows, label_column, problem_type, names, are_fixed=True)["train"]
+    except LabelKindError as error:
+        mend = f"give texts with such labels, or name another column with {option('label_column')}"
+        raise ValueError(f"{error.found}, but the model gives {_GIVES[problem_type]}: {mend}.") from None
     return LabelledTexts(data, chosen.origin)
 
 

@@ -14,7 +14,7 @@ from transformers.utils import logging
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .columns import kind_of
-from .label_values import DECIMAL, Labels, are_whole, as_strings, clean_label, read_labels
+from .label_values import DECIMAL, LabelKindError, Labels, are_whole, as_strings, clean_label, read_labels
 from .naming import quote
 from .sources import Split
 
@@ -154,8 +154,8 @@ def _choose_problem_type(labels: Labels, wanted: str | None, where: str) -> str:
     if not possible:
         raise ValueError(f"{holds}, no labels: give names, integers, lists of either, or numbers.")
     if wanted is not None and wanted not in possible:
-        raise ValueError(
-            f"{holds}, which does not suit {option('problem_type', wanted)}: it can be {quote(possible)}."
+        raise LabelKindError(
+            holds, f", which does not suit {option('problem_type', wanted)}: it can be {quote(possible)}."
         )
     if wanted is None and kind == "float" and are_whole(labels.values):
         return _whole_floats(labels, where)
