@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from transformers import PretrainedConfig
 
-from .._extras import import_optional, needs_extra
+from .._extras import needs_extra
 from .._files import check_writable, descriptor_of, same_file, written_beside
 from ..data.problem_types import problem_type_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL
@@ -112,7 +112,7 @@ def _check_flags(parsed: argparse.Namespace) -> None:
         check_model_files(parsed.output, parsed.model)
     if parsed.plots is not None:
         with needs_extra("--plots"):
-            import_optional("matplotlib")
+            import matplotlib  # noqa: F401
         _check_folder(parsed.plots)
 
 

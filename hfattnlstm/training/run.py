@@ -10,7 +10,7 @@ from typing import Any
 from datasets import DatasetDict
 from transformers import EarlyStoppingCallback, PreTrainedModel, TrainerCallback, set_seed
 
-from .._extras import import_optional, needs_extra
+from .._extras import needs_extra
 from .._files import written_beside
 from .._wording import flags_in_sentences
 from .arguments import RunArguments
@@ -144,7 +144,7 @@ def _check_before_loading(task: Task) -> None:
     check_card_flags(training)
     if training.plots:
         with needs_extra("--plots"):
-            import_optional("matplotlib")
+            import matplotlib  # noqa: F401
     task.checkpoint = find_checkpoint(training)
     check_output_folder(training, task.checkpoint, task.sources())
 
