@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from ..training.calibration import Calibration
     from ..training.evaluation import Evaluation, Mistake
 
-# Where nobody looks at a terminal, lines need not fit one.
-_PIPED_WIDTH = 160
+# Where nobody looks at a terminal, texts are not broken, and squares are as wide as most pages.
+_PIPED_WIDTH, _PAGE_WIDTH = 400, 120
 # Below it, columns have short names.
 _NARROW = 60
 # More classes than that are not all listed, nor put into a square.
@@ -49,7 +50,8 @@ def print_evaluation(evaluation: Evaluation, title: str, stream: TextIO) -> None
     ```
     """
     console = _console(stream)
-    for part in _parts(evaluation, title, console.width, has_colours(stream)):
+    width = console.width if is_terminal(stream) else _PAGE_WIDTH
+    for part in _parts(evaluation, title, width, has_colours(stream)):
         console.print(part)
     if not is_terminal(stream):
         # Cells are filled up to their column's width, also at the end of a line.
@@ -61,7 +63,9 @@ def print_evaluation(evaluation: Evaluation, title: str, stream: TextIO) -> None
 def _console(stream: TextIO) -> Console:
     plain = {"markup": False, "emoji": False, "highlight": False}
     if is_terminal(stream):
-        return Console(file=stream, no_color=not has_colours(stream), **plain)
+        # By itself, rich takes every terminal without colours for one of 80 columns.
+        columns = shutil.get_terminal_size().columns
+        return Console(file=stream, width=columns, no_color=not has_colours(stream), **plain)
     return Console(file=io.StringIO(), width=_PIPED_WIDTH, color_system=None, force_terminal=False, **plain)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from datasets import Dataset, DatasetDict
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from training_helpers import make_model, make_tokenizer, make_trainer
 
+import hfattnlstm
 from hfattnlstm import Evaluation, evaluate_logits
 from hfattnlstm.training import parse_task, run_task
+from hfattnlstm.training.card_evaluation import describe_evaluation
 from hfattnlstm.training.model_card import write_model_card
 
 
@@ -44,10 +48,7 @@ def test_what_the_hub_reads(tmp_path: Path) -> None:
     assert data["pipeline_tag"] == "text-classification" and data["library_name"] == "transformers"
     name, results = model_index_to_eval_results(data["model-index"])
     assert name == "model"
-    measured = [
-        (result.dataset_split, result.metric_type, result.metric_name, result.metric_value) for result in results
-    ]
-    assert measured == [
+    assert [(of.dataset_split, of.metric_type, of.metric_name, of.metric_value) for of in results] == [
         ("validation", "accuracy", "accuracy", 0.5),
         ("validation", "f1", "f1_macro", 0.25),
         ("test", "accuracy", "accuracy", 0.75),
@@ -71,9 +72,7 @@ def test_validation_is_shown_without_a_test_split_and_nothing_without_either(tmp
     assert "### Classes" not in card and "calibrat" not in card
 
 
-def test_many_classes_have_no_square(tmp_path: Path) -> None:
-    from hfattnlstm.training.card_evaluation import describe_evaluation
-
+def test_many_classes_have_no_square() -> None:
     found = evaluate_logits(np.eye(11), np.arange(11), [f"c{number}" for number in range(11)])
     assert "### Confusions" not in describe_evaluation(found, "test")
 
@@ -88,10 +87,6 @@ def test_what_only_a_person_knows_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_the_versions(tmp_path: Path) -> None:
-    import torch
-
-    import hfattnlstm
-
     card = write(tmp_path / "model")
     assert f"Made with hfattnlstm {hfattnlstm.__version__}, Python 3." in card and f"torch {torch.__version__}" in card
 
@@ -112,6 +107,6 @@ def test_flags_of_the_card_are_checked_before_anything_is_read(flags: list[str],
 
 
 def test_plots_need_matplotlib_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"--plots needs matplotlib.*hfattnlstm\[plots\]"):
         run_task(parse_task(["--train_file", "missing.csv", "--output_dir", "missing", "--plots"]))
