@@ -63,9 +63,9 @@ def print_evaluation(evaluation: Evaluation, title: str, stream: TextIO) -> None
 def _console(stream: TextIO) -> Console:
     plain = {"markup": False, "emoji": False, "highlight": False}
     if is_terminal(stream):
-        # By itself, rich takes every terminal without colours for one of 80 columns.
-        columns = shutil.get_terminal_size().columns
-        return Console(file=stream, width=columns, no_color=not has_colours(stream), **plain)
+        # By itself, rich takes a terminal that is called dumb for one of 80 columns.
+        width, height = shutil.get_terminal_size()
+        return Console(file=stream, width=width, height=height, no_color=not has_colours(stream), **plain)
     return Console(file=io.StringIO(), width=_PIPED_WIDTH, color_system=None, force_terminal=False, **plain)
 
 
