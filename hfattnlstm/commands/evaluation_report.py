@@ -132,7 +132,7 @@ def _confusions(evaluation: Evaluation, width: int) -> RenderableType:
         heads, *rows = square
         return _section("confusions: the right class by row, the predicted one by column", _table(heads, rows))
     pairs = evaluation.largest_confusions(_MOST_CONFUSIONS)
-    rows = ((right, said, f"{count:,}", f"{share:.0%}") for right, said, count, share in pairs)
+    rows = ((right, said, f"{count:,}", f"{100 * share:.0f} %") for right, said, count, share in pairs)
     heads = ("right", "predicted", "texts", "share")
     return _section("largest confusions, with their share of the right class", _table(heads, rows, texts=2))
 

@@ -68,7 +68,7 @@ def test_a_square_that_does_not_fit_is_a_list_of_the_largest_confusions(monkeypa
     assert "confusions: the right class by row" in shown(evaluation(7), 200, monkeypatch, "dumb")
     narrow = shown(evaluation(7), 40, monkeypatch, "dumb")
     assert "largest confusions" in narrow
-    assert "class 6  class 0        1   100%" in narrow
+    assert "class 6  class 0        1  100 %" in narrow
     assert "largest confusions" in piped(evaluation(30))
 
 
