@@ -24,6 +24,7 @@ from .quiet import no_progress_bars, only_errors
 if TYPE_CHECKING:
     from ..training.evaluation import Evaluation
 
+# As many as evaluate_texts keeps, which `--help` does not wait for.
 _MISTAKES = 10
 
 
@@ -105,6 +106,8 @@ def _check_flags(parsed: argparse.Namespace) -> None:
             raise ValueError(f"--{flag} must be at least {least}, got {value}.")
     if parsed.threshold is not None and not 0 < parsed.threshold < 1:
         raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
+    if sys.stdout is None and parsed.output is None and parsed.plots is None:
+        raise ValueError("Standard output is closed, and the figures would be lost: name a file by --output.")
     if parsed.output is not None:
         check_writable(parsed.output)
         if same_file(parsed.output, parsed.file):
@@ -134,7 +137,7 @@ def _tell(found: Evaluation, parsed: argparse.Namespace) -> None:
     from .evaluation_report import print_evaluation
 
     # What goes to standard output as JSON shall be nothing else.
-    if parsed.output is None or descriptor_of(parsed.output) != 1:
+    if sys.stdout is not None and (parsed.output is None or descriptor_of(parsed.output) != 1):
         print_evaluation(found, f"{parsed.model} on {parsed.file}", sys.stdout)
     if parsed.output is not None:
         content = {"model": parsed.model, "file": parsed.file} | found.to_dict()

@@ -15,6 +15,10 @@ from .intervals import CONFIDENCE, Interval, score_intervals
 from .metrics import ONE_HALF, all_labels, all_logits, classification_report, compute_metrics_for, prepared
 
 
+# How many mistakes are kept, where nobody says otherwise.
+MISTAKES = 10
+
+
 @dataclass(frozen=True)
 class Mistake:
     """A text for which a model is wrong.
@@ -134,7 +138,7 @@ def evaluate_logits(
     problem_type: str = SINGLE_LABEL,
     *,
     threshold: float = ONE_HALF,
-    mistakes: int = 10,
+    mistakes: int = MISTAKES,
 ) -> Evaluation:
     """Measure what a model computed against what is right.
 

@@ -17,13 +17,11 @@ from ..data.labelled_texts import load_labelled_texts
 from ..data.problem_types import problem_type_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, check_threshold
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
-from .evaluation import ONE_HALF, Evaluation, Mistake, evaluate_logits
+from .evaluation import MISTAKES, ONE_HALF, Evaluation, Mistake, evaluate_logits
 
 
 # Of the stock pipeline, which takes one text at a time without.
 _STOCK_BATCH_SIZE = 32
-# Mistakes that are kept.
-MISTAKES = 10
 
 
 def evaluate_texts(

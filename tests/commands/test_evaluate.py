@@ -13,6 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, pipeline
 
 from deploy_helpers import word_tokenizer
 from hfattnlstm import evaluate_texts, export_onnx
+from hfattnlstm.commands.evaluate import evaluate
 from hfattnlstm.commands.main import main
 
 
@@ -146,6 +147,13 @@ def test_one_sentence_before_the_work(
     monkeypatch.chdir(tmp_path)
     assert refusal(["evaluate", model, reviews, *flags], capsys).startswith(sentence)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_standard_output(model: str, reviews: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(ValueError, match="Standard output is closed"):
+        evaluate([model, reviews])
+    assert evaluate([model, reviews, "--output", str(tmp_path / "scores.json")]) == 0
 
 
 def test_files_are_kept(model: str, reviews: str, capsys: pytest.CaptureFixture[str]) -> None:
