@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
+    from .training.evaluation import Evaluation, evaluate_logits
     from .training.lazy_adamw import LazyAdamW
+    from .training.text_evaluation import evaluate_texts
     from .training.trainer import AttnLSTMTrainer
 
 # Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
@@ -39,10 +41,13 @@ _HOME = {
     **_heads.homes(),
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
+    "Evaluation": "training.evaluation",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
+    "evaluate_logits": "training.evaluation",
+    "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",

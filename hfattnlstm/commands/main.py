@@ -21,14 +21,16 @@ from .streams import abandon_output, flush_output, keep_descriptors
 _COMMANDS = {
     "train": "train a model on your texts, measure it, and save it",
     "predict": "label texts, and shade the words by the attention on them",
+    "evaluate": "measure a model on labelled texts",
     "export": "write a model as one ONNX file",
     "quickstart": "train and explain on a small corpus, in a minute",
 }
 # What they log is a part of what they tell.
-_WITH_LOG = ("train", "quickstart")
+_WITH_LOG = ("train", "evaluate", "quickstart")
 _EXAMPLES = """Examples:
   hfattnlstm train --train_file reviews.csv --output_dir my-model
   hfattnlstm predict my-model "Not bad at all"
+  hfattnlstm evaluate my-model reviews.csv
   hfattnlstm train --help"""
 
 

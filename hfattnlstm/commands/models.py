@@ -10,19 +10,24 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    Pipeline,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    pipeline,
 )
 
+from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from .._places import loading_from
+from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
+from ..modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     """The configuration of a text classifier.
 
     Args:
-        name: Folder or Hub name.
+        name: Folder or Hub name, or what was exported.
         trust_remote_code: Whether to run the code in the checkpoint.
 
     Raises:
@@ -36,7 +41,7 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     2
     ```
     """
-    with _loading(name) as place:
+    with _loading(_onnx_folder(name) or name) as place:
         config = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
     kinds = getattr(config, "architectures", None) or ()
     if kinds and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
@@ -112,6 +117,47 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedToke
     """
     with _loading(name, "tokenizer") as place:
         return AutoTokenizer.from_pretrained(place, trust_remote_code=trust_remote_code)
+
+
+def load_classifier(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:
+    """The pipeline of a model with its tokenizer: ours, which explains, where the model has attention pooling.
+
+    Args:
+        name: Folder or Hub name, or what was exported.
+        config: Its configuration, see [`load_config`].
+        trust_remote_code: Whether to run the code in the checkpoint.
+
+    Raises:
+        OSError: A file is missing.
+        ValueError: One is damaged, or they do not fit together.
+
+    Example:
+
+    ```python
+    >>> load_classifier("my-model", load_config("my-model"))("Not bad")[0]["label"]
+    'positive'
+    ```
+    """
+    folder = _onnx_folder(name)
+    if folder is not None:
+        with loading_from(folder):
+            return onnx_pipeline(name)
+    model = load_model(name, config, trust_remote_code)
+    tokenizer = load_tokenizer(name, trust_remote_code)
+    if has_attention(config):
+        own = AttnLSTMTextClassificationPipeline
+        return pipeline(ATTENTION_TEXT_CLASSIFICATION, model=model, tokenizer=tokenizer, pipeline_class=own)
+    return pipeline("text-classification", model=model, tokenizer=tokenizer)
+
+
+def has_attention(config: PretrainedConfig) -> bool:
+    """Whether a model has attention pooling, and so a weight for each word."""
+    return "attention" in getattr(config, "poolings", ())
+
+
+def _onnx_folder(model: str) -> str | None:
+    """The folder with the config.json of an exported model; None for another model."""
+    return str(find_onnx_file(model).parent) if is_onnx(model) else None
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def check_output(parsed: argparse.Namespace, form: str) -> None:
         raise ValueError("Standard output is closed, and the results would be lost: name a file by --output.")
     if parsed.output is not None:
         check_writable(parsed.output)
-        _check_model_files(parsed.output, parsed.model)
+        check_model_files(parsed.output, parsed.model)
     if form == "parquet":
         with needs_extra(f"--output {parsed.output}"):
             import pyarrow.parquet  # noqa: F401
@@ -85,7 +85,12 @@ def check_output(parsed: argparse.Namespace, form: str) -> None:
     raise ValueError(f"{target[0].upper()}{target[1:]} is the same file as {source}: write to another one.")
 
 
-def _check_model_files(output: str, model: str) -> None:
+def check_model_files(output: str, model: str) -> None:
+    """Refuse an output in the folder of a model that is called as one of its files.
+
+    Raises:
+        ValueError: Names both.
+    """
     place = Path(model).expanduser().resolve()
     target = Path(output).expanduser().resolve()
     folder = place if place.is_dir() else place.parent if place.is_file() else None

@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from tqdm import tqdm
-from transformers import Pipeline, PretrainedConfig, pipeline
+from transformers import Pipeline, PretrainedConfig
 
-from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from .._parsing import SentenceParser
-from .._places import loading_from
-from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
+from ..data.problem_types import problem_type_of
+from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
-from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
+from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
-from .models import load_config, load_model, load_tokenizer
+from .models import has_attention, load_classifier, load_config
 from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
 from .program import add_traceback
 from .quiet import no_progress_bars
@@ -61,12 +60,12 @@ def predict(arguments: Sequence[str]) -> int:
     _check_numbers(parsed)
     check_inputs(parsed)
     check_output(parsed, form)
-    config = load_config(_onnx_folder(parsed.model) or parsed.model, parsed.trust_remote_code)
-    problem, explains = _problem_type(config), "attention" in getattr(config, "poolings", ())
+    config = load_config(parsed.model, parsed.trust_remote_code)
+    problem, explains = problem_type_of(config), has_attention(config)
     _check_flags(parsed, form, problem, explains)
     texts = read_inputs(parsed)
     with no_progress_bars():
-        classifier = _pipeline(parsed, config, explains)
+        classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
     threshold = _threshold(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
     several = threshold is not None or (parsed.top_k or 1) > 1
     parameters = _parameters(parsed, explains, all_labels=threshold is not None)
@@ -136,31 +135,8 @@ def _check_flags(parsed: argparse.Namespace, form: str, problem: str, explains: 
         )
 
 
-def _problem_type(config: PretrainedConfig) -> str | None:
-    resolve = getattr(config, "resolve_problem_type", None)
-    return config.problem_type if resolve is None else resolve()
-
-
 def _threshold(parsed: argparse.Namespace, config: PretrainedConfig) -> float:
     return getattr(config, "threshold", THRESHOLD) if parsed.threshold is None else parsed.threshold
-
-
-def _onnx_folder(model: str) -> str | None:
-    """The folder with the config.json of an exported model; None for another model."""
-    return str(find_onnx_file(model).parent) if is_onnx(model) else None
-
-
-def _pipeline(parsed: argparse.Namespace, config: PretrainedConfig, explains: bool) -> Pipeline:
-    folder = _onnx_folder(parsed.model)
-    if folder is not None:
-        with loading_from(folder):
-            return onnx_pipeline(parsed.model)
-    model = load_model(parsed.model, config, parsed.trust_remote_code)
-    tokenizer = load_tokenizer(parsed.model, parsed.trust_remote_code)
-    if explains:
-        own = AttnLSTMTextClassificationPipeline
-        return pipeline(ATTENTION_TEXT_CLASSIFICATION, model=model, tokenizer=tokenizer, pipeline_class=own)
-    return pipeline("text-classification", model=model, tokenizer=tokenizer)
 
 
 def _parameters(parsed: argparse.Namespace, explains: bool, all_labels: bool) -> dict[str, Any]:

@@ -45,6 +45,19 @@ _EDGES = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
 _NUMPY_LIST = re.compile(r"\[\s*[-+.\deE]+(\s+[-+.\deE]+)*\s*\]")
 
 
+class LabelKindError(ValueError):
+    """Labels are of another kind than is asked for.
+
+    Args:
+        found: How the sentence begins: what the labels are.
+        rest: How it goes on, for whoever chose the kind by a flag.
+    """
+
+    def __init__(self, found: str, rest: str):
+        super().__init__(f"{found}{rest}")
+        self.found = found
+
+
 class Labels(NamedTuple):
     """The labels of a split."""
 
@@ -144,9 +157,9 @@ def _numbers(values: pa.Array, where: str, problem_type: str | None) -> tuple[pa
     if problem_type == REGRESSION or (filled and count >= _MOSTLY * filled):
         row = pc.index(plain, False).as_py()
         others = f", as the other {count} values are" if count else ""
-        raise ValueError(
-            f"The {where} holds {values[row].as_py()!r} in row {row + 1}, which is no plain number like 3 or -0.5"
-            f"{others}: correct it, or, if these are names, say {option('problem_type', SINGLE_LABEL)}."
+        raise LabelKindError(
+            f"The {where} holds {values[row].as_py()!r} in row {row + 1}, which is no plain number like 3 or -0.5",
+            f"{others}: correct it, or, if these are names, say {option('problem_type', SINGLE_LABEL)}.",
         )
     return values, Value("string")
 

@@ -14,7 +14,7 @@ from transformers.utils import logging
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .columns import kind_of
-from .label_values import DECIMAL, Labels, are_whole, as_strings, clean_label, read_labels
+from .label_values import DECIMAL, LabelKindError, Labels, are_whole, as_strings, clean_label, read_labels
 from .naming import quote
 from .sources import Split
 
@@ -70,7 +70,10 @@ def convert_labels(
         if len(names) < (2 if train.lengths is None else 1):
             raise ValueError(f"The {where['train']} has too few different labels, [{quote(names)}], to learn from.")
         feature = ClassLabel(names=names) if train.lengths is None else List(ClassLabel(names=names))
-        columns = {n: _encode(part, strings[n], keys, f"{where[n]} (split {n!r})") for n, part in labels.items()}
+        columns = {
+            n: _encode(part, strings[n], keys, where[n] + (f" (split {n!r})" if len(labels) > 1 else ""))
+            for n, part in labels.items()
+        }
         if label_names is None:
             _doubt(train, strings["train"], problem_type, where["train"])
     parts = {name: splits[name].data for name in columns}
@@ -151,8 +154,8 @@ def _choose_problem_type(labels: Labels, wanted: str | None, where: str) -> str:
     if not possible:
         raise ValueError(f"{holds}, no labels: give names, integers, lists of either, or numbers.")
     if wanted is not None and wanted not in possible:
-        raise ValueError(
-            f"{holds}, which does not suit {option('problem_type', wanted)}: it can be {quote(possible)}."
+        raise LabelKindError(
+            holds, f", which does not suit {option('problem_type', wanted)}: it can be {quote(possible)}."
         )
     if wanted is None and kind == "float" and are_whole(labels.values):
         return _whole_floats(labels, where)

@@ -20,7 +20,7 @@ from ..data.label_order import order_labels
 from ..data.loading import describe_labels, load_texts
 from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, suitable_kind, train_tokenizer
 from ..data.word_vectors import load_word_vectors
-from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
@@ -34,8 +34,10 @@ from .classification_flags import (
     flags_as_config,
     tokenizer_contradiction,
 )
+from .evaluation import Evaluation, evaluate_logits
 from .flag_effects import check_effects
 from .intervals import Interval, score_intervals
+from .markdown import code_span
 from .metrics import (
     ONE_HALF,
     Scorer,
@@ -279,6 +281,13 @@ class ClassificationTask(Task):
             return {}
         return classification_report(all_logits(output.predictions).argmax(-1), output.label_ids, self.label_names)
 
+    def evaluation(self, output: PredictionOutput) -> Evaluation | None:
+        """By class or label; a regression has none."""
+        if self.problem_type == REGRESSION:
+            return None
+        logits, labels = output.predictions, output.label_ids
+        return evaluate_logits(logits, labels, self.label_names, self.problem_type, threshold=self.threshold)
+
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
     ) -> CardParts:
@@ -296,13 +305,12 @@ class ClassificationTask(Task):
             usage_note='`pipeline("text-classification", …)` and the Auto classes work in both ways, too.',
             source=source,
             dataset=None if local else self.data.dataset,
-            data=f"`{source}`: {sizes}.\n\n{_describe_labels(self.problem_type, self.label_names)}",
+            data=f"{code_span(source)}: {sizes}.\n\n{_describe_labels(self.problem_type, self.label_names)}",
             recipe=self._recipe(config),
             limits=(
                 f"It reads at most {processor.model_max_length:,} tokens of a text, {_READ_FROM[config.truncation]}.",
                 f"Its vocabulary has {len(processor):,} tokens; what they do not cover is unknown to it.",
                 "The attention shows where the model looked. It is no proof of why it decided.",
-                "The score is not calibrated.",
             ),
             pipeline_tag="text-classification",
             tags=("hfattnlstm", "lstm", "attention"),
@@ -371,4 +379,4 @@ def _load_texts(data: DataArguments, start: StartingPoint | None) -> DatasetDict
 
 def _describe_labels(problem_type: str, names: Sequence[str]) -> str:
     kind = problem_type.replace("_", " ").replace("single label", "single-label").replace("multi label", "multi-label")
-    return f"{kind.capitalize()}" + (f", labels: {', '.join(f'`{name}`' for name in names)}." if names else ".")
+    return f"{kind.capitalize()}" + (f", labels: {', '.join(map(code_span, names))}." if names else ".")

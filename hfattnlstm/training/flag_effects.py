@@ -124,6 +124,7 @@ RUN_EFFECTS = (
             *("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "logging_steps"),
             *("logging_first_step", "auto_find_batch_size", "train_sampling_strategy", "data_seed"),
             *("dataloader_drop_last", "torch_empty_cache_steps", "resume_from_checkpoint", "push_to_hub"),
+            *("plots", "language", "license"),
         ),
         lambda training: training.do_train,
         "beside --do_train false, which only measures: leave one of the two out",

@@ -108,8 +108,9 @@ def bootstrap_interval(
     """
     generator = np.random.default_rng(_SEED)
     count = len(columns[0])
-    chosen = generator.integers(0, count, (draws, count))
-    values = np.array([score(*(column[rows] for column in columns)) for rows in chosen])
+    # One draw after the other, because all together would take 8 kB a text.
+    drawn = (generator.integers(0, count, count) for _ in range(draws))
+    values = np.array([score(*(column[rows] for column in columns)) for rows in drawn])
     return _percentiles(values, score(*columns), confidence)
 
 

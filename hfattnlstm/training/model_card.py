@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import Trainer
 
 from .._files import written_beside
+from .._version import __version__
+from .arguments import RunArguments
+from .card_evaluation import describe_evaluation
+from .evaluation import Evaluation
 from .intervals import split_intervals
+from .markdown import escaped, table
 from .output_folder import CARD_FILE
 from .task import CardParts, Task
 
@@ -22,6 +31,12 @@ _LIMITS = (
     "than the metrics say; measure it on your own first.",
     "It inherits the biases of its training data and of those who labelled them.",
 )
+# Where the first word of a metric's name is not what the Hub calls its kind.
+_METRIC_TYPES = {"subset_accuracy": "accuracy", "hamming_loss": "hamming_loss"}
+# A language of ISO 639 with a script or a country, if need be, or one of the two words that the Hub takes beside them.
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
+_LICENSE = re.compile(r"[a-z0-9]+([.+-][a-z0-9]+)*")
+_LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
 
 _TEMPLATE = """---
 {{ card_data }}
@@ -68,14 +83,44 @@ from transformers import pipeline
 {{ command }}
 ```
 
+Made with {{ versions }}.
+
 ## Limits
 
 {{ limits }}
 """
 
 
+def check_card_flags(training: RunArguments) -> None:
+    """Refuse a language or a licence that the Hub cannot know.
+
+    Raises:
+        ValueError: Names the flag, its value and how it is written.
+
+    Example:
+
+    ```python
+    >>> check_card_flags(RunArguments("out", language=["english"]))
+    Traceback (most recent call last):
+    ValueError: --language takes codes of ISO 639 such as en, or pt-BR, not 'english'.
+    ```
+    """
+    for language in training.language or ():
+        if not _LANGUAGE.fullmatch(language):
+            raise ValueError(f"--language takes codes of ISO 639 such as en, or pt-BR, not {language!r}.")
+    if training.license is not None and not _LICENSE.fullmatch(training.license):
+        raise ValueError(
+            f"--license takes a name of the Hub such as apache-2.0, mit, cc-by-4.0 or other, not {training.license!r}."
+        )
+
+
 def write_model_card(
-    folder: str | Path, task: Task, trainer: Trainer, examples: DatasetDict, metrics: dict[str, float]
+    folder: str | Path,
+    task: Task,
+    trainer: Trainer,
+    examples: DatasetDict,
+    metrics: dict[str, float],
+    evaluations: Mapping[str, Evaluation],
 ) -> Path:
     """Write `README.md` for the model in `folder`: data, recipe, measured metrics, limits, and how to load it.
 
@@ -85,6 +130,7 @@ def write_model_card(
         trainer: The Trainer that trained it.
         examples: The splits, before encoding.
         metrics: `eval_…` and `test_…` metrics; only what was measured enters the card.
+        evaluations: Of "eval" and "test", what the task has beyond them; that of the test split is preferred.
 
     Returns:
         The path of the card.
@@ -92,14 +138,14 @@ def write_model_card(
     Example:
 
     ```python
-    >>> write_model_card("imdb-model", task, trainer, examples, metrics).name
+    >>> write_model_card("imdb-model", task, trainer, examples, metrics, {}).name
     'README.md'
     ```
     """
     parts = task.card_parts(examples, trainer.processing_class, trainer.model)
     name = trainer.args.hub_model_id or Path(folder).resolve().name
     card = ModelCard.from_template(
-        _card_data(name, parts, metrics),
+        _card_data(name, parts, metrics, trainer.args),
         template_str=_TEMPLATE,
         name=name.split("/")[-1],
         summary=parts.summary,
@@ -108,10 +154,11 @@ def write_model_card(
         trusting_usage=parts.usage.format(model_id=name, options=", trust_remote_code=True"),
         usage_note=parts.usage_note,
         data=parts.data,
-        metrics=_metrics_table(metrics, trainer.args.load_best_model_at_end),
+        metrics=_metrics(metrics, evaluations, trainer.args.load_best_model_at_end),
         recipe=_list(f"{name}: {value}" for name, value in (parts.recipe | _training_recipe(trainer)).items()),
         command=task.command(),
-        limits=_list((*_LIMITS, *parts.limits)),
+        versions=_versions(),
+        limits=_list((*_LIMITS, *parts.limits, *_not_said(trainer.args))),
     )
     path = Path(folder) / CARD_FILE
     with written_beside(path) as unfinished:
@@ -123,28 +170,50 @@ def _list(lines: Any) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _card_data(name: str, parts: CardParts, metrics: dict[str, float]) -> ModelCardData:
+def _versions() -> str:
+    libraries = [f"hfattnlstm {__version__}", f"Python {platform.python_version()}"]
+    return ", ".join([*libraries, *(f"{name} {version(name)}" for name in _LIBRARIES)])
+
+
+def _not_said(training: RunArguments) -> list[str]:
+    """What only a person can know, and is not guessed."""
+    missing = []
+    if training.language is None:
+        missing.append("The language of its texts was not said (`--language`).")
+    if training.license is None:
+        missing.append("No licence was given (`--license`): ask before you pass it on.")
+    return missing
+
+
+def _card_data(name: str, parts: CardParts, metrics: dict[str, float], training: RunArguments) -> ModelCardData:
     results = [
         EvalResult(
             task_type=parts.pipeline_tag,
             dataset_type=parts.source,
             dataset_name=parts.source,
             dataset_split=_SPLITS[prefix],
-            metric_type=metric.split("_")[0],
+            metric_type=_metric_type(metric),
             metric_name=metric,
             metric_value=round(value, 4),
         )
         for prefix, metric, value in _measured(metrics)
     ]
     return ModelCardData(
+        language=training.language,
+        license=training.license,
         library_name="transformers",
         pipeline_tag=parts.pipeline_tag,
         tags=list(parts.tags),
         datasets=None if parts.dataset is None else [parts.dataset],
-        metrics=sorted({metric.split("_")[0] for _, metric, _ in _measured(metrics)}) or None,
+        metrics=sorted({_metric_type(metric) for _, metric, _ in _measured(metrics)}) or None,
         model_name=name.split("/")[-1],
         eval_results=results or None,
     )
+
+
+def _metric_type(metric: str) -> str:
+    """The kind of a metric as the Hub calls it: "f1" of "f1_macro" and of "f1/good"."""
+    return _METRIC_TYPES.get(metric) or re.split("[_/]", metric)[0]
 
 
 def _measured(metrics: dict[str, float]) -> list[tuple[str, str, float]]:
@@ -157,29 +226,30 @@ def _measured(metrics: dict[str, float]) -> list[tuple[str, str, float]]:
     return found
 
 
+def _metrics(metrics: dict[str, float], evaluations: Mapping[str, Evaluation], best_chosen: bool) -> str:
+    shown = [_metrics_table(metrics, best_chosen)]
+    prefix = "test" if "test" in evaluations else "eval"
+    if prefix in evaluations:
+        shown.append(describe_evaluation(evaluations[prefix], _SPLITS[prefix]))
+    return "\n\n".join(shown)
+
+
 def _metrics_table(metrics: dict[str, float], best_chosen: bool) -> str:
     intervals = split_intervals(metrics)[1]
     rows = []
     for prefix, metric, value in _measured(metrics):
         interval = intervals.get(f"{prefix}_{metric}")
-        cells = [
-            _SPLITS[prefix],
-            metric,
-            f"{value:.4f}",
-            "" if interval is None else "{:.4f} to {:.4f}".format(*interval),
-        ]
-        rows.append("| " + " | ".join(cells if intervals else cells[:-1]) + " |")
+        shown = "" if interval is None else "{:.4f} to {:.4f}".format(*interval)
+        rows.append((_SPLITS[prefix], escaped(metric), f"{value:.4f}", *([shown] if intervals else [])))
     if not rows:
         return "Not measured."
-    heads = ["| split | metric | value |", "| --- | --- | ---: |"]
+    heads = ("split", "metric", "value", *(["95 % interval"] if intervals else []))
+    text = table(heads, rows, texts=2)
     if intervals:
-        heads = ["| split | metric | value | 95 % interval |", "| --- | --- | ---: | ---: |"]
-    table = "\n".join([*heads, *rows])
-    if intervals:
-        table += "\n\nThe intervals say how far figures on so few texts can be trusted: what other texts would change."
+        text += "\n\nThe intervals say how far figures on so few texts can be trusted: what other texts would change."
     if best_chosen:
-        table += "\n\nThe validation split also chose the best checkpoint, so its figures are slightly too good."
-    return table
+        text += "\n\nThe validation split also chose the best checkpoint, so its figures are slightly too good."
+    return text
 
 
 def _training_recipe(trainer: Trainer) -> dict[str, Any]:

@@ -17,16 +17,19 @@ from transformers import (
     set_seed,
 )
 
+from .._extras import needs_extra
 from .._files import written_beside
 from .._wording import flags_in_sentences
 from .arguments import RunArguments
 from .callbacks import GradientValueClipping
 from .display import Display
+from .evaluation import Evaluation
 from .flag_effects import check_run
 from .flag_values import check_number
 from .intervals import FEW_TEXTS, as_scores
-from .model_card import write_model_card
+from .model_card import check_card_flags, write_model_card
 from .output_folder import METRICS_FILE, check_output_folder, remove_old_checkpoints, save_model
+from .plots import write_run_plots
 from .report import format_report
 from .resuming import TrainingExamples, find_checkpoint
 from .task import Task
@@ -49,6 +52,7 @@ class TaskRun:
             intervals, such as `eval_accuracy_low` and `eval_accuracy_high`.
         details: For `"eval"` and `"test"`, what the task reports beyond single numbers, such as the scores of each
             class; empty where there is nothing.
+        evaluations: For the same, confusions, calibration and the surest mistakes, where the task has them.
         trainer: The Trainer, to go on with.
     """
 
@@ -56,6 +60,7 @@ class TaskRun:
     processor: Any
     metrics: dict[str, float]
     details: dict[str, dict[str, Any]]
+    evaluations: dict[str, Evaluation]
     trainer: AttnLSTMTrainer
 
     def report(self) -> str:
@@ -124,7 +129,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
     if display is not None:
         _connect(display, task, trainer, examples, encoded)
     metrics = _train(task, trainer, examples) if training.do_train else {}
-    details = {}
+    details, evaluations = {}, {}
     for prefix, split in splits.items():
         output = trainer.predict(encoded[split], metric_key_prefix=prefix)
         metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
@@ -132,8 +137,10 @@ def _run(task: Task, display: Display | None) -> TaskRun:
             metrics |= as_scores(task.intervals(output), f"{prefix}_")
         if found := task.details(output):
             details[prefix] = found
-    _save(task, trainer, examples, metrics)
-    return TaskRun(trainer.model, processor, metrics, details, trainer)
+        if evaluation := task.evaluation(output):
+            evaluations[prefix] = evaluation
+    _save(task, trainer, examples, metrics, evaluations)
+    return TaskRun(trainer.model, processor, metrics, details, evaluations, trainer)
 
 
 def _check_before_loading(task: Task) -> None:
@@ -143,6 +150,10 @@ def _check_before_loading(task: Task) -> None:
             check_number(item.name, getattr(arguments, item.name))
     task.check()
     check_run(training, task.given)
+    check_card_flags(training)
+    if training.plots:
+        with needs_extra("--plots"):
+            import matplotlib  # noqa: F401
     task.checkpoint = find_checkpoint(training)
     check_output_folder(training, task.checkpoint, task.sources())
 
@@ -213,7 +224,13 @@ def _measured_splits(training: RunArguments, examples: DatasetDict) -> dict[str,
     return splits
 
 
-def _save(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict, metrics: dict[str, float]) -> None:
+def _save(
+    task: Task,
+    trainer: AttnLSTMTrainer,
+    examples: DatasetDict,
+    metrics: dict[str, float],
+    evaluations: dict[str, Evaluation],
+) -> None:
     """The model with its card, or, without a training, the metrics alone."""
     training = trainer.args
     if training.do_train:
@@ -225,6 +242,9 @@ def _save(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict, metrics: 
             unfinished.write_text(json.dumps(metrics, indent=4, sort_keys=True), encoding="utf-8")
         if training.do_train:
             trainer.save_state()
-            write_model_card(folder, task, trainer, examples, metrics)
+            write_model_card(folder, task, trainer, examples, metrics, evaluations)
+        if training.plots:
+            shown = evaluations.get("test", evaluations.get("eval"))
+            write_run_plots(folder, trainer.state.log_history, training.metric_for_best_model, shown)
     if training.push_to_hub:
         trainer.push_to_hub()

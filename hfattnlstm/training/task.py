@@ -16,6 +16,7 @@ from transformers import EvalPrediction, PreTrainedModel
 from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
+from .evaluation import Evaluation
 from .flag_help import HELP, HELP_ALL, help_text
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
 from .intervals import Interval
@@ -133,6 +134,10 @@ class Task(ABC):
     def details(self, output: PredictionOutput) -> dict[str, Any]:
         """Scores of a split beyond single numbers, such as those of each class; none by default."""
         return {}
+
+    def evaluation(self, output: PredictionOutput) -> Evaluation | None:
+        """What the card and the pictures show of a split beyond single numbers; nothing by default."""
+        return None
 
     def command(self) -> str:
         """The command of the run: every flag that is not at its default, with local files by their names alone."""

@@ -128,7 +128,7 @@ def test_flags_that_cannot_apply(
     def loaded(*_: object) -> None:
         raise AssertionError("The model was loaded first.")
 
-    monkeypatch.setattr("hfattnlstm.commands.predict.load_model", loaded)
+    monkeypatch.setattr("hfattnlstm.commands.predict.load_classifier", loaded)
     assert refusal(["predict", models[kind], "good", *flags], capsys).startswith(sentence)
     assert list(tmp_path.iterdir()) == []
 

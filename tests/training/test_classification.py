@@ -50,7 +50,7 @@ def run(folder: Path, train_file: Path, *flags: str) -> TaskRun:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TaskRun]:
     folder = tmp_path_factory.mktemp("run")
-    return folder / "model", run(folder / "model", write_texts(folder / "texts.csv"))
+    return folder / "model", run(folder / "model", write_texts(folder / "texts.csv"), "--plots")
 
 
 def test_learns_and_reloads(trained: tuple[Path, TaskRun]) -> None:
@@ -95,6 +95,15 @@ def test_model_card_says_what_was_measured(trained: tuple[Path, TaskRun]) -> Non
     assert "`neg`, `pos`" in card and "fine-tuned version" not in card and str(folder.parent.parent) not in card
 
 
+def test_what_was_measured_beyond_single_figures(trained: tuple[Path, TaskRun]) -> None:
+    folder, finished = trained
+    found = finished.evaluations["eval"]
+    assert found.samples == 16 and found.scores["accuracy"] == finished.metrics["eval_accuracy"]
+    assert f"log loss {found.calibration.log_loss:.4f}" in (folder / "README.md").read_text()
+    for picture in ("learning_curve.png", "confusion_matrix.png"):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+
+
 def test_metrics_are_written(trained: tuple[Path, TaskRun]) -> None:
     folder, finished = trained
     written = json.loads((folder / "all_results.json").read_text())
@@ -112,7 +121,8 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
 def test_regression(tmp_path: Path) -> None:
     finished = run(tmp_path / "model", write_texts(tmp_path / "texts.csv", "regression"), "--num_train_epochs", "16")
     assert finished.model.config.problem_type == "regression"
-    assert finished.metrics["eval_mse"] < 1.0
+    assert finished.metrics["eval_mse"] < 1.0 and finished.evaluations == {}
+    assert not (tmp_path / "model" / "learning_curve.png").exists()
     assert pipeline("text-classification", model=str(tmp_path / "model"))("superb")[0]["score"] > 1.0
 
 

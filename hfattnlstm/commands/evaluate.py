@@ -1,0 +1,152 @@
+"""`hfattnlstm evaluate`: how good a saved model is on labelled texts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transformers import PretrainedConfig
+
+from .._extras import needs_extra
+from .._files import check_writable, descriptor_of, same_file, written_beside
+from .._parsing import SentenceParser
+from ..data.problem_types import problem_type_of
+from ..modeling.configuration_attnlstm import MULTI_LABEL
+from .models import load_classifier, load_config
+from .outputs import check_model_files
+from .program import add_traceback
+from .quiet import no_progress_bars, only_errors
+
+
+if TYPE_CHECKING:
+    from ..training.evaluation import Evaluation
+
+# As many as evaluate_texts keeps, which `--help` does not wait for.
+_MISTAKES = 10
+
+
+def evaluate(arguments: Sequence[str]) -> int:
+    """Measure a model on labelled texts, and print the scores, the classes, the confusions and the mistakes.
+
+    Args:
+        arguments: The command line after `hfattnlstm evaluate`; see its `--help`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ImportError: Without the extra `train`, or the extra `plots` for `--plots`.
+        OSError: For a model or a file that cannot be read or written.
+        ValueError: For texts, labels or flags that do not suit the model.
+
+    Example:
+
+    ```python
+    >>> evaluate(["my-model", "reviews.csv", "--output", "scores.json"])
+    0
+    ```
+    """
+    parsed = _parser().parse_args(arguments)
+    # All that can be wrong is told before the model is loaded, which takes long.
+    _check_flags(parsed)
+    with needs_extra("hfattnlstm evaluate"):
+        from ..training.text_evaluation import evaluate_texts
+    with only_errors(), no_progress_bars():
+        config = load_config(parsed.model, parsed.trust_remote_code)
+        _check_threshold(parsed, config)
+        classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
+    with no_progress_bars():
+        found = evaluate_texts(
+            classifier,
+            parsed.file,
+            text_column=parsed.text_column,
+            label_column=parsed.label_column,
+            split=parsed.split,
+            threshold=parsed.threshold,
+            batch_size=parsed.batch_size,
+            mistakes=parsed.mistakes,
+        )
+    _tell(found, parsed)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = SentenceParser(
+        "hfattnlstm evaluate",
+        description="Measure a model on labelled texts. Nothing is trained, and nothing written unless asked for.",
+    )
+    parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
+    parser.add_argument("file", help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels")
+    parser.add_argument("--text_column", help="column with the texts; found by its name without")
+    parser.add_argument("--label_column", help="column with the labels; found by its name without")
+    parser.add_argument("--split", help="of a folder or a Hub name; the test split without")
+    parser.add_argument("--output", metavar="FILE.json", help="file to write all figures and the mistakes to")
+    parser.add_argument("--plots", metavar="DIR", help="folder to write the figures to, as PNG files")
+    parser.add_argument(
+        "--mistakes", type=int, default=_MISTAKES, help=f"how many of the worst are shown; {_MISTAKES} without"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="with several labels a text, the probability above which a label applies; the model's own without",
+    )
+    parser.add_argument("--batch_size", type=int, help="texts in a batch; chosen by their length without")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run the code in the checkpoint")
+    add_traceback(parser)
+    return parser
+
+
+def _check_flags(parsed: argparse.Namespace) -> None:
+    for flag, least in (("batch_size", 1), ("mistakes", 0)):
+        value = getattr(parsed, flag)
+        if value is not None and value < least:
+            raise ValueError(f"--{flag} must be at least {least}, got {value}.")
+    if parsed.threshold is not None and not 0 < parsed.threshold < 1:
+        raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
+    if sys.stdout is None and parsed.output is None and parsed.plots is None:
+        raise ValueError("Standard output is closed, and the figures would be lost: name a file by --output.")
+    if parsed.output is not None:
+        check_writable(parsed.output)
+        if same_file(parsed.output, parsed.file):
+            raise ValueError(f"--output {parsed.output} is the file with the texts: write to another one.")
+        check_model_files(parsed.output, parsed.model)
+    if parsed.plots is not None:
+        with needs_extra("--plots"):
+            import matplotlib  # noqa: F401
+        _check_folder(parsed.plots)
+
+
+def _check_folder(name: str) -> None:
+    """A folder that is there, or can be made."""
+    folder = Path(name).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"--plots {name} is a file: name a folder.")
+    # As of a file: whether one can be written in it, or it can be made in the folder above.
+    check_writable(folder / "confusion_matrix.png" if folder.is_dir() else folder)
+
+
+def _check_threshold(parsed: argparse.Namespace, config: PretrainedConfig) -> None:
+    if parsed.threshold is not None and problem_type_of(config) != MULTI_LABEL:
+        raise ValueError(f"--threshold is for models with several labels a text, and {parsed.model} gives one.")
+
+
+def _tell(found: Evaluation, parsed: argparse.Namespace) -> None:
+    from .evaluation_report import print_evaluation
+
+    # What goes to standard output as JSON shall be nothing else.
+    if sys.stdout is not None and (parsed.output is None or descriptor_of(parsed.output) != 1):
+        print_evaluation(found, f"{parsed.model} on {parsed.file}", sys.stdout)
+    if parsed.output is not None:
+        content = {"model": parsed.model, "file": parsed.file} | found.to_dict()
+        with written_beside(parsed.output) as unfinished, open(unfinished, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    if parsed.plots is not None:
+        from ..training.plots import write_plots
+
+        folder = Path(parsed.plots).expanduser()
+        folder.mkdir(exist_ok=True)
+        write_plots(found, folder)

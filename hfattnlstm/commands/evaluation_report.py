@@ -1,0 +1,228 @@
+"""An evaluation for people: tables and mistakes, as wide as the terminal is and as plain text when piped."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from .terminal import has_colours, is_terminal, printable, shade_words
+
+
+if TYPE_CHECKING:
+    from ..training.calibration import Calibration
+    from ..training.evaluation import Evaluation, Mistake
+
+# Where nobody looks at a terminal, texts are not broken, and squares are as wide as most pages.
+_PIPED_WIDTH, _PAGE_WIDTH = 400, 120
+# Below it, columns have short names.
+_NARROW = 60
+# More classes than that are not all listed, nor put into a square.
+_MANY_CLASSES, _FEWER_CLASSES = 50, 25
+_MOST_CONFUSIONS = 10
+# Characters of a text that are shown, around the word with the most attention.
+_EXCERPT = 240
+_WORDS_NAMED = 4
+
+
+def print_evaluation(evaluation: Evaluation, title: str, stream: TextIO) -> None:
+    """Print an evaluation.
+
+    Args:
+        evaluation: What was measured.
+        title: What was measured on what.
+        stream: Where to; a terminal gets bold headings and shaded words, anything else plain lines.
+
+    Example:
+
+    ```python
+    >>> print_evaluation(evaluation, "my-model on reviews.csv", sys.stdout)  # doctest: +SKIP
+    my-model on reviews.csv: 880 texts
+    ...
+    ```
+    """
+    console = _console(stream)
+    width = console.width if is_terminal(stream) else _PAGE_WIDTH
+    for part in _parts(evaluation, title, width, has_colours(stream)):
+        console.print(part)
+    if not is_terminal(stream):
+        # Cells are filled up to their column's width, also at the end of a line.
+        lines = (line.rstrip() for line in console.file.getvalue().splitlines())
+        stream.write("\n".join(lines).rstrip() + "\n")
+    stream.flush()
+
+
+def _console(stream: TextIO) -> Console:
+    plain = {"markup": False, "emoji": False, "highlight": False}
+    if is_terminal(stream):
+        # By itself, rich takes a terminal that is called dumb for one of 80 columns.
+        width, height = shutil.get_terminal_size()
+        return Console(file=stream, width=width, height=height, no_color=not has_colours(stream), **plain)
+    return Console(file=io.StringIO(), width=_PIPED_WIDTH, color_system=None, force_terminal=False, **plain)
+
+
+def _parts(evaluation: Evaluation, title: str, width: int, coloured: bool) -> Iterator[RenderableType]:
+    labels = f", {len(evaluation.label_names)} labels" if evaluation.label_names else ""
+    yield Text(printable(f"{title}: {evaluation.samples:,} text{_s(evaluation.samples)}{labels}"), style="bold")
+    yield _section("", _scores(evaluation, digits=4 if width >= _NARROW else 3))
+    if evaluation.problem_type != REGRESSION:
+        yield _per_class(evaluation, width)
+        yield _confusions(evaluation, width)
+        yield _calibration(evaluation.calibration, evaluation.problem_type == MULTI_LABEL)
+    yield from _mistakes(evaluation, coloured)
+
+
+def _section(heading: str, *parts: RenderableType) -> RenderableType:
+    head = [Text(heading, style="bold")] if heading else []
+    return Padding(Group(*head, *parts), (1, 0, 0, 0))
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> Table:
+    """A table whose first columns are text, which may be folded, and whose others are numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    for place, head in enumerate(heads):
+        is_text = place < texts
+        table.add_column(printable(head), justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
+    for row in rows:
+        table.add_row(*(printable(cell) for cell in row))
+    return table
+
+
+def _scores(evaluation: Evaluation, digits: int) -> Table:
+    rows = []
+    for name, value in evaluation.scores.items():
+        interval = evaluation.intervals.get(name)
+        shown = "" if interval is None else " to ".join(_number(bound, digits) for bound in interval)
+        rows.append((name, _number(value, digits), shown))
+    return _table(("score", "value", "95 % interval"), rows)
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _per_class(evaluation: Evaluation, width: int) -> RenderableType:
+    rows = list(evaluation.per_class.items())
+    notes = []
+    if len(rows) > _MANY_CLASSES:
+        notes = [Text(f"the {_FEWER_CLASSES} of {len(rows)} with the lowest F1; --output has all")]
+        rows = sorted(rows, key=lambda row: row[1]["f1"])[:_FEWER_CLASSES]
+    heads = ("precision", "recall", "F1", "texts") if width >= _NARROW else ("prec.", "recall", "F1", "texts")
+    kind = "label" if evaluation.problem_type == MULTI_LABEL else "class"
+    cells = (
+        (name, *(f"{of[score]:.3f}" for score in ("precision", "recall", "f1")), f"{of['support']:,}")
+        for name, of in rows
+    )
+    return _section("", _table((kind, *heads), cells), *notes)
+
+
+def _confusions(evaluation: Evaluation, width: int) -> RenderableType:
+    if evaluation.problem_type == MULTI_LABEL:
+        return _decisions(evaluation, width)
+    square = _square(evaluation)
+    if square is not None and _width_of(square) <= width:
+        heads, *rows = square
+        return _section("confusions: the right class by row, the predicted one by column", _table(heads, rows))
+    pairs = evaluation.largest_confusions(_MOST_CONFUSIONS)
+    rows = ((right, said, f"{count:,}", f"{100 * share:.0f} %") for right, said, count, share in pairs)
+    heads = ("right", "predicted", "texts", "share")
+    return _section("largest confusions, with their share of the right class", _table(heads, rows, texts=2))
+
+
+def _square(evaluation: Evaluation) -> list[list[str]] | None:
+    """The confusion matrix as cells, with its heads; None where there are too many."""
+    names = [printable(name) for name in evaluation.label_names]
+    if len(names) > _FEWER_CLASSES:
+        return None
+    rows = zip(names, evaluation.confusion_matrix.tolist())
+    return [["", *names], *([name, *(f"{count:,}" for count in counts)] for name, counts in rows)]
+
+
+def _width_of(cells: list[list[str]]) -> int:
+    return sum(max(cell_len(cell) for cell in column) + 2 for column in zip(*cells))
+
+
+def _decisions(evaluation: Evaluation, width: int) -> RenderableType:
+    """Of each label, how often it was given and not, rightly and wrongly."""
+    wide = width >= _NARROW
+    heads = ("label", *(("given rightly", "given wrongly") if wide else ("right", "wrong")), "missed")
+    matrices = zip(evaluation.label_names, evaluation.confusion_matrix.tolist())
+    rows = [(name, f"{hits:,}", f"{alarms:,}", f"{missed:,}") for name, ((_, alarms), (missed, hits)) in matrices]
+    heading = f"decisions, with labels above {evaluation.threshold:g}"
+    if len(rows) > _MANY_CLASSES:
+        return _section(heading, Text(f"{len(rows)} labels are too many to show; --output has them"))
+    return _section(heading, _table(heads, rows))
+
+
+def _calibration(calibration: Calibration, several: bool) -> RenderableType:
+    heading = (
+        f"calibration: ECE {calibration.ece:.4f} ({calibration.num_bins} bins), log loss {calibration.log_loss:.4f}"
+    )
+    rows = (
+        (f"{part.low:.2f} to {part.high:.2f}", f"{part.count:,}", f"{part.score:.3f}", f"{part.share:.3f}")
+        for part in calibration.bins
+    )
+    heads = ("score", "labels", "mean", "apply") if several else ("score", "texts", "mean", "right")
+    return _section(heading, _table(heads, rows))
+
+
+def _mistakes(evaluation: Evaluation, coloured: bool) -> Iterator[RenderableType]:
+    mistakes = evaluation.mistakes
+    if not mistakes:
+        return
+    is_regression = evaluation.problem_type == REGRESSION
+    heading = "largest errors" if is_regression else "mistakes of which the model was most sure"
+    explained = coloured and any(mistake.attention for mistake in mistakes)
+    legend = shade_words("shaded: what the model looked at", [{"start": 0, "end": 6, "weight": 1.0}])
+    yield _section(heading, *([Text.from_ansi(legend)] if explained else []))
+    for mistake in mistakes:
+        yield Text(printable(_verdict(mistake, is_regression)))
+        yield Padding(Group(*_excerpt_of(mistake, coloured)), (0, 0, 0, 2))
+
+
+def _verdict(mistake: Mistake, is_regression: bool) -> str:
+    where = f"row {mistake.row:,}: "
+    if is_regression:
+        return f"{where}{mistake.predicted:.4g}, right is {mistake.label:.4g}, off by {mistake.score:.4g}"
+    if mistake.wrong is None:
+        return f"{where}{mistake.predicted} {mistake.score:.2f}, right is {mistake.label}"
+    decision = "given" if mistake.wrong in mistake.predicted else "missed"
+    right = ", ".join(mistake.label) or "no label"
+    return f"{where}{mistake.wrong} {mistake.score:.2f} {decision}, right is {right}"
+
+
+def _excerpt_of(mistake: Mistake, coloured: bool) -> Iterator[Text]:
+    text, attention = _excerpt(mistake.text or "", mistake.attention)
+    if coloured:
+        yield Text.from_ansi(shade_words(text, attention))
+        return
+    yield Text(printable(text))
+    heaviest = sorted(mistake.attention, key=lambda entry: -entry["weight"])[:_WORDS_NAMED]
+    if heaviest:
+        yield Text("looked at: " + ", ".join(f"{printable(e['text'])} {e['weight']:.2f}" for e in heaviest))
+
+
+def _excerpt(text: str, attention: Sequence[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """The part of a text around the word with the most attention, and the words in it."""
+    if len(text) <= _EXCERPT:
+        return text, list(attention)
+    centre = max(attention, key=lambda entry: entry["weight"])["start"] if attention else 0
+    start = max(min(centre - _EXCERPT // 2, len(text) - _EXCERPT), 0)
+    end = start + _EXCERPT
+    before, after = "… " if start else "", " …" if end < len(text) else ""
+    moved = len(before) - start
+    inside = (entry for entry in attention if start <= entry["start"] and entry["end"] <= end)
+    words = [entry | {"start": entry["start"] + moved, "end": entry["end"] + moved} for entry in inside]
+    return f"{before}{text[start:end]}{after}", words
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

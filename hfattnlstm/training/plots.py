@@ -1,0 +1,229 @@
+"""Pictures of a training and of an evaluation, by matplotlib (`pip install "hfattnlstm[plots]"`).
+
+They are drawn on figures of their own, so that pyplot, and what a notebook draws with it, stays as it is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers.utils import logging
+
+from .._extras import import_optional
+from .._files import written_beside
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from .calibration import Calibration
+from .evaluation import Evaluation
+from .output_folder import CONFUSION_FILE, CURVE_FILE
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+logger = logging.get_logger(__name__)
+
+RELIABILITY_FILE = "reliability.png"
+_DPI = 150
+# Fonts with letters that the first one lacks; those that are installed are asked in this order.
+_FONTS = (
+    *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei"),
+    *("WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Yu Gothic", "Malgun Gothic"),
+    *("Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai"),
+)
+_LONGEST_NAME = 24
+# More classes than that have no room for numbers, and then none for names.
+_NUMBERS_FIT, _NAMES_FIT = 20, 60
+
+
+def write_plots(evaluation: Evaluation, folder: str | Path) -> list[Path]:
+    """Write the pictures of an evaluation: its confusion matrix, with one label a text, and its calibration.
+
+    Args:
+        evaluation: What was measured.
+        folder: An existing folder.
+
+    Returns:
+        The files; none for a regression.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        OSError: The folder cannot be written.
+
+    Example:
+
+    ```python
+    >>> [path.name for path in write_plots(evaluation, "plots")]  # doctest: +SKIP
+    ['confusion_matrix.png', 'reliability.png']
+    ```
+    """
+    if evaluation.problem_type == REGRESSION:
+        return []
+    figures = {CONFUSION_FILE: plot_confusions(evaluation), RELIABILITY_FILE: plot_calibration(evaluation.calibration)}
+    return [write_figure(figure, Path(folder) / name) for name, figure in figures.items()]
+
+
+def write_run_plots(
+    folder: str | Path, log_history: Sequence[Mapping[str, Any]], metric: str | None, evaluation: Evaluation | None
+) -> None:
+    """Write the pictures of a training: its learning curve and, where there is one, its confusion matrix.
+
+    Args:
+        folder: Of the model.
+        log_history, metric: See [`plot_learning_curve`].
+        evaluation: Of a held-out split; None where none was measured, or in a regression.
+    """
+    curve = plot_learning_curve(log_history, metric)
+    if curve is None:
+        logger.warning("There is no learning curve to draw: nothing was logged or measured during the training.")
+    else:
+        write_figure(curve, Path(folder) / CURVE_FILE)
+    if evaluation is not None:
+        write_figure(plot_confusions(evaluation), Path(folder) / CONFUSION_FILE)
+
+
+def write_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as a PNG file, whole or not at all; letters that no font has are told once."""
+    path = Path(path)
+    with written_beside(path) as unfinished, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(unfinished, format="png", dpi=_DPI)
+    if any("missing from" in str(warning.message) for warning in caught):
+        logger.warning("No installed font has all letters of the labels in %s: install one, such as Noto Sans.", path)
+    return path
+
+
+def plot_confusions(evaluation: Evaluation) -> Figure:
+    """The confusion matrix as a picture: shares of the right class by colour, counts as numbers.
+
+    Args:
+        evaluation: Of texts with one label each, or with any number of them: then a square of 2 × 2 for each label
+            is a row, with what was given rightly, given wrongly and missed.
+
+    Example:
+
+    ```python
+    >>> plot_confusions(evaluation).savefig("confusion_matrix.png")  # doctest: +SKIP
+    ```
+    """
+    counts, columns = evaluation.confusion_matrix, list(evaluation.label_names)
+    if evaluation.problem_type == MULTI_LABEL:
+        counts = np.stack([counts[:, 1, 1], counts[:, 0, 1], counts[:, 1, 0]], 1)
+        columns = ["given rightly", "given wrongly", "missed"]
+    names = [_shortened(name) for name in evaluation.label_names]
+    columns = [_shortened(name) for name in columns]
+    size = min(max(2.5 + 0.42 * len(names), 4.0), 16.0)
+    figure, axes = _figure(size if columns == names else 5.0, size - 0.4)
+    supports = np.array([evaluation.per_class[name]["support"] for name in evaluation.label_names])
+    image = axes.imshow(counts / np.maximum(supports, 1)[:, None], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, ax=axes, label="share of the texts with the label")
+    axes.set_ylabel("right")
+    axes.set_xlabel("predicted" if evaluation.problem_type != MULTI_LABEL else "decisions")
+    _name_ticks(axes, columns, names)
+    if len(names) <= _NUMBERS_FIT:
+        _write_counts(axes, counts, supports)
+    return _with_fonts(figure)
+
+
+def plot_calibration(calibration: Calibration) -> Figure:
+    """The share of right decisions against their mean score, beside how many there are of each score.
+
+    Example:
+
+    ```python
+    >>> plot_calibration(evaluation.calibration).savefig("reliability.png")  # doctest: +SKIP
+    ```
+    """
+    figure, axes = _figure(5.0, 5.6, rows=2, height_ratios=(3, 1))
+    above, below = axes
+    scores, shares = ([getattr(part, name) for part in calibration.bins] for name in ("score", "share"))
+    above.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="scores that mean what they say")
+    above.plot(scores, shares, marker="o", label=f"model, ECE {calibration.ece:.3f}")
+    above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
+    above.legend(loc="upper left", frameon=False)
+    width = 1 / calibration.num_bins
+    below.bar([part.low for part in calibration.bins], [part.count for part in calibration.bins], width, align="edge")
+    below.set(xlim=(0, 1), xlabel="score", ylabel="number")
+    return _with_fonts(figure)
+
+
+def plot_learning_curve(log_history: Sequence[Mapping[str, Any]], metric: str | None = None) -> Figure | None:
+    """The losses of a training and the metric that chose the best checkpoint, by epoch.
+
+    Args:
+        log_history: `trainer.state.log_history`.
+        metric: Name of the metric, with or without `eval_`; only losses are drawn when it is None or a loss.
+
+    Returns:
+        The figure; None where nothing was logged.
+
+    Example:
+
+    ```python
+    >>> plot_learning_curve(trainer.state.log_history, "accuracy").savefig("curve.png")  # doctest: +SKIP
+    ```
+    """
+    metric = None if metric is None else f"eval_{metric.removeprefix('eval_')}"
+    losses = {name: _points(log_history, name) for name in ("loss", "eval_loss")}
+    measured = [] if metric in (None, "eval_loss") else _points(log_history, metric)
+    if not measured and not any(losses.values()):
+        return None
+    figure, axes = _figure(6.4, 3.4 + 2.2 * bool(measured), rows=1 + bool(measured))
+    panels = list(np.atleast_1d(axes))
+    for name, label in (("loss", "training"), ("eval_loss", "validation")):
+        if losses[name]:
+            panels[0].plot(*zip(*losses[name]), marker="o", markersize=3, label=label)
+    panels[0].set_ylabel("loss")
+    panels[0].legend(frameon=False)
+    if measured:
+        panels[1].plot(*zip(*measured), marker="o", markersize=3, color="C1")
+        panels[1].set_ylabel(f"{metric.removeprefix('eval_')} of validation")
+    panels[-1].set_xlabel("epoch")
+    return _with_fonts(figure)
+
+
+def _points(log_history: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    return [(entry["epoch"], entry[name]) for entry in log_history if name in entry and "epoch" in entry]
+
+
+def _figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure that belongs to nobody else, with panels one above the other."""
+    figure = import_optional("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, 1, gridspec_kw=options or None, sharex=rows > 1)
+
+
+def _name_ticks(axes: Axes, columns: Sequence[str], names: Sequence[str]) -> None:
+    if len(names) > _NAMES_FIT:
+        return
+    longest = max(map(len, columns))
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if longest > 4 else {}
+    axes.set_xticks(range(len(columns)), columns, **slanted)
+    axes.set_yticks(range(len(names)), names)
+
+
+def _write_counts(axes: Axes, counts: np.ndarray, supports: np.ndarray) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        dark = count > 0.5 * max(supports[row], 1)
+        axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color="white" if dark else "black")
+
+
+def _shortened(name: str) -> str:
+    """A label on one line, without what no font draws."""
+    name = "".join(letter if letter.isprintable() else " " for letter in name)
+    # What tells two long names apart is often at their ends.
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}…{name[1 - _LONGEST_NAME // 2 :]}"
+
+
+def _with_fonts(figure: Figure) -> Figure:
+    """Letters from the installed fonts, one text after the other: the settings of matplotlib are everybody's."""
+    installed = {font.name for font in import_optional("matplotlib.font_manager").fontManager.ttflist}
+    families = [name for name in _FONTS if name in installed]
+    for text in figure.findobj(import_optional("matplotlib.text").Text):
+        # "$" in a label is no formula.
+        text.set_parse_math(False)
+        text.set_fontfamily(families or None)
+    return figure
