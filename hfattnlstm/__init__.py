@@ -21,6 +21,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     # Type checkers cannot follow a table; a test holds the two equal.
+    from .data.embedding import embed_texts
     from .data.loading import describe_labels, load_texts
     from .data.tokenization import train_tokenizer
     from .data.word_vectors import WordVectorCoverage, load_word_vectors
@@ -31,18 +32,21 @@ if TYPE_CHECKING:
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .training.lazy_adamw import LazyAdamW
+    from .training.sklearn_classifier import AttnLSTMClassifier
     from .training.trainer import AttnLSTMTrainer
 
 # Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
 # milliseconds and no torch.
 _HOME = {
     **_heads.homes(),
+    "AttnLSTMClassifier": "training.sklearn_classifier",
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
+    "embed_texts": "data.embedding",
     "export_onnx": "deploy.onnx_export",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",

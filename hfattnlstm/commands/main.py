@@ -105,7 +105,7 @@ def _run(name: str, arguments: list[str], traceback: bool) -> int:
 
 
 # Each is a function in the module of the same name; it takes the command line after its name.
-_COMMANDS = ("train", "predict", "export", "quickstart")
+_COMMANDS = ("train", "predict", "embed", "export", "quickstart", "env")
 # What they log is a part of what they tell.
 _WITH_LOG = ("train", "quickstart")
 
