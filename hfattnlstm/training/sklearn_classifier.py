@@ -20,8 +20,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from transformers import Pipeline, PreTrainedModel, PrinterCallback, pipeline, set_seed
+from transformers.utils import logging
 
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
+from .._wording import renamed_in_sentences
 from ..data.embedding import run_texts
 from ..data.loading import describe_labels
 from ..data.progress import no_progress_bars
@@ -170,7 +172,8 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """The most probable label of each text, (texts,)."""
-        return self.classes_[self._logits(X).argmax(axis=1)]
+        chosen = self._logits(X).argmax(axis=1)
+        return self.classes_[chosen]
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """The probability of each class, float64 (texts, classes), in the order of `classes_`."""
@@ -197,8 +200,9 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         The labels are saved by their names; to keep this object with its parameters, pickle it.
         """
         check_is_fitted(self, "model_")
-        self.model_.save_pretrained(folder)
-        self.tokenizer_.save_pretrained(folder)
+        with _bars(self.verbose):
+            self.model_.save_pretrained(folder)
+            self.tokenizer_.save_pretrained(folder)
 
     def _logits(self, samples: Any) -> np.ndarray:
         check_is_fitted(self, "model_")
@@ -261,7 +265,7 @@ class _TextsInMemory(ClassificationTask):
 
 
 def _train(task: _TextsInMemory, verbose: bool) -> AttnLSTMTrainer:
-    with contextlib.nullcontext() if verbose else no_progress_bars():
+    with _bars(verbose), renamed_in_sentences({"kind": "tokenizer_kind"}):
         set_seed(task.training.seed)
         trainer, _ = make_trainer(task, task.load())
         if not verbose:
@@ -269,6 +273,22 @@ def _train(task: _TextsInMemory, verbose: bool) -> AttnLSTMTrainer:
             trainer.remove_callback(PrinterCallback)
         trainer.train()
     return trainer
+
+
+@contextlib.contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """With the bars of the libraries below, or without these and a remark on checkpoints of the same second."""
+    if shown:
+        yield
+        return
+    logger = logging.get_logger("transformers.trainer_utils")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with no_progress_bars():
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _logits_of(model: PreTrainedModel, input_ids: Tensor, mask: Tensor) -> Tensor:
@@ -309,8 +329,7 @@ def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"tokenizer_kind must be one of {', '.join((AUTO, *KINDS))}, got {values['tokenizer_kind']!r}."
         )
-    pooling = values["classifier_pooling"]
-    values["classifier_pooling"] = [pooling] if isinstance(pooling, str) else list(pooling)
+    values["classifier_pooling"] = _poolings(values["classifier_pooling"])
     values["validation_size"] = _held_out(values["validation_size"])
     if values["validation_size"] is None and values["early_stopping_patience"] is not None:
         raise ValueError("early_stopping_patience needs held-out texts: give validation_size, or leave it out.")
@@ -323,6 +342,13 @@ def _number(name: str, value: Any, flag: str, whole: bool) -> int | float:
         words = "a whole number" if whole else "a number"
         raise ValueError(f"{name} must be {words}, {bound.words}, got {value!r}.")
     return int(value) if whole else float(value)
+
+
+def _poolings(value: Any) -> list[str]:
+    """As a list; which names there are is known to the configuration."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return [value]
+    return list(value)
 
 
 def _held_out(value: Any) -> float | int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -79,10 +80,11 @@ def classes_of(labels: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"There are {count} texts, but {len(values)} labels: give one label for each text.")
     if not count:
         raise ValueError("There are no texts: give some of each class.")
-    for position, value in enumerate(values.tolist()):
+    given = _as_given(labels, values)
+    for position, value in enumerate(given):
         if _is_missing(value):
             raise ValueError(f"Label number {position} is missing ({value}): fill it in, or leave its text out.")
-    kinds = sorted({type(value).__name__ for value in _as_given(labels, values)})
+    kinds = sorted({"str" if isinstance(value, str) else type(value).__name__ for value in given})
     if "str" in kinds and len(kinds) > 1:
         raise ValueError(f"The labels are of several kinds, {' and '.join(kinds)}: make them all strings.")
     if values.dtype == object and "str" not in kinds:
@@ -127,7 +129,11 @@ def class_weights_of(class_weight: Any, classes: np.ndarray) -> list[str] | None
     if unknown:
         shown = ", ".join(map(repr, names))
         raise ValueError(f"class_weight names {unknown[0]!r}, which is none of the classes {shown}: leave it out.")
-    return [str(float(class_weight.get(name, 1.0))) for name in names]
+    weights = [class_weight.get(name, 1.0) for name in names]
+    for name, weight in zip(names, weights):
+        if not isinstance(weight, numbers.Real) or not 0 <= weight < float("inf"):
+            raise ValueError(f"class_weight must be numbers of at least 0, got {weight!r} for {name!r}.")
+    return [str(float(weight)) for weight in weights]
 
 
 def _one_a_text(labels: Any) -> np.ndarray:
