@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 
 
 # Where a flag is called otherwise than the argument that it becomes.
 _FLAGS = {"config_name": "dataset_config", "kind": "tokenizer_kind", "seed": "split_seed", "source": "dataset"}
 _as_flags = ContextVar("as_flags", default=False)
-_renamed: ContextVar[Mapping[str, str]] = ContextVar("renamed", default={})
+_renamed: ContextVar[Mapping[str, str]] = ContextVar("renamed", default=MappingProxyType({}))
 
 
 @contextlib.contextmanager

@@ -346,9 +346,10 @@ def _number(name: str, value: Any, flag: str, whole: bool) -> int | float:
 
 def _poolings(value: Any) -> list[str]:
     """As a list; which names there are is known to the configuration."""
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return [value]
-    return list(value)
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"classifier_pooling must be one name or several, such as 'attention', got {value!r}.")
+    return list(names)
 
 
 def _held_out(value: Any) -> float | int | None:
