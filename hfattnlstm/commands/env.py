@@ -28,6 +28,7 @@ _PACKAGES = {
     "scikit-learn": "sklearn",
     **dict.fromkeys(("onnx", "onnxruntime", "onnxscript", "matplotlib")),
 }
+_CPU_FILE = Path("/proc/cpuinfo")
 # As torch calls what a processor can do, and as people do.
 _INSTRUCTIONS = {
     "avx2": "AVX2",
@@ -114,7 +115,7 @@ def _version_of(name: str, module: str) -> str:
 def _processor() -> str:
     """The name of the processor; Linux alone does not tell Python."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _CPU_FILE.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     fields = (line.partition(":") for line in lines)

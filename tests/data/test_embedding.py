@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel, pipeline
 from deploy_helpers import TEXTS, random_model, word_tokenizer
 from hfattnlstm import AttnLSTMModel, embed_texts
 from hfattnlstm.data.embedding import vector_width
+from loopback_hub import run_python
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +50,9 @@ def test_batches_change_nothing(batch_size: int, model: PreTrainedModel, monkeyp
     assert embed_texts(TEXTS, model, word_tokenizer(), batch_size=batch_size) == pytest.approx(expected, abs=1e-6)
 
 
-def test_long_texts_are_cut_as_the_pipeline_cuts_them(model: PreTrainedModel) -> None:
-    # The tokenizer reads 16 tokens, by default 4 of them at the beginning.
+def test_long_texts_are_cut_as_the_pipeline_cuts_them() -> None:
+    model = random_model(truncation="head_tail")
+    # The tokenizer reads 16 tokens, 4 of them at the beginning.
     kept = ["good"] * 4 + ["bad"] * 12
     whole = kept[:4] + ["film"] * 9 + kept[4:]
     long, short = embed_texts([" ".join(whole), " ".join(kept)], model, word_tokenizer())
@@ -99,10 +102,9 @@ def test_what_cannot_be_embedded_is_refused(model: PreTrainedModel) -> None:
         embed_texts(["bad", "good"], broken, word_tokenizer())
 
 
-@pytest.mark.parametrize("remote", [False, True])
-def test_the_stock_pipeline_gives_the_states_of_each_token(remote: bool, folder: str, model: PreTrainedModel) -> None:
-    extractor = pipeline("feature-extraction", model=folder, trust_remote_code=remote or None)
-    assert type(extractor.model).__module__.startswith("transformers_modules") == remote
+def test_the_stock_pipeline_gives_the_states_of_each_token(folder: str, model: PreTrainedModel) -> None:
+    extractor = pipeline("feature-extraction", model=folder)
+    assert type(extractor.model) is AttnLSTMModel
     texts = ["a good film", "bad", "the film is not bad at all"]
     together = extractor(texts, batch_size=3)
     for text, found in zip(texts, together):
@@ -111,6 +113,23 @@ def test_the_stock_pipeline_gives_the_states_of_each_token(remote: bool, folder:
         with torch.no_grad():
             states = model.base_model(word_tokenizer()(text, return_tensors="pt")["input_ids"]).last_hidden_state
         assert single == pytest.approx(states[0].numpy(), abs=1e-6)
+
+
+WITHOUT_THE_PACKAGE = """
+import json, sys
+from transformers import pipeline
+extractor = pipeline("feature-extraction", model="model", trust_remote_code=True)
+assert "hfattnlstm" not in sys.modules
+print(json.dumps(extractor(["a good film", "bad"], batch_size=2)))
+"""
+
+
+@pytest.mark.long
+def test_the_stock_pipeline_needs_no_package(folder: str) -> None:
+    printed = run_python(WITHOUT_THE_PACKAGE, {"HF_HUB_OFFLINE": "1"}, Path(folder).parent)
+    found = json.loads(printed.splitlines()[-1])
+    expected = pipeline("feature-extraction", model=folder)(["a good film", "bad"], batch_size=2)
+    assert np.array(found) == pytest.approx(np.array(expected), abs=1e-6)
 
 
 def test_the_stock_pipeline_takes_a_backbone(model: PreTrainedModel, tmp_path: Path) -> None:
