@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import logging
 import pickle
 import random
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import transformers
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -162,10 +164,20 @@ class TestFit:
         assert list(tmp_path.iterdir()) == []
         assert capfd.readouterr() == ("", "")
 
+    def test_nothing_is_told_of_its_checkpoints(self, caplog: pytest.LogCaptureFixture) -> None:
+        # That they are of the same second is told once in a process.
+        logging.Logger.warning_once.cache_clear()
+        transformers.utils.logging.enable_propagation()
+        try:
+            classifier(validation_size=4, num_train_epochs=3).fit(TEXTS, LABELS)
+        finally:
+            transformers.utils.logging.disable_propagation()
+        assert caplog.text == ""
+
     def test_verbose_shows_the_epochs(self, capfd: pytest.CaptureFixture[str]) -> None:
         classifier(verbose=True, validation_size=4).fit(TEXTS, LABELS)
         printed = capfd.readouterr()
-        assert "eval_accuracy" in printed.out + printed.err
+        assert "eval_accuracy" in printed.out + printed.err and "| 4/4 [" in printed.err
 
     @pytest.mark.parametrize("labels", [[3, 8], [False, True]], ids=str)
     def test_labels_come_back_as_they_were(self, labels: list) -> None:
@@ -194,8 +206,6 @@ class TestFit:
         assert balanced == [1.5, 0.75]
 
     def test_what_is_told_names_the_parameter(self, caplog: pytest.LogCaptureFixture) -> None:
-        import transformers
-
         transformers.utils.logging.enable_propagation()
         try:
             classifier().fit([f"word{index}" for index in range(8)] + ["a a"] * 2, [0, 1] * 5)
