@@ -175,8 +175,9 @@ class TestFit:
         assert caplog.text == ""
 
     def test_verbose_shows_the_epochs(self, capfd: pytest.CaptureFixture[str]) -> None:
-        classifier(verbose=True, validation_size=4).fit(TEXTS, LABELS)
+        classifier(verbose=True, validation_size=5).fit(TEXTS, LABELS)
         printed = capfd.readouterr()
+        # The four steps of 27 texts.
         assert "eval_accuracy" in printed.out + printed.err and "| 4/4 [" in printed.err
 
     @pytest.mark.parametrize("labels", [[3, 8], [False, True]], ids=str)
