@@ -21,6 +21,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     # Type checkers cannot follow a table; a test holds the two equal.
+    from .data.embedding import embed_texts
     from .data.loading import describe_labels, load_texts
     from .data.tokenization import train_tokenizer
     from .data.word_vectors import WordVectorCoverage, load_word_vectors
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .training.evaluation import Evaluation, evaluate_logits
     from .training.lazy_adamw import LazyAdamW
+    from .training.sklearn_classifier import AttnLSTMClassifier
     from .training.text_evaluation import evaluate_texts
     from .training.trainer import AttnLSTMTrainer
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 # milliseconds and no torch.
 _HOME = {
     **_heads.homes(),
+    "AttnLSTMClassifier": "training.sklearn_classifier",
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
     "Evaluation": "training.evaluation",
@@ -46,6 +49,7 @@ _HOME = {
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
+    "embed_texts": "data.embedding",
     "evaluate_logits": "training.evaluation",
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",

@@ -6,13 +6,15 @@ The same function is called from both, and its mend must be one that the person 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 
 
 # Where a flag is called otherwise than the argument that it becomes.
 _FLAGS = {"config_name": "dataset_config", "kind": "tokenizer_kind", "seed": "split_seed", "source": "dataset"}
 _as_flags = ContextVar("as_flags", default=False)
+_renamed: ContextVar[Mapping[str, str]] = ContextVar("renamed", default=MappingProxyType({}))
 
 
 @contextlib.contextmanager
@@ -34,6 +36,28 @@ def flags_in_sentences() -> Iterator[None]:
         _as_flags.reset(token)
 
 
+@contextlib.contextmanager
+def renamed_in_sentences(names: Mapping[str, str]) -> Iterator[None]:
+    """While this lasts, [`option`] calls arguments as the function does that passes them on.
+
+    Args:
+        names: Its name of each argument that it calls otherwise.
+
+    Example:
+
+    ```python
+    >>> with renamed_in_sentences({"kind": "tokenizer_kind"}):
+    ...     option("kind", "bpe")
+    "tokenizer_kind='bpe'"
+    ```
+    """
+    token = _renamed.set(names)
+    try:
+        yield
+    finally:
+        _renamed.reset(token)
+
+
 def option(name: str, value: object = None) -> str:
     """An argument as a sentence names it.
 
@@ -50,4 +74,4 @@ def option(name: str, value: object = None) -> str:
     """
     if _as_flags.get():
         return f"--{_FLAGS.get(name, name)}" + ("" if value is None else f" {value}")
-    return f"{name}=" + ("" if value is None else repr(value))
+    return f"{_renamed.get().get(name, name)}=" + ("" if value is None else repr(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hfattnlstm._wording import flags_in_sentences, option
+from hfattnlstm._wording import flags_in_sentences, option, renamed_in_sentences
 
 
 def test_an_argument_in_python() -> None:
@@ -19,3 +19,10 @@ def test_a_flag_on_the_command_line() -> None:
             pass
         assert option("label_column") == "--label_column"
     assert option("label_column") == "label_column="
+
+
+def test_an_argument_that_is_passed_on_has_the_name_of_the_outer_function() -> None:
+    with renamed_in_sentences({"kind": "tokenizer_kind"}):
+        assert option("kind", "bpe") == "tokenizer_kind='bpe'"
+        assert option("seed") == "seed="
+    assert option("kind") == "kind="

@@ -41,12 +41,25 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     2
     ```
     """
-    with _loading(_onnx_folder(name) or name) as place:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
+    config = load_backbone_config(_onnx_folder(name) or name, trust_remote_code)
     kinds = getattr(config, "architectures", None) or ()
     if kinds and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which labels no texts: name a text classifier.")
     return config
+
+
+def load_backbone_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
+    """The configuration of any model, with or without a head; see [`load_config`].
+
+    Example:
+
+    ```python
+    >>> load_backbone_config("my-model").hidden_size
+    256
+    ```
+    """
+    with _loading(name) as place:
+        return AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
 
 
 def load_model(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 
 import torch
 from transformers.utils import logging
 
+from ..data.progress import no_progress_bars
 
-@contextlib.contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Without the bars of transformers, and of datasets where it is in use.
 
-    Example:
-
-    ```python
-    >>> with no_progress_bars():
-    ...     model = AutoModel.from_pretrained("my-model")
-    ```
-    """
-    shown = logging.is_progress_bar_enabled()
-    datasets = sys.modules.get("datasets")
-    others_shown = datasets is not None and not datasets.are_progress_bars_disabled()
-    logging.disable_progress_bar()
-    if others_shown:
-        datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-        if others_shown:
-            datasets.enable_progress_bars()
+__all__ = ["no_progress_bars", "only_errors", "threads"]
 
 
 @contextlib.contextmanager

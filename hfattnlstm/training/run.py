@@ -110,22 +110,8 @@ def _run(task: Task, display: Display | None) -> TaskRun:
     set_seed(training.seed)
     examples = task.load()
     splits = _measured_splits(training, examples)
-    _choose_best_metric(task)
-    training.choose_epochs(len(examples["train"]))
     with (display or Display()).phase("Tokenising"):
-        processor = task.make_processor(examples)
-        model = task.make_model(examples, processor)
-        encoded = task.encode(examples, processor, model)
-    trainer = AttnLSTMTrainer(
-        model=model,
-        args=training,
-        train_dataset=encoded["train"],
-        eval_dataset=encoded["validation"],
-        processing_class=processor,
-        data_collator=task.make_collator(processor, model),
-        compute_metrics=task.make_scorer(),
-        callbacks=_callbacks(training),
-    )
+        trainer, encoded = make_trainer(task, examples)
     if display is not None:
         _connect(display, task, trainer, examples, encoded)
     metrics = _train(task, trainer, examples) if training.do_train else {}
@@ -140,7 +126,39 @@ def _run(task: Task, display: Display | None) -> TaskRun:
         if evaluation := task.evaluation(output):
             evaluations[prefix] = evaluation
     _save(task, trainer, examples, metrics, evaluations)
-    return TaskRun(trainer.model, processor, metrics, details, evaluations, trainer)
+    return TaskRun(trainer.model, trainer.processing_class, metrics, details, evaluations, trainer)
+
+
+def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, DatasetDict]:
+    """What trains a task by its recipe, ready to begin.
+
+    Args:
+        task: What is to be learnt; its flags have been checked.
+        examples: What its `load` gave; without a validation split nothing is measured.
+
+    Returns:
+        The Trainer, with model and processor, and the encoded examples.
+
+    Raises:
+        ValueError: For data and flags that do not fit together.
+    """
+    training = task.training
+    _choose_best_metric(task)
+    training.choose_epochs(len(examples["train"]))
+    processor = task.make_processor(examples)
+    model = task.make_model(examples, processor)
+    encoded = task.encode(examples, processor, model)
+    trainer = AttnLSTMTrainer(
+        model=model,
+        args=training,
+        train_dataset=encoded["train"],
+        eval_dataset=encoded.get("validation"),
+        processing_class=processor,
+        data_collator=task.make_collator(processor, model),
+        compute_metrics=task.make_scorer(),
+        callbacks=_callbacks(training),
+    )
+    return trainer, encoded
 
 
 def _check_before_loading(task: Task) -> None:
