@@ -34,6 +34,11 @@ def flags_in_sentences() -> Iterator[None]:
         _as_flags.reset(token)
 
 
+def flags_are_named() -> bool:
+    """Whether [`option`] names flags now."""
+    return _as_flags.get()
+
+
 def option(name: str, value: object = None) -> str:
     """An argument as a sentence names it.
 

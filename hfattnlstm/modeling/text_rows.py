@@ -35,23 +35,17 @@ def text_or_row(given: Any, columns: Sequence[str] | None, position: int = 0) ->
     ('A cat sleeps.', 'A cat rests.')
     ```
     """
-    if columns is None:
-        text = _of_dictionary(given, None, position) if isinstance(given, Mapping) else given
-        if isinstance(text, (list, tuple)):
-            raise ValueError(_wrong_number(f"a row of {len(text)} texts", None, position))
-        check_texts([text], position)
-        return text
-    if isinstance(given, str):
+    texts = _of_dictionary(given, columns, position) if isinstance(given, Mapping) else given
+    if not isinstance(texts, (list, tuple)):
+        check_texts([texts], position)
+        if columns is None:
+            return texts
         raise ValueError(_wrong_number("a single text", columns, position))
-    row = _of_dictionary(given, columns, position) if isinstance(given, Mapping) else given
-    if isinstance(row, (list, tuple)):
-        if len(row) != len(columns):
-            raise ValueError(_wrong_number(f"a row of {len(row)} texts", columns, position))
-        for text in row:
-            check_texts([text], position)
-        return tuple(row)
-    check_texts([row], position)
-    raise ValueError(_wrong_number("a single text", columns, position))
+    if columns is None or len(texts) != len(columns):
+        raise ValueError(_wrong_number(f"a row of {len(texts)} texts", columns, position))
+    for text in texts:
+        check_texts([text], position)
+    return tuple(texts)
 
 
 def _of_dictionary(given: Mapping[str, Any], columns: Sequence[str] | None, position: int) -> Any:
