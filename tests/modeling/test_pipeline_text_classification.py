@@ -325,7 +325,7 @@ def test_an_entry_that_is_no_text_is_named_with_its_position(
     "inputs", [{"text": "a", "text_pair": "b"}, [{"text": "a", "text_pair": "b"}], {"body": "a"}, [["so", "good"]]]
 )
 def test_pairs_are_refused(classifier: AttnLSTMTextClassificationPipeline, inputs: Any) -> None:
-    with pytest.raises(ValueError, match="Text number 0 is a .*, and the model reads single texts: give a string"):
+    with pytest.raises(ValueError, match=r"Text number 0 is a .*, and the model reads single texts: give a string"):
         classifier(inputs)
 
 
