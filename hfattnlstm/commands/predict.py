@@ -66,8 +66,8 @@ def predict(arguments: Sequence[str]) -> int:
     columns = getattr(config, "text_columns", None)
     _check_flags(parsed, form, problem, explains)
     _check_columns(parsed, columns, explains)
-    texts = read_inputs(parsed, columns)
     with no_progress_bars():
+        texts = read_inputs(parsed, columns)
         classifier = _pipeline(parsed, config, explains)
     threshold = _threshold(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
     several = threshold is not None or (parsed.top_k or 1) > 1

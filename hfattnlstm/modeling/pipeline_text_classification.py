@@ -103,9 +103,9 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
     list of such dictionaries; so it is for a multi-label model, with all labels above the threshold, perhaps none. A
     single string gives a list of one result, but with `top_k` in the call the result itself.
 
-    A model of pairs (`text_columns` in its config) takes `{"text": …, "text_pair": …}` in place of a text, as the stock
-    pipeline does, or in a list or iterator also a list or tuple of the two; one of more texts together takes such rows,
-    or dictionaries by the names of the columns. Each entry of the attention then has `text_index`, the place of its
+    A model of pairs (`text_columns` in its config) takes `{"text": …, "text_pair": …}` in place of a text, as the
+    stock pipeline does, or within a list or iterator also a list or tuple of the two. A model of more texts takes such
+    rows, or dictionaries by the names of the columns. Each entry of the attention then has `text_index`, the place of its
     text in the row.
 
     Texts of like length are computed together, and batches side by side on as many cores as `torch.get_num_threads()`
@@ -122,9 +122,10 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
 
     Raises:
         TypeError: For an entry that is not a text; it names the position.
-        ValueError: For a single text where the model reads a pair, and the other way round; for a model without attention pooling, or with weights that its checkpoint lacked, a tokenizer with
-            more tokens than the model's embedding, a parameter that is unknown, impossible, or not for this model, or
-            a text for which the model computes NaN or infinity; it names the position.
+        ValueError: For a single text where the model reads a pair, and the other way round, with the position; for a
+            model without attention pooling, or with weights that its checkpoint lacked, a tokenizer with more tokens
+            than the model's embedding, a parameter that is unknown, impossible, or not for this model, or a text for
+            which the model computes NaN or infinity; it names the position.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase | None = None, **kwargs: Any):

@@ -291,7 +291,7 @@ def _check_rows(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     for position, row in enumerate(rows):
         if not isinstance(row, (list, tuple)) or len(row) != count:
             raise ValueError(
-                f"Text number {position} is not a row of {count} texts, as the first one is: give equally many in each."
+                f"Text number {position} is no row of {count} texts, as the first one is: give equally many in each."
             )
         checked.append([check_texts([text], position)[0] for text in row])
     return checked

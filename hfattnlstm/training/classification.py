@@ -129,7 +129,8 @@ class ClassificationTask(Task):
             reads = " and ".join(own) if own else "single texts"
             if self.start.rules:
                 raise ValueError(
-                    f"--text_column {' '.join(names)} contradicts {self.start.name}, which reads {reads}: name as many."
+                    f"--text_column {' '.join(names)} contradicts {self.start.name}, which reads {reads}: name as "
+                    "many."
                 )
             logger.warning("%s was trained on %s, and goes on with %s.", self.start.name, reads, " and ".join(names))
         return names if len(names) > 1 else None
@@ -318,7 +319,8 @@ class ClassificationTask(Task):
             usage_note='`pipeline("text-classification", …)` and the Auto classes work in both ways, too.',
             source=source,
             dataset=None if local else self.data.dataset,
-            data=f"`{source}`{_columns_read(config.text_columns)}: {sizes}.\n\n{_describe_labels(self.problem_type, self.label_names)}",
+            data=f"`{source}`{_columns_read(config.text_columns)}: {sizes}.\n\n"
+            + _describe_labels(self.problem_type, self.label_names),
             recipe=self._recipe(config),
             limits=(
                 f"It reads at most {processor.model_max_length:,} tokens of a text, {_READ_FROM[config.truncation]}.",
