@@ -105,8 +105,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
 
     A model of pairs (`text_columns` in its config) takes `{"text": …, "text_pair": …}` in place of a text, as the
     stock pipeline does, or within a list or iterator also a list or tuple of the two. A model of more texts takes such
-    rows, or dictionaries by the names of the columns. Each entry of the attention then has `text_index`, the place of its
-    text in the row.
+    rows, or dictionaries by the names of the columns. Each entry of the attention then has `text_index`, the
+    place of its text in the row.
 
     Texts of like length are computed together, and batches side by side on as many cores as `torch.get_num_threads()`
     says. Iterators are read in windows and answered in order, at constant memory. Several threads may call one

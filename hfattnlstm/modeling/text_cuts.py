@@ -42,7 +42,8 @@ def shortened(values: list[Any], room: int, truncation: str) -> list[Any]:
 def equal_shares(lengths: list[int], room: int) -> list[int]:
     """Tokens kept of each of several texts: the longest are cut first, until all that are cut are equally long.
 
-    Where the room cannot be shared out evenly, a longer text gets more, and of equally long ones the later.
+    Where the room cannot be shared out evenly, a longer text gets more, and of equally long ones the later. Of a text
+    that is longer than the room, the room is enough to be known.
 
     Example:
 

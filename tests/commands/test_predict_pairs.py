@@ -80,5 +80,6 @@ def test_columns_are_no_part_of_a_model_of_single_texts(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     single = save_model(tmp_path / "single")
+    capsys.readouterr()
     said = refusal(["predict", single, "--file", table, "--text_column", "premise", "label"], capsys)
     assert said.startswith("--text_column names premise and label, and") and "reads single texts" in said

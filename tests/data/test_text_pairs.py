@@ -38,7 +38,7 @@ def test_a_column_of_texts_may_have_any_name() -> None:
 
 def test_a_missing_text_is_told_with_its_row() -> None:
     data = pairs(hypothesis=["it sleeps"] * 3 + [None] + ["it rests"] * 16)
-    with pytest.raises(ValueError, match="column 'hypothesis' of the .* has no text in row 4"):
+    with pytest.raises(ValueError, match=r"column 'hypothesis' of the .* has no text in row 4"):
         load_texts(data, text_column=NAMES)
 
 
