@@ -11,7 +11,7 @@ import pytest
 from hfattnlstm.training import parse_task, run_task
 
 
-WORDS = "cat dog bird fish cow".split()
+WORDS = ["cat", "dog", "bird", "fish", "cow"]
 SMALL = ["--embedding_size", "16", "--hidden_size", "16", "--learning_rate", "2e-2", "--save_strategy", "no"]
 
 
