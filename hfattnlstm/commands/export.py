@@ -56,7 +56,8 @@ def export(arguments: Sequence[str]) -> int:
     if parsed.check_texts is not None:
         own = getattr(load_config(parsed.model), "text_columns", None)
         columns = chosen_columns(parsed.model, parsed.text_column, own)
-        texts = read_texts("--check_texts", parsed.check_texts, columns)
+        with no_progress_bars():
+            texts = read_texts("--check_texts", parsed.check_texts, columns)
     with no_progress_bars():
         model, tokenizer = _load(parsed.model)
         result = export_onnx(
