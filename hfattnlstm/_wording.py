@@ -58,6 +58,11 @@ def renamed_in_sentences(names: Mapping[str, str]) -> Iterator[None]:
         _renamed.reset(token)
 
 
+def flags_are_named() -> bool:
+    """Whether [`option`] names flags now."""
+    return _as_flags.get()
+
+
 def option(name: str, value: object = None) -> str:
     """An argument as a sentence names it.
 

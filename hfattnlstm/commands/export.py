@@ -19,7 +19,7 @@ from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .models import load_config, load_model, load_tokenizer
 from .program import add_traceback
 from .quiet import no_progress_bars
-from .text_files import read_texts
+from .text_files import chosen_columns, read_texts
 
 
 def export(arguments: Sequence[str]) -> int:
@@ -53,7 +53,10 @@ def export(arguments: Sequence[str]) -> int:
     _check_texts_stay(output, parsed.check_texts)
     texts = None
     if parsed.check_texts is not None:
-        texts = read_texts("--check_texts", parsed.check_texts, parsed.text_column)
+        own = getattr(load_config(parsed.model), "text_columns", None)
+        columns = chosen_columns(parsed.model, parsed.text_column, own)
+        with no_progress_bars():
+            texts = read_texts("--check_texts", parsed.check_texts, columns)
     with no_progress_bars():
         model, tokenizer = _load(parsed.model)
         result = export_onnx(
@@ -76,7 +79,11 @@ def _parser() -> SentenceParser:
         "--check_texts",
         help="csv, tsv, json lines or parquet file with real texts, to count the labels that int8 changes",
     )
-    parser.add_argument("--text_column", help="column with the texts; found by its name without")
+    parser.add_argument(
+        "--text_column",
+        nargs="+",
+        help="column with the texts, or several that are read together; the model's own or found by its name without",
+    )
     parser.add_argument("--opset", type=int, help="version of ONNX's operators, 18 or later; torch's choice without")
     add_traceback(parser)
     return parser

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from ..modeling.text_inputs import check_texts
 from .terminal import is_terminal
-from .text_files import read_texts
+from .text_files import chosen_columns, read_texts
 
 
 _BOM = b"\xef\xbb\xbf"
@@ -58,8 +58,17 @@ def is_stream(parsed: argparse.Namespace) -> bool:
     return not parsed.texts and parsed.file is None and not is_terminal(sys.stdin)
 
 
-def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
+def read_inputs(
+    parsed: argparse.Namespace, text_columns: Sequence[str] | None = None
+) -> Iterable[str] | Iterable[tuple[str, ...]]:
     """The texts, without halves of surrogate pairs, which cannot be written; lines come one by one, tables at once.
+
+    For a model that reads several texts together these are tuples: of so many arguments, of the columns of a table,
+    or of a line with tabs between them.
+
+    Args:
+        parsed: The command line.
+        text_columns: Those of the model's configuration.
 
     Raises:
         OSError: The file cannot be read.
@@ -73,17 +82,52 @@ def read_inputs(parsed: argparse.Namespace) -> Iterable[str]:
     ```
     """
     if parsed.texts:
-        return check_texts(parsed.texts)
+        return _grouped(check_texts(parsed.texts), text_columns)
     if parsed.file is None:
         if is_conversation(parsed):
-            print("Type a text and press Enter; end with Ctrl-D.", file=sys.stderr)  # noqa: T201
-        return read_lines(_standard_input(), "Standard input")
+            what = "a text" if text_columns is None else f"{', a tab, '.join(text_columns)},"
+            print(f"Type {what} and press Enter; end with Ctrl-D.", file=sys.stderr)  # noqa: T201
+        return _split(read_lines(_standard_input(), "Standard input"), text_columns, "Standard input")
     if not _has_lines(parsed.file):
-        return check_texts(read_texts("--file", parsed.file, parsed.text_column))
+        columns = chosen_columns(parsed.model, parsed.text_column, text_columns)
+        rows = read_texts("--file", parsed.file, columns)
+        return check_texts(rows) if text_columns is None else [tuple(check_texts(row)) for row in rows]
     path = Path(parsed.file).expanduser()
     if path.is_file() and path.stat().st_size <= len(_BOM) and not path.read_bytes().removeprefix(_BOM):
         raise ValueError(f"The file {parsed.file} is empty.")
-    return _lines_of(path, f"The file {parsed.file}")
+    return _split(_lines_of(path, f"The file {parsed.file}"), text_columns, f"The file {parsed.file}")
+
+
+def _grouped(texts: list[str], text_columns: Sequence[str] | None) -> list[str] | list[tuple[str, ...]]:
+    """Arguments of the command line, so many for each row."""
+    if text_columns is None:
+        return texts
+    count = len(text_columns)
+    if len(texts) % count:
+        raise ValueError(
+            f"The model reads {count} texts together, {' and '.join(text_columns)}, and {len(texts)} "
+            f"{'is' if len(texts) == 1 else 'are'} given: give {count} for each answer, in quotes."
+        )
+    return list(zip(*[iter(texts)] * count))
+
+
+def _split(
+    lines: Iterator[str], text_columns: Sequence[str] | None, name: str
+) -> Iterator[str] | Iterator[tuple[str, ...]]:
+    """Lines, or the texts between their tabs."""
+    return lines if text_columns is None else _between_tabs(lines, text_columns, name)
+
+
+def _between_tabs(lines: Iterator[str], text_columns: Sequence[str], name: str) -> Iterator[tuple[str, ...]]:
+    for number, line in enumerate(lines, 1):
+        texts = line.split("\t")
+        if len(texts) != len(text_columns):
+            found = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
+            raise ValueError(
+                f"{name} has {found} in line {number}, and the model reads {len(text_columns)} together: write "
+                f"{' and '.join(text_columns)} with a tab between them."
+            )
+        yield tuple(texts)
 
 
 def _standard_input() -> BinaryIO | Iterable[bytes]:

@@ -9,7 +9,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .._extras import needs_extra
@@ -130,7 +130,9 @@ def shows_attention(output: str | None, form: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_results(output: str | None, form: str, several: bool, explains: bool) -> Iterator[Writer]:
+def open_results(
+    output: str | None, form: str, several: bool, explains: bool, text_columns: Sequence[str] | None = None
+) -> Iterator[Writer]:
     """A writer of results; a file is in place when the block ends without an error, and is otherwise as it was.
 
     Args:
@@ -138,6 +140,7 @@ def open_results(output: str | None, form: str, several: bool, explains: bool) -
         form: See [`choose_form`].
         several: Whether a text can have any number of labels.
         explains: Whether the results have the attention.
+        text_columns: Names of the texts that are read together; None for single ones.
 
     Raises:
         OSError: The file cannot be written, or the disk is full.
@@ -150,7 +153,7 @@ def open_results(output: str | None, form: str, several: bool, explains: bool) -
     ```
     """
     if output is None:
-        yield from _writing(sys.stdout, form, several, explains)
+        yield from _writing(_writer(sys.stdout, form, several, explains, text_columns))
         return
     binary = form == "parquet"
     with written_beside(output) as path:
@@ -159,22 +162,21 @@ def open_results(output: str | None, form: str, several: bool, explains: bool) -
         options = {"mode": "ab"} if binary else {"mode": "a", "encoding": "utf-8", "newline": ""}
         try:
             with open(path if number is None else os.dup(number), **options) as stream:
-                yield from _writing(stream, form, several, explains)
+                yield from _writing(_writer(stream, form, several, explains, text_columns))
         except OSError as error:
             if error.errno in DISK_FULL:
                 error.filename = output
             raise
 
 
-def _writing(stream: io.IOBase, form: str, several: bool, explains: bool) -> Iterator[Writer]:
-    writer = _writer(stream, form, several, explains)
+def _writing(writer: Writer) -> Iterator[Writer]:
     yield writer
     writer.finish()
 
 
-def _writer(stream: io.IOBase, form: str, several: bool, explains: bool) -> Writer:
+def _writer(stream: io.IOBase, form: str, several: bool, explains: bool, text_columns: Sequence[str] | None) -> Writer:
     if form == "parquet":
-        return ParquetWriter(stream, several, explains)
+        return ParquetWriter(stream, several, text_columns, explains=explains)
     if form in ("csv", "tsv"):
-        return SeparatedWriter(stream, several, "," if form == "csv" else "\t")
-    return {"table": TableWriter, "jsonl": JsonLinesWriter, "json": JsonWriter}[form](stream, several)
+        return SeparatedWriter(stream, several, text_columns, delimiter="," if form == "csv" else "\t")
+    return {"table": TableWriter, "jsonl": JsonLinesWriter, "json": JsonWriter}[form](stream, several, text_columns)

@@ -17,6 +17,7 @@ from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
+from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
 from .models import has_attention, load_classifier, load_config
@@ -25,6 +26,7 @@ from .program import add_traceback
 from .quiet import no_progress_bars
 from .results import Result
 from .terminal import is_terminal
+from .text_files import chosen_columns
 
 
 # Of the stock pipeline, which models without attention pooling use.
@@ -62,15 +64,17 @@ def predict(arguments: Sequence[str]) -> int:
     check_output(parsed, form)
     config = load_config(parsed.model, parsed.trust_remote_code)
     problem, explains = problem_type_of(config), has_attention(config)
+    columns = getattr(config, "text_columns", None)
     _check_flags(parsed, form, problem, explains)
-    texts = read_inputs(parsed)
+    _check_columns(parsed, columns, explains)
     with no_progress_bars():
+        texts = read_inputs(parsed, columns)
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
     threshold = _threshold(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
     several = threshold is not None or (parsed.top_k or 1) > 1
     parameters = _parameters(parsed, explains, all_labels=threshold is not None)
     answers = _one_by_one if is_conversation(parsed) else _as_they_arrive if is_stream(parsed) else _streamed
-    with open_results(parsed.output, form, several, explains) as writer, _progress(texts, parsed) as bar:
+    with open_results(parsed.output, form, several, explains, columns) as writer, _progress(texts, parsed) as bar:
         for text, found in answers(classifier, texts, parameters):
             writer.write(_result(text, found, threshold))
             bar.update(1)
@@ -80,9 +84,18 @@ def predict(arguments: Sequence[str]) -> int:
 def _parser() -> SentenceParser:
     parser = SentenceParser("hfattnlstm predict", description="Label texts and show the attention on words.")
     parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
-    parser.add_argument("texts", nargs="*", help="texts; without them --file, or lines of standard input")
+    parser.add_argument(
+        "texts",
+        nargs="*",
+        help="texts, of a model for pairs two for each answer; without them --file, or lines of standard input, where "
+        "a tab stands between the texts of a pair",
+    )
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
-    parser.add_argument("--text_column", help="column with the texts; found by its name without")
+    parser.add_argument(
+        "--text_column",
+        nargs="+",
+        help="column with the texts, or several that are read together; the model's own or found by its name without",
+    )
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
@@ -135,6 +148,16 @@ def _check_flags(parsed: argparse.Namespace, form: str, problem: str, explains: 
         )
 
 
+def _check_columns(parsed: argparse.Namespace, columns: Sequence[str] | None, explains: bool) -> None:
+    """Refuse columns that the model cannot read together."""
+    chosen_columns(parsed.model, parsed.text_column, columns)
+    if columns is not None and len(columns) > len(PAIR) and not explains:
+        raise ValueError(
+            f"{parsed.model} reads {len(columns)} texts together and has no attention pooling; without that, no more "
+            "than two can be labelled here: train it with attention in --classifier_pooling."
+        )
+
+
 def _threshold(parsed: argparse.Namespace, config: PretrainedConfig) -> float:
     return getattr(config, "threshold", THRESHOLD) if parsed.threshold is None else parsed.threshold
 
@@ -156,6 +179,11 @@ def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
     return tqdm(total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
 
 
+def _for_pipeline(text: str | tuple[str, ...]) -> Any:
+    """As both pipelines take it."""
+    return dict(zip(PAIR, text)) if isinstance(text, tuple) and len(text) == len(PAIR) else text
+
+
 def _streamed(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each text with its result. The pipeline reads ahead, so the texts are kept until their results come."""
     waiting: deque[str] = deque()
@@ -165,7 +193,7 @@ def _streamed(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, 
         try:
             for text in texts:
                 waiting.append(text)
-                yield text
+                yield _for_pipeline(text)
         except Exception as error:
             # What cannot be read ends the texts; the results of those before come first.
             errors.append(error)
@@ -186,7 +214,7 @@ def _as_they_arrive(
 
 def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for text in texts:
-        yield text, classifier([text], **parameters)[0]
+        yield text, classifier([_for_pipeline(text)], **parameters)[0]
 
 
 def _result(text: str, found: dict[str, Any] | list[dict[str, Any]], threshold: float | None) -> Result:

@@ -12,6 +12,7 @@ from .terminal import bold, has_colours, legend, printable, shade_words
 
 # Texts in a row group of a parquet file: few enough to hold in memory with the attention on their words.
 ROW_GROUP = 4096
+_OWN_NAMES = ("label", "score", "labels", "scores", "attention", "truncated", "characters_left_out")
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,24 @@ class Result:
     """What was found out about a text.
 
     Attributes:
-        text: The text.
+        text: The text, or the texts that are read together.
         labels: `{"label", "score"}` of each label that is shown, best first.
         extra: What else the pipeline gives: `attention`, and of a text that was cut `truncated` and
             `characters_left_out`.
     """
 
-    text: str
+    text: str | tuple[str, ...]
     labels: Sequence[dict[str, Any]]
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text alone, or those that are read together."""
+        return (self.text,) if isinstance(self.text, str) else self.text
+
+    def attention_on(self, index: int) -> list[dict[str, Any]]:
+        """The entries of the attention on one of the texts."""
+        return [entry for entry in self.extra.get("attention", []) if entry.get("text_index", 0) == index]
 
     @property
     def names(self) -> list[str]:
@@ -46,10 +56,13 @@ class Writer:
     Args:
         stream: Where to.
         several: Whether a text can have any number of labels, not just one.
+        text_columns: Names of the texts that are read together; "text" for single ones.
     """
 
-    def __init__(self, stream: Any, several: bool):
+    def __init__(self, stream: Any, several: bool, text_columns: Sequence[str] | None = None):
         self.stream, self.several = stream, several
+        # What is found out has names of its own.
+        self.text_names = [f"text_{name}" if name in _OWN_NAMES else name for name in text_columns or ["text"]]
 
     def write(self, result: Result) -> None:
         """Write the result of a text."""
@@ -96,10 +109,11 @@ class TableWriter(Writer):
             (entry,) = result.labels
             cells = [label(printable(entry["label"])), f"{entry['score']:.4f}"]
         if coloured:
-            shown = shade_words(result.text, result.extra.get("attention", []))
+            shaded = [shade_words(text, result.attention_on(index)) for index, text in enumerate(result.texts)]
+            shown = " | ".join(shaded)
             self.stream.write(f"{' '.join(cells)}  {shown}".rstrip() + "\n")
         else:
-            self.stream.write("\t".join([*cells, printable(result.text)]) + "\n")
+            self.stream.write("\t".join([*cells, *map(printable, result.texts)]) + "\n")
 
 
 class SeparatedWriter(Writer):
@@ -111,17 +125,17 @@ class SeparatedWriter(Writer):
 
     stream: TextIO
 
-    def __init__(self, stream: TextIO, several: bool, delimiter: str):
-        super().__init__(stream, several)
+    def __init__(self, stream: TextIO, several: bool, text_columns: Sequence[str] | None = None, *, delimiter: str):
+        super().__init__(stream, several, text_columns)
         self._delimiter = delimiter
-        self._write_row(["text", "labels", "scores"] if several else ["text", "label", "score"])
+        self._write_row([*self.text_names, *(("labels", "scores") if several else ("label", "score"))])
 
     def _write(self, result: Result) -> None:
         if self.several:
             found = [json.dumps(values, ensure_ascii=False) for values in (result.names, result.scores)]
         else:
             found = [*result.names, *map(repr, result.scores)]
-        self._write_row([result.text, *found])
+        self._write_row([*result.texts, *found])
 
     def _write_row(self, fields: Sequence[str]) -> None:
         self.stream.write(self._delimiter.join(map(self._quoted, fields)) + "\n")
@@ -145,14 +159,14 @@ class JsonLinesWriter(Writer):
     def _record(self, result: Result) -> str:
         labels = [{"label": entry["label"], "score": entry["score"]} for entry in result.labels]
         found = {"labels": labels} if self.several else labels[0]
-        return json.dumps({"text": result.text} | found | result.extra, ensure_ascii=False)
+        return json.dumps(dict(zip(self.text_names, result.texts)) | found | result.extra, ensure_ascii=False)
 
 
 class JsonWriter(JsonLinesWriter):
     """One JSON array."""
 
-    def __init__(self, stream: TextIO, several: bool):
-        super().__init__(stream, several)
+    def __init__(self, stream: TextIO, several: bool, text_columns: Sequence[str] | None = None):
+        super().__init__(stream, several, text_columns)
         self._begin = "[\n"
 
     def _write(self, result: Result) -> None:
@@ -172,18 +186,20 @@ class ParquetWriter(Writer):
 
     stream: BinaryIO
 
-    def __init__(self, stream: BinaryIO, several: bool, explains: bool):
+    def __init__(self, stream: BinaryIO, several: bool, text_columns: Sequence[str] | None = None, *, explains: bool):
         import pyarrow as pa
         import pyarrow.parquet
 
-        super().__init__(stream, several)
-        columns: dict[str, Any] = {"text": pa.string()}
+        super().__init__(stream, several, text_columns)
+        columns: dict[str, Any] = dict.fromkeys(self.text_names, pa.string())
         if several:
             columns |= {"labels": pa.list_(pa.string()), "scores": pa.list_(pa.float64())}
         else:
             columns |= {"label": pa.string(), "score": pa.float64()}
         if explains:
             entry = {"text": pa.string(), "start": pa.int64(), "end": pa.int64(), "weight": pa.float64()}
+            if text_columns is not None:
+                entry["text_index"] = pa.int64()
             columns["attention"] = pa.list_(pa.struct(list(entry.items())))
             columns |= {"truncated": pa.bool_(), "characters_left_out": pa.int64()}
         self._schema = pa.schema(list(columns.items()))
@@ -192,7 +208,8 @@ class ParquetWriter(Writer):
         self._rows: list[dict[str, Any]] = []
 
     def _write(self, result: Result) -> None:
-        row: dict[str, Any] = {"text": result.text, "truncated": False, "characters_left_out": 0}
+        row: dict[str, Any] = {"truncated": False, "characters_left_out": 0}
+        row |= dict(zip(self.text_names, result.texts))
         if self.several:
             row |= {"labels": result.names, "scores": result.scores}
         else:

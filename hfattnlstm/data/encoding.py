@@ -24,7 +24,8 @@ def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
     """Tokenise every split.
 
     Args:
-        texts: Splits with the columns `text` and `label`, as from [`load_texts`].
+        texts: Splits with the columns `text`, of texts or of lists that are read together, and `label`, as from
+            [`load_texts`].
         encoder: Gives the token ids, cut to length.
 
     Returns:

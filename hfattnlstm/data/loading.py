@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
-from .columns import column_values, find_column, kind_of, text_column_of, two_columns
+from .columns import find_column, find_text_columns, kind_of, text_column_of, text_keys, two_columns
 from .labels import convert_labels
 from .naming import quote
 from .sources import choose_splits, read_source
@@ -27,7 +27,7 @@ _MANY_SHARED = 0.1
 def load_texts(
     source: str | PathLike | Mapping | Dataset,
     *,
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     problem_type: str | None = None,
     config_name: str | None = None,
@@ -51,6 +51,7 @@ def load_texts(
             mapping from split to file, or a `Dataset` or `DatasetDict`. csv and JSON files are read into memory, and
             may be compressed (`.gz`, `.bz2`, `.xz`, `.zip`).
         text_column: Column of the texts; by default one with a usual name, or the only other column that holds any.
+            Several columns, such as `["premise", "hypothesis"]`, are read together: `text` then holds lists of texts.
         label_column: Column of the labels; by default one with a usual name.
         problem_type: One of `PROBLEM_TYPES`; by default it follows from the labels, and integers are classes.
         config_name: Configuration of a source on the Hub or in a folder, where it has several.
@@ -83,8 +84,8 @@ def load_texts(
     _check_arguments(problem_type, validation_size, label_names)
     splits = choose_splits(read_source(source, config_name))
     label_column = find_column(splits["train"], "label", label_column, text_column)
-    text_column = find_column(splits["train"], "text", text_column, label_column)
-    splits = {name: two_columns(split, text_column, label_column) for name, split in splits.items()}
+    text_columns = find_text_columns(splits["train"], text_column, label_column)
+    splits = {name: two_columns(split, text_columns, label_column) for name, split in splits.items()}
     parts = convert_labels(splits, label_column, problem_type, label_names, label_names_are_fixed)
     if "validation" not in parts:
         parts["train"], parts["validation"] = split_train(parts["train"], validation_size, seed)
@@ -94,10 +95,10 @@ def load_texts(
 
 def _tell_shared_texts(parts: dict[str, Dataset]) -> None:
     """Warn where a model is measured on texts that it has learnt by heart."""
-    known = column_values(parts["train"], "text")
+    known = text_keys(parts["train"])
     for name in ("validation", "test"):
         if name in parts:
-            texts = column_values(parts[name], "text")
+            texts = text_keys(parts[name])
             shared = pc.sum(pc.is_in(texts, value_set=known)).as_py()
             if shared >= _MANY_SHARED * len(texts):
                 logger.warning(
@@ -152,12 +153,15 @@ def _check_arguments(problem_type: str | None, validation_size: object, label_na
         raise ValueError(f"label_names must all be different, but they are {quote(label_names)}.")
 
 
-def read_text_column(path: str | PathLike, text_column: str | None = None) -> list[str]:
+def read_text_column(
+    path: str | PathLike, text_column: str | Sequence[str] | None = None
+) -> list[str] | list[list[str]]:
     """The texts of a file that need not have labels.
 
     Args:
         path: A csv, tsv, JSON lines or parquet file, or a compressed one.
         text_column: Column of the texts; by default one with a usual name, or the only one that holds any (told).
+            Of several columns, each row gives a list of texts.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ _METASPACE = _Marks("▁", "")
 
 
 def train_tokenizer(
-    texts: Iterable[str],
+    texts: Iterable[str | Sequence[str]],
     *,
     kind: str = AUTO,
     vocab_size: int = 30_000,
@@ -89,7 +89,8 @@ def train_tokenizer(
     The texts are read once, as they come; the same texts in the same order give the same tokenizer.
 
     Args:
-        texts: The texts, such as a list, a column of a data set, or a generator over a large file.
+        texts: The texts, such as a list, a column of a data set, or a generator over a large file; of a column with
+            lists of texts, such as pairs, all are read.
         kind: What a token is. `"word"`: a word, or a Chinese character. `"char"`: a character. `"wordpiece"`, `"bpe"`
             and `"unigram"`: a frequent piece of a word; of Chinese, `"wordpiece"` gives single characters, while for
             `"bpe"` and `"unigram"` all characters up to the next punctuation are one word, cut into pieces. `"auto"`:
@@ -118,8 +119,8 @@ def train_tokenizer(
     ```
     """
     _check_arguments(texts, kind, vocab_size, min_frequency, model_max_length)
+    texts = single_texts(texts)
     if kind == AUTO:
-        texts = iter(texts)
         first = check_texts(islice(texts, TEXTS_TO_CHOOSE_BY))
         kind, texts = suitable_kind(first), chain(first, texts)
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=UNK))
@@ -145,6 +146,23 @@ def train_tokenizer(
         model_input_names=["input_ids", "attention_mask"],
         padding_side="right",
     )
+
+
+def single_texts(texts: Iterable[str | Sequence[str]]) -> Iterator[str]:
+    """The same texts, those of a list or tuple one by one.
+
+    Example:
+
+    ```python
+    >>> list(single_texts([["A cat sleeps.", "A cat rests."], "A dog barks."]))
+    ['A cat sleeps.', 'A cat rests.', 'A dog barks.']
+    ```
+    """
+    for text in texts:
+        if isinstance(text, (list, tuple)):
+            yield from text
+        else:
+            yield text
 
 
 def suitable_kind(texts: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder, pad_ids
+from ..modeling.text_rows import text_or_row
 
 
 TOLERANCE = 1e-5
@@ -104,11 +105,12 @@ def agreement(
 
     Args:
         first, second: Sessions of exported files of one model.
-        texts: Real texts, at least one.
+        texts: Real texts, or rows of texts for a model of several, at least one.
         tokenizer: The model's tokenizer.
         config: The model's configuration.
     """
     answers, others = [], []
+    texts = [text_or_row(text, config.text_columns, position) for position, text in enumerate(texts)]
     for batch in _batches(TextEncoder(tokenizer, None, config.truncation).input_ids(texts), config):
         one, other = (_probabilities(session.run(["logits"], batch)[0], config) for session in (first, second))
         answers.append(one)

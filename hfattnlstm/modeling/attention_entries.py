@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,28 +14,48 @@ LEVELS = ("word", "token")
 
 
 def attention_entries(
-    text: str, encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool
+    text: str | Sequence[str], encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool
 ) -> list[dict[str, Any]]:
-    """The attention on each word or token of a text.
+    """The attention on each word or token of a text, or of several that were read together.
 
     Args:
-        text: The original text.
-        encoded: The text as the model read it.
+        text: The original text or texts.
+        encoded: What the model read.
         weights: (heads, tokens), over all tokens that the model read.
         level: `"word"` or `"token"`.
         per_head: Whether to add `head_weights`.
 
     Returns:
-        A list of `{"text", "start", "end", "weight"}` in reading order.
+        A list of `{"text", "start", "end", "weight"}` in reading order; of several texts, each entry also has
+        `text_index`, which of them it is a part of, and the weights of all together sum to 1.
     """
-    own = encoded.own_tokens
+    if not encoded.parts:
+        own = encoded.own_tokens
+        return _entries_of_part(text, encoded, own, _shared_out(weights[:, own]), level, per_head)
+    shared = _shared_out(np.concatenate([weights[:, part] for part in encoded.parts], axis=1))
+    entries, start = [], 0
+    for index, (own_text, part) in enumerate(zip(text, encoded.parts)):
+        end = start + part.stop - part.start
+        found = _entries_of_part(own_text, encoded, part, shared[:, start:end], level, per_head)
+        entries += [entry | {"text_index": index} for entry in found]
+        start = end
+    return entries
+
+
+def _shared_out(weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1: what lies on special tokens is shared out among the others."""
+    total = weights.sum(1, keepdims=True)
+    even = np.full_like(weights, 1 / max(weights.shape[1], 1))
+    return np.divide(weights, total, out=even, where=total != 0)
+
+
+def _entries_of_part(
+    text: str, encoded: EncodedText, own: slice, weights: np.ndarray, level: str, per_head: bool
+) -> list[dict[str, Any]]:
+    """The entries of one text, whose tokens and their weights are given."""
     spans = encoded.spans[own]
     if not spans:
         return []
-    weights = weights[:, own]
-    # What lies on special tokens is shared out among the others.
-    total = weights.sum(1, keepdims=True)
-    weights = np.divide(weights, total, out=np.full_like(weights, 1 / len(spans)), where=total != 0)
     if level == "word":
         firsts = _first_tokens(encoded.word_ids[own])
         if len(firsts) < len(spans):

@@ -100,6 +100,8 @@ class AttnLSTMConfig(PreTrainedConfig):
         truncation: Which part of a text beyond the tokenizer's `model_max_length` is read in training and in the
             attention pipeline: `"head"`, `"tail"`, or `"head_tail"`, a quarter from the beginning and the rest from
             the end (Sun et al., 2019).
+        text_columns: Of a model that reads several texts together, such as a pair, the names of their columns in the
+            order in which they are read; None for single texts.
         initializer_range: Standard deviation of the initial embeddings.
         pad_token_id: Row of the embedding that stays zero; None for none.
         bos_token_id, eos_token_id: Kept for tokenizers that have them; the model does not use them.
@@ -149,6 +151,7 @@ class AttnLSTMConfig(PreTrainedConfig):
     label_smoothing: float | int = 0.0
     threshold: float | int = 0.5
     truncation: Literal["head", "tail", "head_tail"] = "head"
+    text_columns: list[str] | None = None
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = None
@@ -325,6 +328,7 @@ class AttnLSTMConfig(PreTrainedConfig):
         if self.class_weights is not None:
             self._validate_class_weights()
         self._validate_decisions()
+        self._validate_text_columns()
 
     def _validate_numbers(self) -> None:
         for item in fields(self):
@@ -393,6 +397,13 @@ class AttnLSTMConfig(PreTrainedConfig):
         for item in fields(self):
             if item.name.startswith("pooler_") and getattr(self, item.name) != item.default:
                 raise ValueError(f'{item.name} needs "attention" in classifier_pooling: leave it out, or add that.')
+
+    def _validate_text_columns(self) -> None:
+        names = self.text_columns
+        if names is not None and (len(names) < 2 or len(set(names)) < len(names) or not all(map(str.strip, names))):
+            raise ValueError(
+                f"text_columns must be two or more different names, or None for single texts, got {names!r}."
+            )
 
     def _validate_class_weights(self) -> None:
         if len(self.class_weights) != self.num_labels:

@@ -20,7 +20,9 @@ from .attention_entries import LEVELS, attention_entries
 from .batch_workers import BatchWorkers, plan_batches
 from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
 from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, check_threshold
-from .text_inputs import TRUNCATIONS, EncodedText, TextEncoder, check_texts, longest_input, pad_ids
+from .text_cuts import TRUNCATIONS
+from .text_inputs import EncodedText, TextEncoder, longest_input, pad_ids
+from .text_rows import text_or_row
 
 
 logger = logging.get_logger(__name__)
@@ -41,6 +43,8 @@ FIRST_WINDOW_TEXTS = 32
 WINDOW_CHARACTERS = 4_000_000
 # With dtype "auto", how many of the first texts are compared.
 TEXTS_TO_COMPARE = 32
+# What one result is for: a text, or a row of texts that are read together.
+Text = str | tuple[str, ...]
 # A progress bar appears after this many seconds.
 PROGRESS_DELAY = 2.0
 
@@ -57,7 +61,7 @@ class _Parameters(NamedTuple):
 class _Window:
     """Texts that are on their way: as they were read, and for each batch its positions and a wait for its results."""
 
-    texts: list[str]
+    texts: list[Text]
     batches: list[list[int]]
     waits: list[Callable[[], list[Any]]]
 
@@ -99,6 +103,11 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
     list of such dictionaries; so it is for a multi-label model, with all labels above the threshold, perhaps none. A
     single string gives a list of one result, but with `top_k` in the call the result itself.
 
+    A model of pairs (`text_columns` in its config) takes `{"text": …, "text_pair": …}` in place of a text, as the
+    stock pipeline does, or within a list or iterator also a list or tuple of the two. A model of more texts takes such
+    rows, or dictionaries by the names of the columns. Each entry of the attention then has `text_index`, the
+    place of its text in the row.
+
     Texts of like length are computed together, and batches side by side on as many cores as `torch.get_num_threads()`
     says. Iterators are read in windows and answered in order, at constant memory. Several threads may call one
     pipeline.
@@ -113,9 +122,10 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
 
     Raises:
         TypeError: For an entry that is not a text; it names the position.
-        ValueError: For a model without attention pooling, or with weights that its checkpoint lacked, a tokenizer with
-            more tokens than the model's embedding, a parameter that is unknown, impossible, or not for this model, or
-            a text for which the model computes NaN or infinity; it names the position.
+        ValueError: For a single text where the model reads a pair, and the other way round, with the position; for a
+            model without attention pooling, or with weights that its checkpoint lacked, a tokenizer with more tokens
+            than the model's embedding, a parameter that is unknown, impossible, or not for this model, or a text for
+            which the model computes NaN or infinity; it names the position.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase | None = None, **kwargs: Any):
@@ -201,15 +211,16 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         """Whether the labels above the threshold are asked for."""
         return "top_k" not in postprocess and self.model.config.resolve_problem_type() == MULTI_LABEL
 
-    def __call__(self, inputs: str | Iterable[str], batch_size: int | None = None, **kwargs: Any) -> Any:
+    def __call__(
+        self, inputs: str | dict[str, str] | Iterable[Any], batch_size: int | None = None, **kwargs: Any
+    ) -> Any:
         """Classify a text or many; see the class."""
         if kwargs.pop("num_workers", self._num_workers):
             logger.warning_once("num_workers has no effect here: batches run on torch.get_num_threads() cores.")
         parameters = self._parameters(**kwargs)
         size = self._batch_size if batch_size is None else _whole("batch_size", batch_size)
         if isinstance(inputs, (str, dict)):
-            text = _only_text(inputs) if isinstance(inputs, dict) else inputs
-            result = next(_with_numbers(self._stream([text], size, parameters)))
+            result = next(_with_numbers(self._stream([inputs], size, parameters)))
             # As in the stock pipeline: a single string without top_k in the call gives a list.
             return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
         # Some data sets have a length and items, but no iterator of their own.
@@ -225,10 +236,10 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         return _with_progress(stream, None, True) if progress_bar else stream
 
     def _stream(
-        self, texts: Iterable[str], batch_size: int | None, parameters: _Parameters, first: int = FIRST_WINDOW_TEXTS
+        self, texts: Iterable[Any], batch_size: int | None, parameters: _Parameters, first: int = FIRST_WINDOW_TEXTS
     ) -> Iterator[Any]:
         """Results in the order of the texts, window by window; while one is computed, the next one is tokenised."""
-        windows = _windows((_only_text(text) if isinstance(text, dict) else text for text in texts), first)
+        windows = _windows(texts, first, getattr(self.model.config, "text_columns", None))
         error: Exception | None = None
         waiting: deque[_Window] = deque()
         with BatchWorkers(self.device) as workers:
@@ -248,7 +259,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             raise error
 
     def _start(
-        self, texts: list[str], workers: BatchWorkers, batch_size: int | None, parameters: _Parameters
+        self, texts: list[Text], workers: BatchWorkers, batch_size: int | None, parameters: _Parameters
     ) -> _Window:
         encoded = self.preprocess(texts, **parameters.preprocess)
         model = self._model_in(parameters.forward.get("dtype"), encoded)
@@ -262,7 +273,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         return _Window(texts, batches, workers.start([functools.partial(run, batch) for batch in batches]))
 
     def preprocess(
-        self, inputs: list[str], truncation: str | None = None, max_length: int | None = None
+        self, inputs: list[Text], truncation: str | None = None, max_length: int | None = None
     ) -> list[EncodedText]:
         """Texts to encoded texts."""
         length = longest_input(self.tokenizer) if max_length is None else max_length
@@ -309,7 +320,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         config = self.model.config
         return same_answers(exact, rough, config.resolve_problem_type(), config.threshold)
 
-    def _results(self, texts: list[str], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
+    def _results(self, texts: list[Text], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
         """Results of a batch; None for a text for which the model computes NaN or infinity."""
         parameters = dict(parameters)
         level, per_head = parameters.pop("level", "word"), parameters.pop("per_head", False)
@@ -394,15 +405,6 @@ def _function(name: str | ClassificationFunction) -> ClassificationFunction:
         raise ValueError(f"function_to_apply must be one of {', '.join(FUNCTIONS)}, got {name!r}.") from None
 
 
-def _only_text(inputs: dict[str, str]) -> str:
-    if set(inputs) != {"text"}:
-        raise ValueError(
-            'The attention pipeline takes single texts, as a string or {"text": …}: for pairs of texts use '
-            'pipeline("text-classification").'
-        )
-    return inputs["text"]
-
-
 def _with_numbers(results: Iterator[Any]) -> Iterator[Any]:
     """The same results, up to the first text that has none."""
     for position, result in enumerate(results):
@@ -414,16 +416,16 @@ def _with_numbers(results: Iterator[Any]) -> Iterator[Any]:
         yield result
 
 
-def _windows(texts: Iterator[str], most: int) -> Iterator[list[str]]:
+def _windows(texts: Iterable[Any], most: int, columns: Sequence[str] | None) -> Iterator[list[Text]]:
     """Lists of texts, of bounded number (at first `most`) and size; those before a mistake come before its error."""
     first = 0
-    window: list[str] = []
+    window: list[Text] = []
     size = 0
     try:
-        for text in texts:
-            check_texts([text], first + len(window))
+        for given in texts:
+            text = text_or_row(given, columns, first + len(window))
             window.append(text)
-            size += len(text)
+            size += len(text) if columns is None else sum(map(len, text))
             if len(window) >= min(most, WINDOW_TEXTS) or size > WINDOW_CHARACTERS:
                 yield window
                 first, window, size, most = first + len(window), [], 0, 2 * most

@@ -5,67 +5,56 @@ from __future__ import annotations
 import copy
 import re
 import unicodedata
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from tokenizers import Encoding, models, normalizers, pre_tokenizers
+from tokenizers import models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerBase
 
+from .text_cuts import TRUNCATIONS, KeptTokens, TextCutter, equal_shares, shortened
 
-TRUNCATIONS = ("head", "tail", "head_tail")
-# A share of a quarter for the beginning did best in Sun et al. (2019).
-HEAD_SHARE = 4
-# Tokenizers cut after tokenising, which takes a second for a million characters. So of a long text only its two ends
-# are tokenised, more and more of them until they hold all tokens that are kept. Most words take 5 to 6 characters.
-CHARACTERS_PER_TOKEN = 12
-EXCERPT_GROWTH = 4
-# Near the place where an excerpt was cut off there can be other tokens than in the whole text: a part of a word, or of
-# a longer thing that the tokenizer replaces, such as "<br />". So much there is read, but not relied on.
-GUARD_WORDS = 16
-GUARD_CHARACTERS = 256
+
 # What `model_max_length` means in practice when a tokenizer has none.
 NO_MAX_LENGTH = 1_000_000
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_WHITE_SPACE = re.compile("[ \t\r\n\u3000]")
 
 
 @dataclass(frozen=True)
 class EncodedText:
-    """A text as the model reads it.
+    """A text, or several that are read together, as the model reads them.
 
     Attributes:
         input_ids: Token ids, special tokens included.
-        spans: Start and end of each token in the original text; None for special tokens.
+        spans: Start and end of each token in the original text that it comes from; None for special tokens.
         word_ids: Which word each token belongs to, in ascending order, with any numbers; None for special tokens.
-        left_out: Characters of the text that no kept token can have come from, because it was too long.
+        left_out: Characters of the texts that no kept token can have come from, because they were too long.
+        parts: Where the tokens of each of several texts stand; empty for a single one.
     """
 
     input_ids: list[int]
     spans: list[tuple[int, int] | None]
     word_ids: list[int | None]
     left_out: int
+    parts: tuple[slice, ...] = ()
 
     @property
     def own_tokens(self) -> slice:
-        """Where the tokens of the text stand, between the special tokens before and after it."""
+        """Where the tokens of a single text stand, between the special tokens before and after it."""
         length = len(self.spans)
         start = next((index for index, span in enumerate(self.spans) if span is not None), length)
         after = next((index for index, span in enumerate(reversed(self.spans)) if span is not None), length - start)
         return slice(start, length - after)
 
 
-class _Tokens(NamedTuple):
-    """The tokens of a text that are kept, without special ones, and at which of them others are left out, if any."""
+class _Frame(NamedTuple):
+    """Ids of the special tokens before, between and after texts."""
 
-    ids: list[int]
-    spans: list[tuple[int, int]]
-    word_ids: list[int]
-    cut: int | None
+    before: list[int]
+    between: list[int]
+    after: list[int]
 
 
 def longest_input(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -134,9 +123,13 @@ class TextEncoder:
     is tokenised as this takes, which is right for tokenizers whose rules start anew at white space (for the tail) and
     reach over no more than 16 words or 256 characters; a single word, however long, is always read to its end.
 
+    Several texts that are read together, such as a pair, stand in a row in the place of a text. They are joined as the
+    tokenizer joins pairs, and where they are too long, the longest is cut first, until all that are cut are equally
+    long; each is cut as a single text is.
+
     Args:
         tokenizer: A fast tokenizer.
-        max_length: Tokens kept of a text; the tokenizer's `model_max_length` when it is None.
+        max_length: Tokens kept of a text, or of all in a row; the tokenizer's `model_max_length` when it is None.
         truncation: `"head"`, `"tail"` or `"head_tail"`: a quarter of the tokens from the beginning, the others from
             the end (Sun et al., 2019).
 
@@ -162,7 +155,8 @@ class TextEncoder:
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._prefix, self._suffix = self._special_tokens()
+        # By the number of texts that they stand around.
+        self._frames = {1: self._frame(1)}
         self._cut(longest_input(tokenizer) if max_length is None else max_length, truncation)
 
     def cut_to(self, max_length: int, truncation: str) -> TextEncoder:
@@ -178,124 +172,137 @@ class TextEncoder:
             raise ValueError(f"max_length must be a whole number, got {max_length!r}.")
         self.max_length = max_length
         self.truncation = truncation
-        room = self.max_length - len(self._prefix) - len(self._suffix)
-        if room < 1:
-            raise ValueError(f"max_length={self.max_length} leaves no room for a token of the text: raise it.")
-        head = {"head": room, "tail": 0, "head_tail": room // HEAD_SHARE}[truncation]
-        self._head, self._tail = head, room - head
-        # Characters of the first excerpts.
-        self._sizes = [kept and kept * CHARACTERS_PER_TOKEN + 2 * GUARD_CHARACTERS for kept in (head, room - head)]
-        self._longest_whole = sum(self._sizes)
+        self._cutter = self._cutter_for(1)
 
-    def __call__(self, texts: Sequence[str]) -> list[EncodedText]:
-        """Encode texts; see the class. TypeError when one is not a string."""
+    def _cutter_for(self, count: int) -> TextCutter:
+        """What cuts to the tokens that the special ones leave of the length to so many texts."""
+        frame = self._frames[count]
+        room = self.max_length - len(frame.before) - (count - 1) * len(frame.between) - len(frame.after)
+        if room < count:
+            whose = "a token of the text" if count == 1 else f"a token of each of {count} texts"
+            raise ValueError(f"max_length={self.max_length} leaves no room for {whose}: raise it.")
+        return TextCutter(self._backend, room, self.truncation)
+
+    def __call__(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> list[EncodedText]:
+        """Encode texts, or rows of texts; see the class.
+
+        Raises:
+            TypeError: When one is not a string.
+            ValueError: When rows have different numbers of texts, or the tokenizer sets no token between two.
+        """
+        if _are_rows(texts):
+            rows = _check_rows(texts)
+            return [self._joined(row, tokens) for row, tokens in zip(rows, self._tokens_of(rows))]
         texts = check_texts(texts)
-        return [self._encoded(text, tokens) for text, tokens in zip(texts, self._tokens(texts))]
+        return [self._encoded(text, tokens) for text, tokens in zip(texts, self._cutter.tokens(texts))]
 
-    def input_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def input_ids(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> list[list[int]]:
         """Only the token ids, faster: for training data."""
-        texts = check_texts(texts)
-        long = iter(self._tokens([text for text in texts if len(text) > self._longest_whole]))
-        short = [text for text in texts if len(text) <= self._longest_whole]
-        encodings = iter(self._backend.encode_batch_fast(short, add_special_tokens=False))
-        kept = [
-            next(long).ids if len(text) > self._longest_whole else self._keep(next(encodings).ids) for text in texts
-        ]
-        return [self._prefix + ids + self._suffix for ids in kept]
+        if _are_rows(texts):
+            return self._ids_of_rows(_check_rows(texts))
+        frame = self._frames[1]
+        return [frame.before + ids + frame.after for ids in self._cutter.ids(check_texts(texts))]
 
-    def _special_tokens(self) -> tuple[list[int], list[int]]:
-        """Ids that the tokenizer sets before and after a single text."""
+    def _frame(self, count: int) -> _Frame:
+        """The special tokens of a single text, or those of several, which are joined as two are."""
         # A model that knows the text for certain; the post-processor has its ids from elsewhere.
         probe = copy.deepcopy(self._backend)
         probe.normalizer, probe.pre_tokenizer = normalizers.Sequence([]), pre_tokenizers.Sequence([])
         probe.model = models.WordLevel({"a": 0}, unk_token="a")
-        encoding = probe.encode("a", add_special_tokens=True)
-        own = encoding.special_tokens_mask.index(0)
-        return encoding.ids[:own], encoding.ids[own + 1 :]
+        encoding = probe.encode("a", "a" if count > 1 else None, add_special_tokens=True)
+        own = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
+        first, last = own[0], own[-1]
+        return _Frame(encoding.ids[:first], encoding.ids[first + 1 : last], encoding.ids[last + 1 :])
 
-    def _tokens(self, texts: list[str]) -> list[_Tokens]:
-        """What is kept of each text."""
-        found: list[_Tokens | None] = [None] * len(texts)
-        waiting, scale = list(range(len(texts))), 1
-        while waiting:
-            bounds = [self._excerpts(len(texts[index]), scale) for index in waiting]
-            excerpts = [texts[index][start:end] for index, parts in zip(waiting, bounds) for start, end in parts]
-            encodings = iter(self._backend.encode_batch(excerpts, add_special_tokens=False))
-            for index, parts in zip(waiting, bounds):
-                found[index] = self._kept(texts[index], parts, [next(encodings) for _ in parts])
-            waiting = [index for index in waiting if found[index] is None]
-            scale *= EXCERPT_GROWTH
+    def _frame_and_cutter(self, count: int) -> tuple[_Frame, TextCutter]:
+        """For rows of so many texts."""
+        if count not in self._frames:
+            frame = self._frame(count)
+            if not frame.between:
+                raise ValueError(
+                    "The tokenizer sets no token between two texts, and where one ends could not be seen: take one "
+                    "that does, such as hfattnlstm.train_tokenizer makes."
+                )
+            self._frames[count] = frame
+        return self._frames[count], self._cutter_for(count)
+
+    def _tokens_of(self, rows: list[list[str]]) -> Iterator[list[KeptTokens]]:
+        """What is kept of each text of each row."""
+        _, cutter = self._frame_and_cutter(len(rows[0]))
+        tokens = iter(cutter.tokens([text for row in rows for text in row]))
+        for row in rows:
+            own = [next(tokens) for _ in row]
+            shares = equal_shares([len(text.ids) for text in own], cutter.room)
+            yield [text.shortened(share, self.truncation) for text, share in zip(own, shares)]
+
+    def _ids_of_rows(self, rows: list[list[str]]) -> list[list[int]]:
+        frame, cutter = self._frame_and_cutter(len(rows[0]))
+        ids = iter(cutter.ids([text for row in rows for text in row]))
+        found = []
+        for row in rows:
+            own = [next(ids) for _ in row]
+            shares = equal_shares(list(map(len, own)), cutter.room)
+            first, *others = [shortened(text, share, self.truncation) for text, share in zip(own, shares)]
+            joined = frame.before + first
+            for text in others:
+                joined += frame.between + text
+            found.append(joined + frame.after)
         return found
 
-    def _excerpts(self, length: int, scale: int) -> list[tuple[int, int]]:
-        """Where the parts to tokenise begin and end: the whole text, or its head and tail that do not meet."""
-        head, tail = (scale * size for size in self._sizes)
-        if head + tail >= length:
-            return [(0, length)]
-        return [(start, end) for start, end in ((0, head), (length - tail, length)) if start < end]
-
-    def _kept(self, text: str, bounds: list[tuple[int, int]], encodings: list[Encoding]) -> _Tokens | None:
-        """What the whole text would keep; None when the excerpts are too short to tell."""
-        first, last = encodings[0], encodings[-1]
-        if bounds == [(0, len(text))]:
-            if len(first) <= self._head + self._tail:
-                return _Tokens(first.ids, first.offsets, first.word_ids, None)
-            return self._joined(first, last, 0, 0)
-        # There must be one token more on either side, or perhaps none is left out.
-        if self._head and _certain_at_start(first, bounds[0][1]) <= self._head:
-            return None
-        start, end = bounds[-1]
-        if self._tail and _certain_at_end(last, text[start:end]) <= self._tail:
-            return None
-        words_before = first.word_ids[-1] + 1 if first is not last else 0
-        return self._joined(first, last, start, words_before)
-
-    def _joined(self, first: Encoding, last: Encoding, shift: int, words_before: int) -> _Tokens:
-        """The first tokens of one encoding and the last ones of another, that begins so many characters later."""
-        head, tail = slice(0, self._head), slice(len(last) - self._tail, len(last))
-        return _Tokens(
-            first.ids[head] + last.ids[tail],
-            first.offsets[head] + [(start + shift, end + shift) for start, end in last.offsets[tail]],
-            first.word_ids[head] + [word + words_before for word in last.word_ids[tail]],
-            cut=self._head,
-        )
-
-    def _keep(self, ids: list[int]) -> list[int]:
-        if len(ids) <= self._head + self._tail:
-            return ids
-        return ids[: self._head] + ids[len(ids) - self._tail :]
-
-    def _encoded(self, text: str, tokens: _Tokens) -> EncodedText:
-        spans = tokens.spans if text.isascii() else _with_combining_marks(tokens.spans, text)
-        before, after = [None] * len(self._prefix), [None] * len(self._suffix)
+    def _encoded(self, text: str, tokens: KeptTokens) -> EncodedText:
+        spans = _spans(text, tokens)
+        frame = self._frames[1]
+        before, after = [None] * len(frame.before), [None] * len(frame.after)
         return EncodedText(
-            input_ids=self._prefix + tokens.ids + self._suffix,
+            input_ids=frame.before + tokens.ids + frame.after,
             spans=before + spans + after,
             word_ids=before + tokens.word_ids + after,
-            left_out=0 if tokens.cut is None else _gap(spans, tokens.cut, len(text)),
+            left_out=_left_out(text, tokens, spans),
         )
 
+    def _joined(self, row: list[str], kept: list[KeptTokens]) -> EncodedText:
+        """A row of texts; the words of all are numbered on."""
+        frame = self._frames[len(row)]
+        ids, left_out, words = list(frame.before), 0, 0
+        spans: list[tuple[int, int] | None] = [None] * len(ids)
+        word_ids: list[int | None] = [None] * len(ids)
+        parts = []
+        for number, (text, tokens) in enumerate(zip(row, kept)):
+            between = frame.between if number else []
+            own = _spans(text, tokens)
+            ids += between + tokens.ids
+            spans += [None] * len(between) + own
+            word_ids += [None] * len(between) + [word + words for word in tokens.word_ids]
+            words += tokens.word_ids[-1] + 1 if tokens.word_ids else 0
+            left_out += _left_out(text, tokens, own)
+            parts.append(slice(len(ids) - len(own), len(ids)))
+        after = [None] * len(frame.after)
+        return EncodedText(ids + frame.after, spans + after, word_ids + after, left_out, tuple(parts))
 
-def _certain_at_start(encoding: Encoding, length: int) -> int:
-    """How many of the first tokens do not depend on what comes after these `length` characters."""
-    words = encoding.word_ids
-    if not words:
-        return 0
-    by_words = bisect_right(words, words[-1] - GUARD_WORDS)
-    return min(by_words, bisect_right(encoding.offsets, length - GUARD_CHARACTERS, key=itemgetter(1)))
+
+def _are_rows(texts: Sequence[Any]) -> bool:
+    return isinstance(next(iter(texts), None), (list, tuple))
 
 
-def _certain_at_end(encoding: Encoding, excerpt: str) -> int:
-    """How many of the last tokens do not depend on what comes before the excerpt.
+def _check_rows(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Rows of as many texts as the first has, all strings, without lone surrogates."""
+    count = len(rows[0])
+    checked = []
+    for position, row in enumerate(rows):
+        if not isinstance(row, (list, tuple)) or len(row) != count:
+            raise ValueError(
+                f"Text number {position} is no row of {count} texts, as the first one is: give equally many in each."
+            )
+        checked.append([check_texts([text], position)[0] for text in row])
+    return checked
 
-    In a run of digits or flags, tokenizers count from its beginning, so there must be white space before.
-    """
-    words, space = encoding.word_ids, _WHITE_SPACE.search(excerpt)
-    if not words or not space:
-        return 0
-    by_words = bisect_left(words, words[0] + GUARD_WORDS)
-    place = max(GUARD_CHARACTERS, space.end())
-    return len(words) - max(by_words, bisect_left(encoding.offsets, place, key=itemgetter(0)))
+
+def _spans(text: str, tokens: KeptTokens) -> list[tuple[int, int]]:
+    return tokens.spans if text.isascii() else _with_combining_marks(tokens.spans, text)
+
+
+def _left_out(text: str, tokens: KeptTokens, spans: list[tuple[int, int]]) -> int:
+    return 0 if tokens.cut is None else _gap(spans, tokens.cut, len(text))
 
 
 def _with_combining_marks(spans: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ from transformers.utils import logging
 from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
+from ..data.columns import column_names
 from ..data.encoding import encode_texts, tell_unknown_tokens
 from ..data.label_order import order_labels
 from ..data.loading import describe_labels, load_texts
-from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, suitable_kind, train_tokenizer
+from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, single_texts, suitable_kind, train_tokenizer
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
+from ..modeling.text_rows import PAIR
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
 from .classification_flags import (
     MODEL_EFFECTS,
@@ -80,6 +83,8 @@ class ClassificationTask(Task):
     problem_type: str
     label_names: Sequence[str]
     start: StartingPoint | None = None
+    # Where several texts are read together.
+    text_columns: list[str] | None = None
     # That of the tokenizer, where one is trained.
     trained_kind: str | None = None
     # That of the model, once it is made.
@@ -109,11 +114,28 @@ class ClassificationTask(Task):
         """The texts, with their labels in the order of the model that the run goes on from."""
         self.start = self._starting_point()
         with flags_in_sentences():
-            texts = _load_texts(self.data, self.start)
+            self.text_columns = self._text_columns()
+            texts = _load_texts(self.data, self.start, self.text_columns or self.data.text_column)
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
         check_problem(self.problem_type, self.given)
         return texts if self.label_names == names else order_labels(texts, self.label_names)
+
+    def _text_columns(self) -> list[str] | None:
+        """The columns that are read together: those named, or those of the model that the run goes on from."""
+        names = column_names(self.data.text_column)
+        own = None if self.start is None else self.start.config.text_columns
+        if not names and own:
+            return own
+        if self.start is not None and len(own or [None]) != max(len(names), 1):
+            reads = " and ".join(own) if own else "single texts"
+            if self.start.rules:
+                raise ValueError(
+                    f"--text_column {' '.join(names)} contradicts {self.start.name}, which reads {reads}: name as "
+                    "many."
+                )
+            logger.warning("%s was trained on %s, and goes on with %s.", self.start.name, reads, " and ".join(names))
+        return names if len(names) > 1 else None
 
     def _starting_point(self) -> StartingPoint | None:
         name = self._loaded_from()
@@ -146,7 +168,7 @@ class ClassificationTask(Task):
             logger.info("Training the tokenizer.")
             self.trained_kind = self.model.tokenizer_kind
             if self.trained_kind == AUTO:
-                self.trained_kind = suitable_kind(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY])
+                self.trained_kind = suitable_kind(single_texts(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY]))
             return train_tokenizer(
                 examples["train"]["text"],
                 kind=self.trained_kind,
@@ -184,7 +206,7 @@ class ClassificationTask(Task):
         return model
 
     def _new_or_loaded(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
-        labels: dict[str, Any] = {"problem_type": self.problem_type}
+        labels: dict[str, Any] = {"problem_type": self.problem_type, "text_columns": self.text_columns}
         if self.label_names:
             labels["id2label"] = dict(enumerate(self.label_names))
         else:
@@ -297,7 +319,8 @@ class ClassificationTask(Task):
         source = Path(self.data.dataset or self.data.train_file).name if local else self.data.dataset
         sizes = ", ".join(f"{len(split):,} texts for {name}" for name, split in examples.items())
         usage = (
-            'classifier = pipeline("attention-text-classification", model="{model_id}"{options})\nclassifier("a text")'
+            'classifier = pipeline("attention-text-classification", model="{model_id}"{options})\n'
+            f"classifier({_example(config.text_columns)})"
         )
         return CardParts(
             summary="A text classifier: an LSTM with attention",
@@ -305,7 +328,8 @@ class ClassificationTask(Task):
             usage_note='`pipeline("text-classification", …)` and the Auto classes work in both ways, too.',
             source=source,
             dataset=None if local else self.data.dataset,
-            data=f"{code_span(source)}: {sizes}.\n\n{_describe_labels(self.problem_type, self.label_names)}",
+            data=f"{code_span(source)}{_columns_read(config.text_columns)}: {sizes}.\n\n"
+            + _describe_labels(self.problem_type, self.label_names),
             recipe=self._recipe(config),
             limits=(
                 f"It reads at most {processor.model_max_length:,} tokens of a text, {_READ_FROM[config.truncation]}.",
@@ -348,7 +372,9 @@ def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
     return recipe
 
 
-def _load_texts(data: DataArguments, start: StartingPoint | None) -> DatasetDict:
+def _load_texts(
+    data: DataArguments, start: StartingPoint | None, text_column: str | Sequence[str] | None
+) -> DatasetDict:
     files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
     ruled = None if start is None else start.problem_type
     if None not in (ruled, data.problem_type) and ruled != data.problem_type:
@@ -357,7 +383,7 @@ def _load_texts(data: DataArguments, start: StartingPoint | None) -> DatasetDict
         )
     texts = load_texts(
         data.dataset or {name: path for name, path in files.items() if path is not None},
-        text_column=data.text_column,
+        text_column=text_column,
         label_column=data.label_column,
         problem_type=ruled or data.problem_type,
         config_name=data.dataset_config,
@@ -375,6 +401,21 @@ def _load_texts(data: DataArguments, start: StartingPoint | None) -> DatasetDict
             )
         texts["train"] = texts["train"].shuffle(seed=data.split_seed).select(range(data.max_train_samples))
     return texts
+
+
+def _example(text_columns: Sequence[str] | None) -> str:
+    """What the classifier in the card is called with; braces are doubled, for the card fills in others."""
+    if text_columns is None:
+        return '"a text"'
+    names = PAIR if len(text_columns) == len(PAIR) else text_columns
+    entries = ", ".join(f'{json.dumps(name, ensure_ascii=False)}: "a text"' for name in names)
+    return f"{{{{{entries}}}}}"
+
+
+def _columns_read(text_columns: Sequence[str] | None) -> str:
+    if text_columns is None:
+        return ""
+    return ", the columns " + " and ".join(map(code_span, text_columns)) + " together"
 
 
 def _describe_labels(problem_type: str, names: Sequence[str]) -> str:

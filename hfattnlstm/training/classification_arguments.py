@@ -21,7 +21,9 @@ class DataArguments:
     train_file: str | None = flag(None, "File with the training texts, in place of dataset.")
     validation_file: str | None = flag(None, "File with the validation texts; held out without.")
     test_file: str | None = flag(None, "File with the test texts.")
-    text_column: str | None = flag(None, "Column with the texts; found by its name without.")
+    text_column: list[str] | None = flag(
+        None, "Column with the texts, or several that are read together; found by its name without."
+    )
     label_column: str | None = flag(None, "Column with the labels; found by its name without.")
     problem_type: str | None = flag(
         None, "single_label_classification, multi_label_classification or regression; seen from the labels without."

@@ -70,6 +70,7 @@ OTHER_VALUES = {
     "label_smoothing": 0.1,
     "threshold": 0.3,
     "truncation": "tail",
+    "text_columns": ["premise", "hypothesis"],
     "initializer_range": 0.05,
     "pad_token_id": 3,
     "bos_token_id": 4,

@@ -13,13 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from hfattnlstm.data.tokenization import KINDS as OWN_KINDS
 from hfattnlstm.data.tokenization import train_tokenizer
-from hfattnlstm.modeling.text_inputs import (
-    CHARACTERS_PER_TOKEN,
-    EXCERPT_GROWTH,
-    GUARD_CHARACTERS,
-    EncodedText,
-    TextEncoder,
-)
+from hfattnlstm.modeling.text_cuts import CHARACTERS_PER_TOKEN, EXCERPT_GROWTH, GUARD_CHARACTERS
+from hfattnlstm.modeling.text_inputs import EncodedText, TextEncoder
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -197,12 +192,13 @@ class CountingBackend:
 
 def characters_read(encoder: TextEncoder, text: str) -> int:
     """Characters tokenised for a text, the same for its ids alone."""
-    backend, counts = encoder._backend, []
+    cutter, counts = encoder._cutter, []
+    backend = cutter._backend
     for read in (encoder, encoder.input_ids):
-        encoder._backend = counting = CountingBackend(backend)
+        cutter._backend = counting = CountingBackend(backend)
         read([text])
         counts.append(counting.characters)
-    encoder._backend = backend
+    cutter._backend = backend
     assert counts[0] == counts[1]
     return counts[0]
 

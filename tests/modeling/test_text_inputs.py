@@ -22,13 +22,8 @@ from text_helpers import (
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-from hfattnlstm.modeling.text_inputs import (
-    CHARACTERS_PER_TOKEN,
-    EncodedText,
-    TextEncoder,
-    check_texts,
-    pad_ids,
-)
+from hfattnlstm.modeling.text_cuts import CHARACTERS_PER_TOKEN
+from hfattnlstm.modeling.text_inputs import EncodedText, TextEncoder, check_texts, pad_ids
 
 
 STRANGE = {
