@@ -36,9 +36,9 @@ def help_of(*words: str) -> str:
     """
     main = importlib.import_module("hfattnlstm.commands.main").main
     words = words if any(word.startswith("--help") for word in words) else (*words, "--help")
-    with mock.patch.dict(os.environ, {"COLUMNS": _WIDTH, "NO_COLOR": "1"}):
-        with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
-            main(words)
+    terminal = mock.patch.dict(os.environ, {"COLUMNS": _WIDTH, "NO_COLOR": "1"})
+    with terminal, contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        main(words)
     return printed.getvalue().strip()
 
 

@@ -140,6 +140,7 @@ def open_results(output: str | None, form: str, several: bool, explains: bool) -
     Example:
 
     ```python
+    >>> from hfattnlstm.commands.results import Result
     >>> with open_results("labels.csv", "csv", several=False, explains=False) as writer:
     ...     writer.write(Result("Not bad", [{"label": "positive", "score": 0.94}]))
     ```

@@ -27,9 +27,9 @@ def order_labels(texts: DatasetDict, names: Sequence[str]) -> DatasetDict:
 
     ```python
     >>> texts["train"].features["label"].names, texts["train"]["label"][:2]
-    (['bad', 'good'], [0, 1])
-    >>> order_labels(texts, ["good", "bad"])["train"]["label"][:2]
-    [1, 0]
+    (['negative', 'positive'], [1, 0])
+    >>> order_labels(texts, ["positive", "negative"])["train"]["label"][:2]
+    [0, 1]
     ```
     """
     problem_type, old = describe_labels(texts["train"].features)

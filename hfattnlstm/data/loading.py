@@ -165,8 +165,8 @@ def read_text_column(path: str | PathLike, text_column: str | None = None) -> li
 
     Example:
     ```python
-    >>> read_text_column("reviews.csv")  # doctest: +SKIP
-    ['Great food', 'Slow service']
+    >>> read_text_column("reviews.csv")
+    ['Great food', 'Slow service', ...]
 
     ```
     """
