@@ -55,7 +55,7 @@ def place(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # What torch says of its own exporter, and of memory for an accelerator that is not here.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Exporting a model", "ignore:The .grad attribute")
-@pytest.mark.filterwarnings("ignore:'pin_memory' argument")
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:'pin_memory' argument")
 @pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - NOT_RUN.keys()))
 def test_example(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if '"--output_dir", "my-model"' in EXAMPLES[name].text:
