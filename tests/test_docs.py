@@ -92,6 +92,8 @@ def test_marks_become_the_help_of_the_commands() -> None:
     page = on_page_markdown("# A\n\n<!-- help: export -->\n\n<!-- commands -->\n")
     assert page.count("usage: hfattnlstm export") == 2
     assert re.findall("^## (.*)$", page, re.M) == [f"hfattnlstm {name}" for name in commands()]
+    fields = on_page_markdown("<!-- fields: AttnLSTMConfig -->").splitlines()
+    assert "| `vocab_size` | `int` | `30000` |" in fields and r"| `threshold` | `float \| int` | `0.5` |" in fields
 
 
 @pytest.mark.parametrize(
