@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,8 +61,17 @@ def command_lines(page: Path) -> Iterator[str]:
                         yield part.strip()
 
 
-def run_page(page: Path, folder: Path) -> None:
-    """Run the blocks of a page in a folder, and compare what they print."""
+def run_page(page: Path, folder: Path, start: Path | None = None) -> Path:
+    """Run the blocks of a page in a folder, and compare what they print.
+
+    Args:
+        page: The page.
+        folder: An empty folder.
+        start: Files that are there when it begins.
+
+    Returns:
+        Where they were run.
+    """
     programs = folder / "bin"
     programs.mkdir()
     (programs / "hfattnlstm").write_text(_COMMAND.format(python=sys.executable))
@@ -70,13 +80,14 @@ def run_page(page: Path, folder: Path) -> None:
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     names: dict[str, Any] = {"__name__": "page"}
     place = folder / "place"
-    place.mkdir()
+    shutil.copytree(start, place) if start else place.mkdir()
     with contextlib.chdir(place):
         for block in blocks(page):
             run = _run_python if block.kind == "python" else _run_shell
             printed = run(block, names, environment)
             if block.printed is not None:
                 assert alike(block.printed, printed), f"{page}:{block.line} prints\n{printed}"
+    return place
 
 
 def _run_shell(block: Block, _: dict[str, Any], environment: dict[str, str]) -> str:

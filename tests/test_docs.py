@@ -19,15 +19,26 @@ from build_hooks import commands, help_of, on_page_markdown
 
 
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-# Figures that take hours, what the sources say of themselves, and what the site writes itself.
-NOT_RUN = {"performance.md", "changelog.md", "contributing.md", "limits.md"}
+# It is run first; figures that take hours, what the sources say of themselves, and what the site writes itself.
+NOT_RUN = {"tour.md", "performance.md", "changelog.md", "contributing.md", "limits.md"}
 RUN = [page for page in PAGES if page not in NOT_RUN and not page.startswith("reference/")]
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tour leaves behind, from which the guides go on."""
+    return run_page(DOCS / "tour.md", tmp_path_factory.mktemp("tour"))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("page", RUN)
-def test_page_runs(page: str, tmp_path: Path) -> None:
-    run_page(DOCS / page, tmp_path)
+def test_page_runs(page: str, tour: Path, tmp_path: Path) -> None:
+    run_page(DOCS / page, tmp_path, tour if "go on from the [tour]" in (DOCS / page).read_text() else None)
+
+
+@pytest.mark.long
+def test_the_tour_runs(tour: Path) -> None:
+    assert {"reviews.jsonl", "labels.csv", "my-model", "my-model-onnx"} <= {path.name for path in tour.iterdir()}
 
 
 @pytest.mark.long
