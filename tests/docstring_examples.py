@@ -34,7 +34,15 @@ WORDS = {
     "Not great at all, the": "negative",
 }
 NUMBER = re.compile(r"\d[\d,]*(\.\d+)?(e[-+]\d+)?")
-_OF_TRANSFORMERS = ("AutoConfig", "AutoModel", "AutoTokenizer", "Trainer", "TrainingArguments", "pipeline")
+_OF_TRANSFORMERS = (
+    "AutoConfig",
+    "AutoModel",
+    "AutoTokenizer",
+    "BertConfig",
+    "Trainer",
+    "TrainingArguments",
+    "pipeline",
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,9 @@ def run(docstring: Docstring, any_number: bool = False) -> str:
 
 def _namespace(module: str, text: str) -> dict[str, Any]:
     """The names of a module, those that a user has, and of the fixtures those that the examples speak of."""
-    words = set(re.findall(r"\w+", text))
+    source = "".join(example.source for example in doctest.DocTestParser().get_examples(text))
+    # The names of which the examples speak, but for those that they define.
+    words = set(re.findall(r"\w+", source)) - set(re.findall(r"^ *(\w+) =", source, re.MULTILINE))
     names = {name: getattr(transformers, name) for name in _OF_TRANSFORMERS}
     names |= {"hfattnlstm": hfattnlstm, "torch": torch, "nn": torch.nn, "sys": sys}
     for public in (deploy, training):
@@ -98,13 +108,17 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
     return {**names, **own, **{name: make() for name, make in FIXTURES.items() if name in words - set(own)}}
 
 
-def make_files(folder: Path) -> None:
-    """The files that the examples name: `reviews.csv`, `my-model`, …"""
-    rows = [
+def _rows() -> list[tuple[str, str]]:
+    return [
         (f"{word} {THINGS[(first + shift) % len(THINGS)]}", label)
         for first in range(len(THINGS))
         for shift, (word, label) in enumerate(WORDS.items())
     ]
+
+
+def make_files(folder: Path) -> None:
+    """The files that the examples name: `reviews.csv`, `my-model`, …"""
+    rows = _rows()
     (folder / "reviews.csv").write_text("text,label\n" + "".join(f'"{text}",{label}\n' for text, label in rows))
     (folder / "texts.txt").write_text("".join(f"{text}\n" for text, _ in rows))
     (folder / "recipe.yaml").write_text("train_file: reviews.csv\nhidden_size: 16\n")
@@ -172,17 +186,20 @@ def _run() -> training.TaskRun:
 FIXTURES: dict[str, Callable[[], Any]] = {
     "RunArguments": lambda: RunArguments,
     "args": lambda: transformers.TrainingArguments("out"),
+    "classifier": lambda: hfattnlstm.AttnLSTMClassifier(random_state=0).fit(*zip(*_rows())),
     "batches": lambda: [_batch(), _batch()],
     "encoded": _encoded,
     "example": lambda: (torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.long)),
     "examples": lambda: hfattnlstm.load_texts("reviews.csv"),
+    "labels": lambda: [label for _, label in _rows()],
     "ids": lambda: torch.ones(2, 3, dtype=torch.long),
     "mask": lambda: torch.ones(2, 3, dtype=torch.long),
     "metrics": lambda: _run().metrics,
     "model": _model_with_gradients,
     "parser": _parser,
     "task": _task,
-    "texts": lambda: hfattnlstm.load_texts("reviews.csv"),
+    "splits": lambda: hfattnlstm.load_texts("reviews.csv"),
+    "texts": lambda: [text for text, _ in _rows()],
     "tokenizer": lambda: transformers.AutoTokenizer.from_pretrained("my-model"),
     "trainer": lambda: _run().trainer,
 }

@@ -18,9 +18,15 @@ NOT_RUN = {
 }
 # Their figures depend on a training, or on files that are larger than those here: any number does.
 FIGURES_VARY = {
+    "hfattnlstm.commands.embed.embed",
+    "hfattnlstm.commands.env.env",
     "hfattnlstm.commands.export.export",
     "hfattnlstm.commands.main.main",
     "hfattnlstm.commands.predict.predict",
+    "hfattnlstm.commands.models.load_backbone_config",
+    "hfattnlstm.commands.train_display.TrainDisplay",
+    "hfattnlstm.data.embedding.embed_texts",
+    "hfattnlstm.data.embedding.vector_width",
     "hfattnlstm.data.encoding.tell_unknown_tokens",
     "hfattnlstm.data.word_vectors.load_word_vectors",
     "hfattnlstm.deploy.onnx_export.export_onnx",
@@ -28,6 +34,8 @@ FIGURES_VARY = {
     "hfattnlstm.modeling.pipeline_text_classification.AttnLSTMTextClassificationPipeline",
     "hfattnlstm.training.classification.ClassificationTask",
     "hfattnlstm.training.run.run_task",
+    "hfattnlstm.training.sklearn_classifier.AttnLSTMClassifier.to_pipeline",
+    "hfattnlstm.training.text_evaluation.evaluate_texts",
     "hfattnlstm.training.sparse_gradients.clip_sparse_grad_norm_",
 }
 # What is told where a module is not installed.

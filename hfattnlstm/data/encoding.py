@@ -87,7 +87,7 @@ def tell_unknown_tokens(
     Example:
 
     ```python
-    >>> tell_unknown_tokens(encode_texts(texts, TextEncoder(tokenizer)), tokenizer)
+    >>> tell_unknown_tokens(encode_texts(splits, TextEncoder(tokenizer)), tokenizer)
     {'train': 0.013, 'validation': 0.041}
     ```
     """

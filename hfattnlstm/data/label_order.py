@@ -26,9 +26,9 @@ def order_labels(texts: DatasetDict, names: Sequence[str]) -> DatasetDict:
     Example:
 
     ```python
-    >>> texts["train"].features["label"].names, texts["train"]["label"][:2]
+    >>> splits["train"].features["label"].names, splits["train"]["label"][:2]
     (['negative', 'positive'], [1, 0])
-    >>> order_labels(texts, ["positive", "negative"])["train"]["label"][:2]
+    >>> order_labels(splits, ["positive", "negative"])["train"]["label"][:2]
     [0, 1]
     ```
     """

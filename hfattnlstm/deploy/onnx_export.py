@@ -109,7 +109,7 @@ def export_onnx(
     Example:
 
     ```python
-    >>> export = export_onnx("my-model", "my-model-onnx", int8=True, check_texts=texts["train"]["text"])
+    >>> export = export_onnx("my-model", "my-model-onnx", int8=True, check_texts=texts)
     >>> export.path.name, export.agreement.equal_labels
     ('model_int8.onnx', 0.998)
     ```
