@@ -34,7 +34,7 @@ bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TA
 	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)
 
 docs: $(VENV)/installed-dev  ## Build the documentation as a site into site/; open site/index.html
-	$(VENV)/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
 
 package: $(VENV)/installed-dev  ## Build what is published into dist/, and check it
 	rm -rf dist
