@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 TABLE ?= all
 BENCH_FLAGS ?=
 
-.PHONY: help quickstart test test-long extras bench quality style clean
+.PHONY: help quickstart test test-long extras bench docs package quality style clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
@@ -33,6 +33,14 @@ extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in
 bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TABLE=inference BENCH_FLAGS=--quick)
 	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)
 
+docs: $(VENV)/installed-dev  ## Build the documentation as a site into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+
+package: $(VENV)/installed-dev  ## Build what is published into dist/, and check it
+	rm -rf dist
+	$(VENV)/bin/python -m build --outdir dist .
+	$(VENV)/bin/python -m twine check --strict dist/*
+
 quality: $(VENV)/installed-dev  ## Check the style without changing anything
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -42,7 +50,7 @@ style: $(VENV)/installed-dev  ## Mend the style
 	$(VENV)/bin/ruff format .
 
 clean:  ## Remove the virtual environment and what was built
-	rm -rf $(VENV) build dist *.egg-info outputs
+	rm -rf $(VENV) build dist site *.egg-info outputs
 
 $(VENV)/installed: pyproject.toml $(wildcard $(CONSTRAINTS))
 	$(PYTHON) -m venv $(VENV)

@@ -28,7 +28,7 @@ def written_beside(path: str | PathLike[str]) -> Iterator[Path]:
 
     ```python
     >>> with written_beside("scores.json") as unfinished:
-    ...     unfinished.write_text("{}")
+    ...     _ = unfinished.write_text("{}")
     ```
     """
     check_writable(path)
@@ -60,7 +60,7 @@ def check_writable(path: str | PathLike[str]) -> None:
     ```python
     >>> check_writable("nowhere/scores.json")
     Traceback (most recent call last):
-    FileNotFoundError: There is no folder nowhere for nowhere/scores.json: make it first, or name another.
+    FileNotFoundError: There is no folder .../nowhere for nowhere/scores.json: make it first, or name another.
     ```
     """
     target = Path(path).expanduser()

@@ -48,8 +48,7 @@ def loading_from(name: str | os.PathLike[str], what: str = "model") -> Iterator[
     >>> with loading_from("my-modle") as place:
     ...     config = AutoConfig.from_pretrained(place)
     Traceback (most recent call last):
-    FileNotFoundError: There is no folder my-modle, and the Hub, where it might be, cannot be reached: did you mean
-    my-model?
+    OSError: There is no folder my-modle, and the Hub, where it might be, cannot be reached: did you mean my-model?
     ```
     """
     folder = _check_path(str(name), what)

@@ -148,6 +148,7 @@ def open_results(
     Example:
 
     ```python
+    >>> from hfattnlstm.commands.results import Result
     >>> with open_results("labels.csv", "csv", several=False, explains=False) as writer:
     ...     writer.write(Result("Not bad", [{"label": "positive", "score": 0.94}]))
     ```

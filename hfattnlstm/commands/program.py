@@ -45,7 +45,7 @@ def path_from_here(path: str | os.PathLike[str]) -> str:
     Example:
 
     ```python
-    >>> path_from_here("/home/me/project/.venv/bin/hfattnlstm")
+    >>> path_from_here(Path.cwd() / ".venv/bin/hfattnlstm")
     '.venv/bin/hfattnlstm'
     ```
     """

@@ -26,7 +26,8 @@ def has_colours(stream: TextIO | None) -> bool:
     Example:
 
     ```python
-    >>> has_colours(open("labels.txt", "w"))
+    >>> import io
+    >>> has_colours(io.StringIO())
     False
     ```
     """

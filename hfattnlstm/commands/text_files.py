@@ -23,7 +23,7 @@ def read_texts(flag: str, path: str, text_column: Sequence[str] | None) -> list[
     Example:
     ```python
     >>> read_texts("--file", "reviews.csv", None)
-    ['Great food', 'Slow service']
+    ['Great food', 'Slow service', ...]
     ```
     """
     # Not at the top: who labels texts of the command line or of a .txt file needs no tables.

@@ -29,6 +29,9 @@ def train(arguments: Sequence[str]) -> int:
 
     ```python
     >>> train(["--train_file", "reviews.csv", "--output_dir", "my-model"])
+    metric             value     95 % interval
+    ...
+    Saved in my-model
     0
     ```
     """

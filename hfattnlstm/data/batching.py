@@ -32,7 +32,7 @@ class LengthGroupedSampler(Sampler[int]):
 
     ```python
     >>> list(LengthGroupedSampler([5, 1, 5, 1], batch_size=2, seed=0))
-    [1, 3, 0, 2]
+    [0, 2, 1, 3]
     ```
     """
 
@@ -82,8 +82,9 @@ class PaddingCollator:
     ```python
     >>> collate = PaddingCollator(0, ("input_ids", "attention_mask"))
     >>> collate([{"input_ids": [7, 8], "labels": 1}, {"input_ids": [9], "labels": 0}])
-    {'input_ids': tensor([[7, 8], [9, 0]]), 'attention_mask': tensor([[True, True], [True, False]]),
-    'labels': tensor([1, 0])}
+    {'input_ids': tensor([[7, 8],
+            [9, 0]]), 'attention_mask': tensor([[ True,  True],
+            [ True, False]]), 'labels': tensor([1, 0])}
     ```
     """
 

@@ -36,7 +36,7 @@ def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
 
     ```python
     >>> encode_texts(load_texts("reviews.csv"), TextEncoder(tokenizer))["train"][0]
-    {'input_ids': [17, 5, 29], 'length': 3, 'labels': 1}
+    {'input_ids': [8, 15], 'length': 2, 'labels': 1}
     ```
     """
     return DatasetDict({name: _encode_split(split, encoder) for name, split in texts.items()})
@@ -88,7 +88,7 @@ def tell_unknown_tokens(
     Example:
 
     ```python
-    >>> tell_unknown_tokens(encode_texts(texts, TextEncoder(tokenizer)), tokenizer)
+    >>> tell_unknown_tokens(encode_texts(splits, TextEncoder(tokenizer)), tokenizer)
     {'train': 0.013, 'validation': 0.041}
     ```
     """

@@ -26,10 +26,10 @@ def order_labels(texts: DatasetDict, names: Sequence[str]) -> DatasetDict:
     Example:
 
     ```python
-    >>> texts["train"].features["label"].names, texts["train"]["label"][:2]
-    (['bad', 'good'], [0, 1])
-    >>> order_labels(texts, ["good", "bad"])["train"]["label"][:2]
-    [1, 0]
+    >>> splits["train"].features["label"].names, splits["train"]["label"][:2]
+    (['negative', 'positive'], [1, 0])
+    >>> order_labels(splits, ["positive", "negative"])["train"]["label"][:2]
+    [0, 1]
     ```
     """
     problem_type, old = describe_labels(texts["train"].features)

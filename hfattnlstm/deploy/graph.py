@@ -64,7 +64,7 @@ def onnx_layers(model: nn.Module) -> Iterator[None]:
 
     ```python
     >>> with onnx_layers(model):
-    ...     torch.onnx.export(ClassifierGraph(model), example, dynamo=True)
+    ...     program = torch.onnx.export(ClassifierGraph(model), example, dynamo=True, verbose=False)
     ```
     """
     layers = [layer for layer in model.modules() if isinstance(layer, LSTMLayer)]

@@ -60,8 +60,11 @@ class BatchWorkers:
     Example:
 
     ```python
-    >>> with BatchWorkers(model.device) as workers:
-    ...     results = [job() for job in workers.start([functools.partial(run, batch) for batch in batches])]
+    >>> import functools
+    >>> with BatchWorkers(torch.device("cpu")) as workers:
+    ...     waits = workers.start([functools.partial(sum, batch) for batch in ([1, 2], [3])])
+    ...     [wait() for wait in waits]
+    [3, 3]
     ```
     """
 

@@ -78,6 +78,7 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
     Example:
 
     ```python
+    >>> from hfattnlstm.modeling.reading_order import reading_order
     >>> layer = LSTMLayer(3, 4, bidirectional=True)
     >>> order = reading_order(torch.tensor([[True, True, False]]))
     >>> states, hidden, cell = layer(torch.zeros(1, 3, 3), order, return_cell=True)
@@ -188,6 +189,7 @@ class LSTMStack(nn.Module):
     Example:
 
     ```python
+    >>> from hfattnlstm.modeling.reading_order import full_reading_order
     >>> stack = LSTMStack(3, 4, num_layers=2)
     >>> output = stack(torch.zeros(1, 5, 3), full_reading_order(1, 5, torch.device("cpu")), return_state=True)
     >>> output.states.shape, output.final.shape, output.state.cell.shape

@@ -242,7 +242,9 @@ class LazyWeight(nn.Parameter):
     Example:
 
     ```python
-    >>> detach = optimizer.attach(embedding)
+    >>> import copy
+    >>> embedding = torch.nn.Embedding(30_000, 128)
+    >>> detach = LazyAdamW(embedding.parameters()).attach(embedding)
     >>> type(embedding.weight).__name__, type(copy.deepcopy(embedding).weight).__name__
     ('LazyWeight', 'Parameter')
     ```

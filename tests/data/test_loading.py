@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import json
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, LargeList, List, Value, load_dataset
 
-from hfattnlstm.data import loading
 from hfattnlstm.data.loading import describe_labels, load_texts
 
 
@@ -486,8 +484,3 @@ def test_the_other_problem_types_have_a_random_validation_split(labels):
     assert first.num_rows == {"train": 90, "validation": 10}
     assert sorted(together(first)) == sorted(together(second)) == sorted(f"text {row}" for row in range(100))
     assert first["validation"]["text"][:] != second["validation"]["text"][:]
-
-
-def test_the_examples():
-    failed, attempted = doctest.testmod(loading)
-    assert attempted and not failed

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import hashlib
 import json
 import os
@@ -460,11 +459,6 @@ def test_progress_is_shown_on_request_only(kind, capfd):
     shown = capfd.readouterr()
     assert shown.out == ""
     assert f"{len(REVIEWS)} texts" in shown.err
-
-
-def test_the_example_is_true():
-    result = doctest.testmod(tokenization)
-    assert (result.failed, result.attempted) == (0, 3)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from hfattnlstm.training import intervals as intervals_module
 from hfattnlstm.training.intervals import (
     as_scores,
     bootstrap_interval,
@@ -122,8 +119,3 @@ def test_flat_names_and_back() -> None:
     rest, intervals = split_intervals(metrics | flat)
     assert intervals == {"eval_accuracy": found["accuracy"]}
     assert metrics.items() <= rest.items()
-
-
-def test_examples_in_the_docstrings() -> None:
-    result = doctest.testmod(intervals_module)
-    assert result.attempted >= 7 and result.failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
-from hfattnlstm.training import metrics
 from hfattnlstm.training.metrics import (
     F1,
     Accuracy,
@@ -335,8 +333,3 @@ def test_trainer_finds_the_best_metric(problem_type: str, labels: list, expected
     scores = trainer.evaluate()
     assert {key: scores[key] for key in expected} == pytest.approx(expected)
     assert trainer.state.best_metric == pytest.approx(scores[f"eval_{name}"])
-
-
-def test_examples_in_the_docstrings() -> None:
-    result = doctest.testmod(metrics)
-    assert result.attempted > 5 and result.failed == 0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 
-from hfattnlstm.training import report as report_module
 from hfattnlstm.training.metrics import classification_report
 from hfattnlstm.training.report import format_report
 
@@ -46,8 +43,3 @@ def test_report_changes_nothing_and_shows_no_control_characters() -> None:
     assert format_report(report).splitlines() == ["class      f1  recall", "a      1.0000  0.5000"]
     assert report["per_class"] == {"a": {"f1": 1.0}}
     assert format_report({"f1/\x1b[31mred\n": 1.0}).splitlines()[1].startswith("?[31mred?")
-
-
-def test_example_in_the_docstring() -> None:
-    result = doctest.testmod(report_module)
-    assert result.attempted == 1 and result.failed == 0

@@ -1,0 +1,205 @@
+"""The examples in the docstrings, and the names and files that they take for granted."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from datasets import Dataset
+
+import hfattnlstm
+from hfattnlstm import deploy, training
+from hfattnlstm.commands.predict import _parser
+from hfattnlstm.training.arguments import RunArguments
+
+
+PACKAGE = Path(hfattnlstm.__file__).parent
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+THINGS = ("food", "service", "place", "soup", "bread", "coffee", "staff", "room", "tea", "view", "wine", "music")
+WORDS = {
+    "Great": "positive",
+    "Slow": "negative",
+    "Not bad at all, the": "positive",
+    "Not great at all, the": "negative",
+}
+NUMBER = re.compile(r"\d[\d,]*(\.\d+)?(e[-+]\d+)?")
+_OF_TRANSFORMERS = (
+    "AutoConfig",
+    "AutoModel",
+    "AutoTokenizer",
+    "BertConfig",
+    "Trainer",
+    "TrainingArguments",
+    "pipeline",
+)
+
+
+@dataclass(frozen=True)
+class Docstring:
+    """A docstring with examples: `name` is that of what it describes, `module` where that is defined."""
+
+    module: str
+    name: str
+    text: str
+
+
+class AnyNumber(doctest.OutputChecker):
+    """Takes any number for any other: those of a training depend on the machine and on the versions."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return super().check_output(NUMBER.sub("#", want), NUMBER.sub("#", got), optionflags)
+
+
+def docstrings(root: Path = PACKAGE) -> Iterator[Docstring]:
+    """Every docstring of the package that has an example, in the order of the files."""
+    for path in sorted(root.rglob("*.py")):
+        module = ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
+        yield from _below(ast.parse(path.read_text("utf-8")), module, module)
+
+
+def _below(node: ast.AST, module: str, name: str) -> Iterator[Docstring]:
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        text = ast.get_docstring(node)
+        if text and ">>>" in text:
+            yield Docstring(module, name, text)
+        for child in ast.iter_child_nodes(node):
+            yield from _below(child, module, f"{name}.{getattr(child, 'name', '')}")
+
+
+def run(docstring: Docstring, any_number: bool = False) -> str:
+    """Run the examples of a docstring in the working directory.
+
+    Returns:
+        What doctest says of those that failed; nothing where all is well.
+    """
+    # A fence would be taken for expected output.
+    text = re.sub(r"^ *```.*$", "", docstring.text, flags=re.MULTILINE)
+    names = _namespace(docstring.module, text)
+    test = doctest.DocTestParser().get_doctest(text, names, docstring.name, None, 0)
+    assert test.examples, docstring.name
+    said: list[str] = []
+    runner = doctest.DocTestRunner(AnyNumber() if any_number else None, verbose=False, optionflags=OPTIONS)
+    runner.run(test, out=said.append)
+    return "".join(said)
+
+
+def _namespace(module: str, text: str) -> dict[str, Any]:
+    """The names of a module, those that a user has, and of the fixtures those that the examples speak of."""
+    source = "".join(example.source for example in doctest.DocTestParser().get_examples(text))
+    # The names of which the examples speak, but for those that they define.
+    words = set(re.findall(r"\w+", source)) - set(re.findall(r"^ *(\w+) =", source, re.MULTILINE))
+    names = {name: getattr(transformers, name) for name in _OF_TRANSFORMERS}
+    names |= {"hfattnlstm": hfattnlstm, "torch": torch, "nn": torch.nn, "sys": sys}
+    for public in (deploy, training):
+        names |= {name: getattr(public, name) for name in public.__all__}
+    names |= {name: getattr(hfattnlstm, name) for name in hfattnlstm.__all__}
+    own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
+    return {**names, **own, **{name: make() for name, make in FIXTURES.items() if name in words - set(own)}}
+
+
+def _rows() -> list[tuple[str, str]]:
+    return [
+        (f"{word} {THINGS[(first + shift) % len(THINGS)]}", label)
+        for first in range(len(THINGS))
+        for shift, (word, label) in enumerate(WORDS.items())
+    ]
+
+
+def make_files(folder: Path) -> None:
+    """The files that the examples name: `reviews.csv`, `my-model`, …"""
+    rows = _rows()
+    (folder / "reviews.csv").write_text("text,label\n" + "".join(f'"{text}",{label}\n' for text, label in rows))
+    (folder / "texts.txt").write_text("".join(f"{text}\n" for text, _ in rows))
+    (folder / "recipe.yaml").write_text("train_file: reviews.csv\nhidden_size: 16\n")
+    (folder / "glove.6B.300d.txt").write_text("".join(f"{word} {'0.5 ' * 7}0.5\n" for word in ("food", "not", "bad")))
+    (folder / "stanfordnlp" / "imdb").mkdir(parents=True)
+    shutil.copy(folder / "reviews.csv", folder / "stanfordnlp" / "imdb" / "train.csv")
+    (folder / "imdb-model").mkdir()
+    (folder / "out" / "checkpoint-120").mkdir(parents=True)
+    for name in ("trainer_state.json", "optimizer.pt", "scheduler.pt"):
+        (folder / "out" / "checkpoint-120" / name).write_text("{}")
+    model, tokenizer = _learn(rows)
+    for place in ("my-model", "out/checkpoint-120"):
+        model.save_pretrained(folder / place)
+        tokenizer.save_pretrained(folder / place)
+    hfattnlstm.export_onnx(model, folder / "my-model-onnx", tokenizer=tokenizer)
+
+
+def _learn(rows: list[tuple[str, str]]) -> tuple[Any, Any]:
+    """A classifier that a few steps of one batch have taught to tell the two labels apart."""
+    tokenizer = hfattnlstm.train_tokenizer([text for text, _ in rows])
+    model = small_model(vocab_size=len(tokenizer))
+    batch = tokenizer([text for text, _ in rows], padding=True, return_tensors="pt")
+    targets = torch.tensor([model.config.label2id[label] for _, label in rows])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(40):
+        model(**batch, labels=targets).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.eval(), tokenizer
+
+
+def small_model(**options: Any) -> hfattnlstm.AttnLSTMForSequenceClassification:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 60, "embedding_size": 8, "hidden_size": 16, "id2label": {0: "negative", 1: "positive"}}
+    return hfattnlstm.AttnLSTMForSequenceClassification(hfattnlstm.AttnLSTMConfig(**{**sizes, **options}))
+
+
+def _model_with_gradients() -> Any:
+    model = small_model()
+    model(**_batch()).loss.backward()
+    return model.eval()
+
+
+def _batch() -> dict[str, torch.Tensor]:
+    return {"input_ids": torch.tensor([[5, 6, 7]]), "labels": torch.tensor([1])}
+
+
+def _encoded() -> Dataset:
+    rows = [{"input_ids": [1 + row % 7, 5, 9], "length": 3, "labels": row % 2} for row in range(320)]
+    return Dataset.from_list(rows)
+
+
+@cache
+def _task() -> training.Task:
+    flags = ("--train_file", "reviews.csv", "--output_dir", "imdb-model", "--hidden_size", "16")
+    return training.parse_task([*flags, "--num_train_epochs", "1", "--disable_tqdm", "true"])
+
+
+@cache
+def _run() -> training.TaskRun:
+    return training.run_task(_task())
+
+
+# What the examples take for granted, beside the names of their module and those that anyone can import.
+FIXTURES: dict[str, Callable[[], Any]] = {
+    "RunArguments": lambda: RunArguments,
+    "args": lambda: transformers.TrainingArguments("out"),
+    "classifier": lambda: hfattnlstm.AttnLSTMClassifier(random_state=0).fit(*zip(*_rows())),
+    "batches": lambda: [_batch(), _batch()],
+    "encoded": _encoded,
+    "example": lambda: (torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.long)),
+    "examples": lambda: hfattnlstm.load_texts("reviews.csv"),
+    "labels": lambda: [label for _, label in _rows()],
+    "ids": lambda: torch.ones(2, 3, dtype=torch.long),
+    "mask": lambda: torch.ones(2, 3, dtype=torch.long),
+    "metrics": lambda: _run().metrics,
+    "model": _model_with_gradients,
+    "parser": _parser,
+    "task": _task,
+    "splits": lambda: hfattnlstm.load_texts("reviews.csv"),
+    "texts": lambda: [text for text, _ in _rows()],
+    "tokenizer": lambda: transformers.AutoTokenizer.from_pretrained("my-model"),
+    "trainer": lambda: _run().trainer,
+}
