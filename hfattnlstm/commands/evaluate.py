@@ -20,6 +20,7 @@ from .models import load_classifier, load_config
 from .outputs import check_model_files
 from .program import add_traceback
 from .quiet import no_progress_bars, only_errors
+from .text_files import chosen_columns
 
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     with only_errors(), no_progress_bars():
         config = load_config(parsed.model, parsed.trust_remote_code)
         _check_threshold(parsed, config)
+        chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
     with no_progress_bars():
         found = evaluate_texts(
@@ -81,7 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
     parser.add_argument("file", help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels")
-    parser.add_argument("--text_column", help="column with the texts; found by its name without")
+    parser.add_argument(
+        "--text_column",
+        nargs="+",
+        help="column with the texts, or several that are read together; the model's own or found by its name without",
+    )
     parser.add_argument("--label_column", help="column with the labels; found by its name without")
     parser.add_argument("--split", help="of a folder or a Hub name; the test split without")
     parser.add_argument("--output", metavar="FILE.json", help="file to write all figures and the mistakes to")

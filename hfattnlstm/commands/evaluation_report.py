@@ -200,11 +200,13 @@ def _verdict(mistake: Mistake, is_regression: bool) -> str:
 
 
 def _excerpt_of(mistake: Mistake, coloured: bool) -> Iterator[Text]:
-    text, attention = _excerpt(mistake.text or "", mistake.attention)
+    texts = mistake.text if isinstance(mistake.text, tuple) else (mistake.text or "",)
+    for index, text in enumerate(texts):
+        attention = [entry for entry in mistake.attention if entry.get("text_index", 0) == index]
+        shown, attention = _excerpt(text, attention)
+        yield Text.from_ansi(shade_words(shown, attention)) if coloured else Text(printable(shown))
     if coloured:
-        yield Text.from_ansi(shade_words(text, attention))
         return
-    yield Text(printable(text))
     heaviest = sorted(mistake.attention, key=lambda entry: -entry["weight"])[:_WORDS_NAMED]
     if heaviest:
         yield Text("looked at: " + ", ".join(f"{printable(e['text'])} {e['weight']:.2f}" for e in heaviest))

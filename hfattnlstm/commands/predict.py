@@ -12,6 +12,7 @@ from tqdm import tqdm
 from transformers import Pipeline, PretrainedConfig
 
 from .._parsing import SentenceParser
+from ..data.pipeline_inputs import pipeline_input
 from ..data.problem_types import problem_type_of
 from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
@@ -179,11 +180,6 @@ def _progress(texts: Iterable[str], parsed: argparse.Namespace) -> tqdm:
     return tqdm(total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
 
 
-def _for_pipeline(text: str | tuple[str, ...]) -> Any:
-    """As both pipelines take it."""
-    return dict(zip(PAIR, text)) if isinstance(text, tuple) and len(text) == len(PAIR) else text
-
-
 def _streamed(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each text with its result. The pipeline reads ahead, so the texts are kept until their results come."""
     waiting: deque[str] = deque()
@@ -193,7 +189,7 @@ def _streamed(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, 
         try:
             for text in texts:
                 waiting.append(text)
-                yield _for_pipeline(text)
+                yield pipeline_input(text)
         except Exception as error:
             # What cannot be read ends the texts; the results of those before come first.
             errors.append(error)
@@ -214,7 +210,7 @@ def _as_they_arrive(
 
 def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for text in texts:
-        yield text, classifier([_for_pipeline(text)], **parameters)[0]
+        yield text, classifier([pipeline_input(text)], **parameters)[0]
 
 
 def _result(text: str, found: dict[str, Any] | list[dict[str, Any]], threshold: float | None) -> Result:

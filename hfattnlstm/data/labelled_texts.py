@@ -29,7 +29,7 @@ class LabelledTexts(NamedTuple):
     """Texts with labels, and where they come from.
 
     Attributes:
-        data: Rows with `text` and `label`: a class id, a list of them, or a number.
+        data: Rows with `text`, of several columns a list, and `label`: a class id, a list of them, or a number.
         origin: The place, as a sentence names it.
     """
 
@@ -42,7 +42,7 @@ def load_labelled_texts(
     problem_type: str,
     label_names: Sequence[str],
     *,
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split: str | None = None,
 ) -> LabelledTexts:
@@ -54,7 +54,8 @@ def load_labelled_texts(
         problem_type: Of the model.
         label_names: Of the model, in order; the file may have the integers from 0 in their place, which is told.
             Without a meaning in a regression.
-        text_column: Column of the texts; by default one with a usual name, or the only other column that holds any.
+        text_column: Column of the texts, or several that are read together; by default one with a usual name, or the
+            only other column that holds any.
         label_column: Column of the labels; by default one with a usual name.
         split: Of a source with several; by default the test split, otherwise that for validation (told).
 
@@ -75,7 +76,6 @@ def load_labelled_texts(
         raise ValueError(f"The {chosen.origin} has no rows.")
     chosen = chosen._replace(data=chosen.data.with_format(None))
     label_column = _label_column(chosen, label_column, text_column)
-    text_column = find_column(chosen, "text", text_column, label_column)
     rows = {"train": two_columns(chosen, text_column, label_column)}
     names = None if problem_type == REGRESSION else label_names
     try:
@@ -103,7 +103,7 @@ def _choose(splits: dict[str, Split], wanted: str | None) -> Split:
     return splits[name]
 
 
-def _label_column(split: Split, named: str | None, text_column: str | None) -> str:
+def _label_column(split: Split, named: str | None, text_column: str | Sequence[str] | None) -> str:
     try:
         return find_column(split, "label", named, text_column)
     except ValueError as error:

@@ -30,7 +30,7 @@ class Mistake:
         score: The probability of the class that it says or, with several labels a text, of the label that it is most
             wrong about, which is low where the label was missed; in a regression, how far it is off.
         wrong: With several labels a text, that label.
-        text: The text, where it is known.
+        text: The text, or those that are read together, where it is known.
         attention: `{"text", "start", "end", "weight"}` of each word, where the model has it.
     """
 
@@ -39,7 +39,7 @@ class Mistake:
     predicted: Any
     score: float
     wrong: str | None = None
-    text: str | None = None
+    text: str | tuple[str, ...] | None = None
     attention: Sequence[dict[str, Any]] = ()
 
 

@@ -13,7 +13,9 @@ from tqdm import tqdm
 from transformers import Pipeline
 
 from .._wording import option
+from ..data.columns import column_names
 from ..data.labelled_texts import load_labelled_texts
+from ..data.pipeline_inputs import pipeline_input
 from ..data.problem_types import problem_type_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, check_threshold
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
@@ -28,7 +30,7 @@ def evaluate_texts(
     classifier: Pipeline,
     source: str | PathLike | Dataset,
     *,
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split: str | None = None,
     threshold: float | None = None,
@@ -41,7 +43,8 @@ def evaluate_texts(
         classifier: A text-classification pipeline: ours, the stock one, or one of an exported model.
         source: A csv, tsv, JSON lines or parquet file, which may be compressed, a folder, a name on the Hub, or a
             `Dataset`. Its labels are those of the model, or the integers from 0 for them.
-        text_column: Column of the texts; by default one with a usual name.
+        text_column: Column of the texts, or several that are read together; by default those that the model was
+            trained on, where they are several, or one with a usual name.
         label_column: Column of the labels; by default one with a usual name.
         split: Of a source with several; by default the test split, otherwise that for validation.
         threshold: For several labels a text, the probability above which a label is taken to apply; the model's own
@@ -71,7 +74,7 @@ def evaluate_texts(
         raise ValueError(f"{option('batch_size')} must be at least 1, got {batch_size}.")
     if mistakes < 0:
         raise ValueError(f"{option('mistakes')} must be at least 0, got {mistakes}.")
-    columns = {"text_column": text_column, "label_column": label_column}
+    columns = {"text_column": _text_columns(config, text_column), "label_column": label_column}
     labelled = load_labelled_texts(source, problem, names, split=split, **columns).data
     texts = labelled["text"][:]
     logits = _logits(classifier, texts, names, batch_size)
@@ -101,7 +104,17 @@ def threshold_of(config: Any, wanted: float | None) -> float:
     return wanted
 
 
-def _logits(classifier: Pipeline, texts: Sequence[str], names: Sequence[str], batch_size: int | None) -> np.ndarray:
+def _text_columns(config: Any, wanted: str | Sequence[str] | None) -> Sequence[str] | None:
+    """Those that are asked for, as many as the model reads together."""
+    own = getattr(config, "text_columns", None)
+    named = column_names(wanted) or own
+    if len(named or [None]) != len(own or [None]):
+        reads = "one text" if own is None else f"{len(own)} texts together, {' and '.join(own)}"
+        raise ValueError(f"{option('text_column')} must name as many columns as the model reads: {reads}.")
+    return named
+
+
+def _logits(classifier: Pipeline, texts: Sequence[Any], names: Sequence[str], batch_size: int | None) -> np.ndarray:
     """(texts, labels); the attention of each text is dropped at once."""
     if len(set(names)) < len(names):
         raise ValueError(f"Two labels of the model have the same name, of {', '.join(names)}: rename one in id2label.")
@@ -116,9 +129,9 @@ def _logits(classifier: Pipeline, texts: Sequence[str], names: Sequence[str], ba
     return logits
 
 
-def _as_read(texts: Sequence[str]) -> Iterable[str]:
+def _as_read(texts: Sequence[Any]) -> Iterable[Any]:
     """One by one: of a list the pipeline would keep all results."""
-    yield from texts
+    return map(pipeline_input, texts)
 
 
 def _batches(classifier: Pipeline, batch_size: int | None) -> dict[str, Any]:
@@ -138,15 +151,20 @@ def _references(labels: list[Any], problem: str, count: int) -> np.ndarray:
     return indicators
 
 
-def _with_texts(mistakes: Sequence[Mistake], classifier: Pipeline, texts: Sequence[str]) -> tuple[Mistake, ...]:
+def _with_texts(mistakes: Sequence[Mistake], classifier: Pipeline, texts: Sequence[Any]) -> tuple[Mistake, ...]:
     """The mistakes with their texts and, where the model has it, the attention on them."""
     chosen = [texts[mistake.row - 1] for mistake in mistakes]
     attention: list[Sequence[dict[str, Any]]] = [()] * len(chosen)
     if chosen and isinstance(classifier, AttnLSTMTextClassificationPipeline):
-        attention = [result["attention"] for result in _best_of(classifier(chosen, top_k=1))]
+        attention = [result["attention"] for result in _best_of(classifier(list(_as_read(chosen)), top_k=1))]
     return tuple(
-        replace(mistake, text=text, attention=weights) for mistake, text, weights in zip(mistakes, chosen, attention)
+        replace(mistake, text=_shown(text), attention=weights)
+        for mistake, text, weights in zip(mistakes, chosen, attention)
     )
+
+
+def _shown(text: str | Sequence[str]) -> str | tuple[str, ...]:
+    return text if isinstance(text, str) else tuple(text)
 
 
 def _best_of(results: Iterable[Any]) -> Iterable[dict[str, Any]]:
