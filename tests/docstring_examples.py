@@ -189,6 +189,7 @@ FIXTURES: dict[str, Callable[[], Any]] = {
     "classifier": lambda: hfattnlstm.AttnLSTMClassifier(random_state=0).fit(*zip(*_rows())),
     "batches": lambda: [_batch(), _batch()],
     "encoded": _encoded,
+    "evaluation": lambda: _run().evaluations["eval"],
     "example": lambda: (torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.long)),
     "examples": lambda: hfattnlstm.load_texts("reviews.csv"),
     "labels": lambda: [label for _, label in _rows()],

@@ -21,10 +21,13 @@ NOT_RUN = {
 FIGURES_VARY = {
     "hfattnlstm.commands.embed.embed",
     "hfattnlstm.commands.env.env",
+    "hfattnlstm.commands.evaluate.evaluate",
+    "hfattnlstm.commands.evaluation_report.print_evaluation",
     "hfattnlstm.commands.export.export",
     "hfattnlstm.commands.main.main",
     "hfattnlstm.commands.predict.predict",
     "hfattnlstm.commands.models.load_backbone_config",
+    "hfattnlstm.commands.train.train",
     "hfattnlstm.commands.train_display.TrainDisplay",
     "hfattnlstm.data.embedding.embed_texts",
     "hfattnlstm.data.embedding.vector_width",

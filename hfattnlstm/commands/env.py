@@ -56,9 +56,9 @@ def env(arguments: Sequence[str]) -> int:
 
     ```python
     >>> env([])
-    hfattnlstm    0.1.0
-    python        3.13.0
-    torch         2.13.0+cpu
+    hfattnlstm       0.1.0
+    python           3.11.7 (CPython)
+    torch            2.13.0...
     ...
     0
     ```

@@ -48,6 +48,8 @@ def evaluate(arguments: Sequence[str]) -> int:
 
     ```python
     >>> evaluate(["my-model", "reviews.csv", "--output", "scores.json"])
+    my-model on reviews.csv: 48 texts, 2 labels
+    ...
     0
     ```
     """

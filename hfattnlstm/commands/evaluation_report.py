@@ -44,8 +44,8 @@ def print_evaluation(evaluation: Evaluation, title: str, stream: TextIO) -> None
     Example:
 
     ```python
-    >>> print_evaluation(evaluation, "my-model on reviews.csv", sys.stdout)  # doctest: +SKIP
-    my-model on reviews.csv: 880 texts
+    >>> print_evaluation(evaluation, "my-model on reviews.csv", sys.stdout)
+    my-model on reviews.csv: 5 texts, 2 labels
     ...
     ```
     """

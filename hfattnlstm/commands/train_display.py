@@ -34,7 +34,8 @@ class TrainDisplay(Display):
     ```python
     >>> with TrainDisplay() as display:
     ...     run = run_task(task, display)
-    step 100/528  epoch 2.27  loss 0.3121  lr 0.00162  0:21 left
+    step 2/2  epoch 1  validation loss 0.6878  accuracy 0.4000 ...
+    trained 2 steps in 0:00  904 texts a second
     ```
     """
 
@@ -153,7 +154,7 @@ def log_fields(logs: Mapping[str, Any], state: TrainerState, left: float | None)
 
     ```python
     >>> log_fields({"loss": 0.69312, "learning_rate": 0.002}, TrainerState(global_step=5, max_steps=50), 61.0)
-    ['step 5/50', 'loss 0.6931', 'lr 0.0020', '1:01 left']
+    ['step 5/50', 'epoch 0', 'loss 0.6931', 'lr 0.0020', '1:01 left']
     ```
     """
     fields = [f"step {state.global_step}/{state.max_steps}"]

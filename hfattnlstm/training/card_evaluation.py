@@ -25,7 +25,7 @@ def describe_evaluation(evaluation: Evaluation, split: str) -> str:
     Example:
 
     ```python
-    >>> print(describe_evaluation(evaluation, "test"))  # doctest: +SKIP
+    >>> print(describe_evaluation(evaluation, "test"))
     ### Classes
     ...
     ```

@@ -83,9 +83,12 @@ class Evaluation:
             `threshold`, and the matrices by label.
 
         Example:
-            >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), ["bad", "good"])
-            >>> found.to_dict()["accuracy"], found.to_dict()["confusion_matrix"]
-            (0.5, [[1, 1], [0, 0]])
+
+        ```python
+        >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), ["bad", "good"])
+        >>> found.to_dict()["accuracy"], found.to_dict()["confusion_matrix"]
+        (0.5, [[1, 1], [0, 0]])
+        ```
         """
         shown: dict[str, Any] = {"problem_type": self.problem_type, "samples": self.samples}
         shown |= self.scores
@@ -119,9 +122,12 @@ class Evaluation:
             The right class, the predicted one, how many texts, and their share of the texts of the right class.
 
         Example:
-            >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), ["bad", "good"])
-            >>> found.largest_confusions(5)
-            [('bad', 'good', 1, 0.5)]
+
+        ```python
+        >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 0]), ["bad", "good"])
+        >>> found.largest_confusions(5)
+        [('bad', 'good', 1, 0.5)]
+        ```
         """
         wrong = self.confusion_matrix.copy()
         np.fill_diagonal(wrong, 0)
@@ -154,9 +160,12 @@ def evaluate_logits(
         ValueError: When the logits, the labels or the names do not fit together.
 
     Example:
-        >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 1]), ["bad", "good"])
-        >>> found.scores["accuracy"], found.per_class["good"]["support"], found.mistakes
-        (1.0, 1, ())
+
+    ```python
+    >>> found = evaluate_logits(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 1]), ["bad", "good"])
+    >>> found.scores["accuracy"], found.per_class["good"]["support"], found.mistakes
+    (1.0, 1, ())
+    ```
     """
     logits, references = all_logits(logits), all_labels(references)
     if problem_type != REGRESSION and len(label_names) != logits.shape[-1]:

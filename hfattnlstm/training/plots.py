@@ -57,7 +57,7 @@ def write_plots(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     Example:
 
     ```python
-    >>> [path.name for path in write_plots(evaluation, "plots")]  # doctest: +SKIP
+    >>> [path.name for path in write_plots(evaluation, ".")]
     ['confusion_matrix.png', 'reliability.png']
     ```
     """
@@ -107,7 +107,7 @@ def plot_confusions(evaluation: Evaluation) -> Figure:
     Example:
 
     ```python
-    >>> plot_confusions(evaluation).savefig("confusion_matrix.png")  # doctest: +SKIP
+    >>> plot_confusions(evaluation).savefig("confusion_matrix.png")
     ```
     """
     counts, columns = evaluation.confusion_matrix, list(evaluation.label_names)
@@ -135,7 +135,7 @@ def plot_calibration(calibration: Calibration) -> Figure:
     Example:
 
     ```python
-    >>> plot_calibration(evaluation.calibration).savefig("reliability.png")  # doctest: +SKIP
+    >>> plot_calibration(evaluation.calibration).savefig("reliability.png")
     ```
     """
     figure, axes = _figure(5.0, 5.6, rows=2, height_ratios=(3, 1))
@@ -164,7 +164,7 @@ def plot_learning_curve(log_history: Sequence[Mapping[str, Any]], metric: str | 
     Example:
 
     ```python
-    >>> plot_learning_curve(trainer.state.log_history, "accuracy").savefig("curve.png")  # doctest: +SKIP
+    >>> plot_learning_curve(trainer.state.log_history, "accuracy").savefig("curve.png")
     ```
     """
     metric = None if metric is None else f"eval_{metric.removeprefix('eval_')}"
