@@ -76,7 +76,7 @@ def test_what_is_no_column_of_texts_is_refused(samples: Any, sentence: str) -> N
         (pd.Series(["b", "a", "b"], dtype="category"), ["a", "b"]),
         (iter(["b", "a", "b"]), ["a", "b"]),
     ],
-    ids=str,
+    ids=["strings", "integers", "booleans", "floats", "objects", "Int64", "category", "iterator"],
 )
 def test_classes_are_sorted_and_keep_their_type(labels: Any, classes: list) -> None:
     found, codes = classes_of(labels, 3)
