@@ -72,7 +72,7 @@ def _columns(summary: DataSummary) -> str:
 def _sizes(summary: DataSummary) -> RenderableType:
     heads = ["split", "texts", "words: median", "19 of 20 below", "longest"]
     rows = [
-        [name, *(f"{n:,}" for n in (split.rows, split.median_words, split.most_usual_words, split.longest_words))]
+        [name, *(f"{n:,}" for n in (split.rows, split.median_words, split.p95_words, split.longest_words))]
         for name, split in summary.splits.items()
     ]
     if summary.problem_type == MULTI_LABEL:

@@ -36,7 +36,7 @@ class SplitSummary:
 
     Attributes:
         rows: How many texts it has.
-        median_words, most_usual_words, longest_words: Words of the middle text, of that which 5 % exceed, and of the
+        median_words, p95_words, longest_words: Words of the middle text, of that which 5 % exceed, and of the
             longest one; what stands between white space counts as one.
         longest_characters: Of the longest text.
         labels: How many texts have each label, or, in a regression, the least, middle and greatest number.
@@ -47,7 +47,7 @@ class SplitSummary:
 
     rows: int
     median_words: int
-    most_usual_words: int
+    p95_words: int
     longest_words: int
     longest_characters: int
     labels: dict[str, float]
@@ -238,7 +238,7 @@ def _summarize_split(
     return SplitSummary(
         rows=len(texts),
         median_words=median,
-        most_usual_words=most,
+        p95_words=most,
         longest_words=int(words.max()),
         longest_characters=max(map(len, texts), default=0),
         labels=_count_labels(labels, problem, names),
@@ -325,9 +325,9 @@ def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
         if fault in split.faults:
             count, row = split.faults[fault]
             found[fault] = f"{count:,} texts of {name} (the first is row {row:,}) {sentence}"
-    if split.most_usual_words > _READ:
+    if split.p95_words > _READ:
         found["long"] = (
-            f"Of {name}, a text in twenty has more than {split.most_usual_words:,} words, and {_READ} tokens are "
+            f"Of {name}, a text in twenty has more than {split.p95_words:,} words, and {_READ} tokens are "
             "read: --max_length reads more, and takes longer."
         )
     return found
