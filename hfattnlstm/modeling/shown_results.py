@@ -111,7 +111,7 @@ def _table(results: Sequence[Any]) -> str:
     scale = "".join(_marked("&emsp;", opacity) for opacity in _OPACITIES)
     legend = f"<div>attention on the words, against the largest of their text: less {scale} more</div>"
     head = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in ("label", "text"))
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    table = f'<table style="color:inherit"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     return f"<div>{legend if results else ''}{table}{_more(len(results))}</div>"
 
 
@@ -126,7 +126,7 @@ def _more(count: int) -> str:
 
 def _row(result: Any) -> str:
     labels = [result] if isinstance(result, Mapping) else list(result)
-    shown = [f"<b>{_safe(entry['label'])}</b> {entry['score']:.4g}" for entry in labels if _is_label(entry)]
+    shown = [f"<b>{_safe(entry['label'])}</b>&nbsp;{entry['score']:.4g}" for entry in labels if _is_label(entry)]
     attention = labels[0].get("attention", []) if labels and isinstance(labels[0], Mapping) else []
     text = getattr(result, "shown_text", None)
     texts = _of_words(attention) if text is None else [text] if isinstance(text, str) else text
@@ -176,9 +176,10 @@ def _pieces(text: str, attention: Sequence[Mapping[str, Any]]) -> Iterator[tuple
         start, end = max(entry["start"], position), entry["end"]
         if end <= start:
             continue
-        yield min(start - position, UNREAD_CHARACTERS), _between(text[position:start])
+        before = min(start - position, UNREAD_CHARACTERS)
+        yield before, _between(text[position:start])
         yield end - start, _word(text[start:end], entry, highest)
-        shown += end - position
+        shown += before + end - start
         position = end
         if shown > MOST_CHARACTERS:
             break
