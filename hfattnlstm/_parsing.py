@@ -43,7 +43,7 @@ class SentenceParser(argparse.ArgumentParser):
         if start == "unrecognized arguments":
             return self._unknown(words)
         if start == "the following arguments are required":
-            return f"{self._missing(words)} is missing"
+            return f"{self._missing(words)} is missing{self._place()}"
         for pattern, sentence in _SENTENCES:
             if re.fullmatch(pattern, message, re.DOTALL):
                 return re.sub(pattern, sentence, message, flags=re.DOTALL)
@@ -53,6 +53,11 @@ class SentenceParser(argparse.ArgumentParser):
         # argparse also names those of which there may be none.
         optional = {action.metavar or action.dest for action in self._actions if action.nargs in ("*", "...")}
         return " and ".join(name for name in words.split(", ") if name not in optional)
+
+    def _place(self) -> str:
+        """What to do where a flag that takes several values stands before what has no flag, and takes that, too."""
+        takes_several = any(action.option_strings and action.nargs == "+" for action in self._actions)
+        return ": give it first, before the flags" if takes_several else ""
 
     def _unknown(self, words: str) -> str:
         first = words.split(" ")[0]

@@ -43,6 +43,12 @@ def test_each_mistake_is_a_sentence(
     assert not printed.out and not printed.err
 
 
+def test_what_a_flag_of_several_values_can_swallow_belongs_before_it(parser: SentenceParser) -> None:
+    parser.add_argument("--column", nargs="+")
+    with pytest.raises(ValueError, match=r"^model is missing: give it first, before the flags; see tool --help\.$"):
+        parser.parse_args(["--column", "text", "my-model"])
+
+
 def test_a_choice_that_there_is_not(parser: SentenceParser) -> None:
     # Python 3.13 writes the choices without quotation marks.
     with pytest.raises(ValueError, match=r"^--kind takes one of '?a'?, '?b'?, got 'c'; see tool --help\.$"):

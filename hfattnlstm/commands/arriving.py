@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 # Lines that are read ahead, so that a fast writer need not wait for the model.
@@ -20,7 +21,7 @@ class Arrivals:
     A thread reads, by which it is known whether anything waits. Where the texts never end, it ends with the process.
 
     Args:
-        texts: The texts, for which it may have to be waited.
+        texts: The texts, or rows of them, for which it may have to be waited.
 
     Example:
 
@@ -32,13 +33,13 @@ class Arrivals:
     ```
     """
 
-    def __init__(self, texts: Iterable[str]):
+    def __init__(self, texts: Iterable[Any]):
         self._queue: queue.Queue = queue.Queue(_AHEAD)
         # What came after the last text: an error, or the end.
         self._ended: object = None
         threading.Thread(target=self._read, args=(texts,), name="texts that arrive", daemon=True).start()
 
-    def bursts(self) -> Iterator[Iterator[str]]:
+    def bursts(self) -> Iterator[Iterator[Any]]:
         """The bursts, each of which must be read to its end before the next; waits for its first text.
 
         Raises:
@@ -46,15 +47,15 @@ class Arrivals:
         """
         while self._ended is None:
             item = self._queue.get()
-            if isinstance(item, str):
+            if not _is_last(item):
                 yield self._burst(item)
             else:
                 self._ended = item
         if isinstance(self._ended, Exception):
             raise self._ended
 
-    def _burst(self, item: object) -> Iterator[str]:
-        while isinstance(item, str):
+    def _burst(self, item: Any) -> Iterator[Any]:
+        while not _is_last(item):
             yield item
             try:
                 item = self._queue.get(timeout=_PATIENCE)
@@ -62,7 +63,7 @@ class Arrivals:
                 return
         self._ended = item
 
-    def _read(self, texts: Iterable[str]) -> None:
+    def _read(self, texts: Iterable[Any]) -> None:
         try:
             for text in texts:
                 self._queue.put(text)
@@ -70,3 +71,7 @@ class Arrivals:
             self._queue.put(error)
         else:
             self._queue.put(_END)
+
+
+def _is_last(item: object) -> bool:
+    return item is _END or isinstance(item, Exception)

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
@@ -25,6 +25,20 @@ from .models import load_backbone_config, load_tokenizer
 from .outputs import check_output
 from .program import add_traceback
 from .quiet import no_progress_bars
+from .text_files import chosen_columns
+
+
+class _Rows(NamedTuple):
+    """What stands beside the vectors: the texts of each, and the names of these."""
+
+    names: list[str]
+    texts: list[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, texts: Sequence[Any], columns: Sequence[str] | None) -> _Rows:
+        if columns is None:
+            return cls(["text"], [(text,) for text in texts])
+        return cls([f"text_{name}" if name == "vector" else name for name in columns], list(texts))
 
 
 def embed(arguments: Sequence[str]) -> int:
@@ -56,18 +70,21 @@ def embed(arguments: Sequence[str]) -> int:
     check_inputs(parsed)
     check_output(parsed, ending.removeprefix("."))
     config = _config(parsed.model, parsed.trust_remote_code)
-    texts = list(read_inputs(parsed))
+    chosen_columns(parsed.model, parsed.text_column, config.text_columns)
+    with no_progress_bars():
+        texts = list(read_inputs(parsed, config.text_columns))
     if not texts:
         raise ValueError("There are no texts: give some, or a --file or standard input that has them.")
     with no_progress_bars():
         model = _load(parsed.model, config, parsed.trust_remote_code)
         tokenizer = load_tokenizer(parsed.model, parsed.trust_remote_code)
     vectors = embed_texts(texts, model, tokenizer, batch_size=parsed.batch_size, normalize=parsed.normalize)
+    rows = _Rows.of(texts, config.text_columns)
     if parsed.output is None:
-        _write_json_lines(sys.stdout, texts, vectors)
+        _write_json_lines(sys.stdout, rows, vectors)
         return 0
     with written_beside(parsed.output) as unfinished:
-        _WRITERS[ending](unfinished, texts, vectors)
+        _WRITERS[ending](unfinished, rows, vectors)
     print(
         f"Wrote {parsed.output}: {len(vectors):,} {'vector' if len(vectors) == 1 else 'vectors'} of "
         f"{vector_width(model)} numbers, in the order of the texts"
@@ -81,9 +98,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Turn texts into vectors: what the model's pooling makes of the words, before the labels.",
     )
     parser.add_argument("model", help="folder or Hub name of a trained model")
-    parser.add_argument("texts", nargs="*", help="texts; without them --file, or lines of standard input")
+    parser.add_argument(
+        "texts",
+        nargs="*",
+        help="texts, of a model for pairs two for each vector; without them --file, or lines of standard input",
+    )
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
-    parser.add_argument("--text_column", help="column with the texts; found by its name without")
+    parser.add_argument(
+        "--text_column",
+        nargs="+",
+        help="column with the texts, or several that are read together; the model's own or found by its name without",
+    )
     parser.add_argument(
         "--output",
         help="file to write: .npy with the vectors alone, or .parquet, .jsonl or .csv with the texts beside them; "
@@ -131,40 +156,42 @@ def _load(name: str, config: PretrainedConfig, trust_remote_code: bool) -> PreTr
     return model
 
 
-def _write_npy(path: Path, texts: Sequence[str], vectors: np.ndarray) -> None:
+def _write_npy(path: Path, rows: _Rows, vectors: np.ndarray) -> None:
     with path.open("wb") as stream:
         np.save(stream, vectors)
 
 
-def _write_parquet(path: Path, texts: Sequence[str], vectors: np.ndarray) -> None:
+def _write_parquet(path: Path, rows: _Rows, vectors: np.ndarray) -> None:
     # check_output has looked for the extra.
     import pyarrow as pa
     import pyarrow.parquet
 
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
-    pyarrow.parquet.write_table(pa.table({"text": pa.array(texts, pa.string()), "vector": column}), path)
+    texts = {name: pa.array(column, pa.string()) for name, column in zip(rows.names, zip(*rows.texts))}
+    pyarrow.parquet.write_table(pa.table(texts | {"vector": column}), path)
 
 
-def _write_json_lines(stream: TextIO, texts: Sequence[str], vectors: np.ndarray) -> None:
-    for text, vector in zip(texts, vectors):
+def _write_json_lines(stream: TextIO, rows: _Rows, vectors: np.ndarray) -> None:
+    for texts, vector in zip(rows.texts, vectors):
+        shown = json.dumps(dict(zip(rows.names, texts)), ensure_ascii=False).removesuffix("}")
         # The shortest decimals that are the same float32 again.
         numbers = ", ".join(map(str, vector))
-        stream.write(f'{{"text": {json.dumps(text, ensure_ascii=False)}, "vector": [{numbers}]}}\n')
+        stream.write(f'{shown}, "vector": [{numbers}]}}\n')
 
 
-def _write_jsonl(path: Path, texts: Sequence[str], vectors: np.ndarray) -> None:
+def _write_jsonl(path: Path, rows: _Rows, vectors: np.ndarray) -> None:
     with path.open("a", encoding="utf-8", newline="") as stream:
-        _write_json_lines(stream, texts, vectors)
+        _write_json_lines(stream, rows, vectors)
 
 
-def _write_csv(path: Path, texts: Sequence[str], vectors: np.ndarray) -> None:
+def _write_csv(path: Path, rows: _Rows, vectors: np.ndarray) -> None:
     with path.open("a", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["text", *(f"v{index}" for index in range(vectors.shape[1]))])
-        writer.writerows([text, *map(str, vector)] for text, vector in zip(texts, vectors))
+        writer.writerow([*rows.names, *(f"v{index}" for index in range(vectors.shape[1]))])
+        writer.writerows([*texts, *map(str, vector)] for texts, vector in zip(rows.texts, vectors))
 
 
-_WRITERS: dict[str, Callable[[Path, Sequence[str], np.ndarray], None]] = {
+_WRITERS: dict[str, Callable[[Path, _Rows, np.ndarray], None]] = {
     ".npy": _write_npy,
     ".parquet": _write_parquet,
     ".jsonl": _write_jsonl,

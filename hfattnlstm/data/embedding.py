@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..modeling.batch_workers import BatchWorkers, plan_batches
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from ..modeling.text_inputs import TextEncoder, check_texts, longest_input, pad_ids
+from ..modeling.text_inputs import TextEncoder, longest_input, pad_ids
+from ..modeling.text_rows import text_or_row
 
 
 # Texts that are tokenised at once: enough for batches with little padding, few enough for the memory.
@@ -20,7 +22,7 @@ _WINDOW_TEXTS = 4096
 
 
 def embed_texts(
-    texts: Iterable[str],
+    texts: Iterable[Any],
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
@@ -33,7 +35,7 @@ def embed_texts(
     cuts it. A text without tokens has a vector of zeros.
 
     Args:
-        texts: Any number of texts.
+        texts: Any number of texts; for a model of several texts, of rows of them, or what its pipeline takes for one.
         model: A classifier or a backbone of this package, on any device.
         tokenizer: The one that belongs to it.
         batch_size: Most texts in a batch; without it, as many as fit into the processor's cache.
@@ -82,7 +84,7 @@ def vector_width(model: PreTrainedModel) -> int:
 
 
 def run_texts(
-    texts: Iterable[str],
+    texts: Iterable[Any],
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     compute: Callable[[PreTrainedModel, Tensor, Tensor], Tensor],
@@ -92,7 +94,7 @@ def run_texts(
     """Run a model over texts, in batches of like length that lie side by side on the processor's cores.
 
     Args:
-        texts: Any number of texts.
+        texts: Any number of texts; for a model of several texts, of rows of them, or what its pipeline takes for one.
         model: What computes; it is in evaluation mode meanwhile.
         tokenizer: The one that belongs to it.
         compute: From the model, token ids and their mask, both (batch, length), to (batch, width).
@@ -106,15 +108,16 @@ def run_texts(
         TypeError: For an entry that is not a text; it names the position.
         ValueError: For a text for which the model computes NaN or infinity; it names the position.
     """
-    texts = check_texts(texts)
+    columns = model.config.text_columns
+    rows = [text_or_row(text, columns, position) for position, text in enumerate(texts)]
     encoder = TextEncoder(tokenizer).cut_to(longest_input(tokenizer), model.config.truncation)
-    results = np.zeros((len(texts), width), dtype=np.float32)
+    results = np.zeros((len(rows), width), dtype=np.float32)
     trains = model.training
     model.eval()
     try:
         with BatchWorkers(model.device) as workers:
-            for first in range(0, len(texts), _WINDOW_TEXTS):
-                ids = encoder.input_ids(texts[first : first + _WINDOW_TEXTS])
+            for first in range(0, len(rows), _WINDOW_TEXTS):
+                ids = encoder.input_ids(rows[first : first + _WINDOW_TEXTS])
                 _run_window(ids, model, compute, workers, batch_size, results[first : first + _WINDOW_TEXTS])
     finally:
         model.train(trains)

@@ -14,6 +14,8 @@ from transformers import TrainingArguments
 # Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions.
 LEAST_UPDATES = 2_000
 LEAST_EPOCHS, MOST_EPOCHS = 4, 20
+# Fewer where an epoch has fewer: each shall have a loss to show.
+MOST_LOGGING_STEPS = 100
 
 
 def _default(item: Field) -> Any:
@@ -79,7 +81,9 @@ class RunArguments(TrainingArguments):
     )
     save_total_limit: int | None = flag(2, "Checkpoints that are kept.")
     load_best_model_at_end: bool = flag(True, "Whether the best checkpoint is kept, not the last.")
-    logging_steps: float = flag(100, "Steps between two lines of the log.")
+    logging_steps: float | None = flag(
+        None, "Steps between two lines of the log; without, 100, or those of an epoch where they are fewer."
+    )
     max_grad_value: float | None = flag(
         None,
         "Clip every entry of the gradients to this, after max_grad_norm, as Keras' clipvalue does; "
@@ -103,6 +107,8 @@ class RunArguments(TrainingArguments):
         self.epochs_are_chosen = self.num_train_epochs is not None
         # Until the number of texts is known.
         self.num_train_epochs = LEAST_EPOCHS if self.num_train_epochs is None else self.num_train_epochs
+        self.logging_is_chosen = self.logging_steps is not None
+        self.logging_steps = MOST_LOGGING_STEPS if self.logging_steps is None else self.logging_steps
         if not (self.do_eval and self.do_train):
             # The base class would evaluate all the same.
             self.eval_strategy = "no"
@@ -128,8 +134,10 @@ class RunArguments(TrainingArguments):
         ]
         return frozenset(names)
 
-    def choose_epochs(self, texts: int) -> None:
-        """Set `num_train_epochs`, where it was not given, for a number of training texts."""
+    def choose_steps(self, texts: int) -> None:
+        """Set `num_train_epochs` and `logging_steps`, where they were not given, for a number of training texts."""
+        updates = texts / (self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps)
+        if not self.logging_is_chosen:
+            self.logging_steps = min(MOST_LOGGING_STEPS, max(math.ceil(updates), 1))
         if not self.epochs_are_chosen:
-            updates = texts / (self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps)
             self.num_train_epochs = min(max(math.ceil(LEAST_UPDATES / max(updates, 1)), LEAST_EPOCHS), MOST_EPOCHS)

@@ -183,6 +183,7 @@ def plot_learning_curve(log_history: Sequence[Mapping[str, Any]], metric: str | 
         panels[1].plot(*zip(*measured), marker="o", markersize=3, color="C1")
         panels[1].set_ylabel(f"{metric.removeprefix('eval_')} of validation")
     panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     return _with_fonts(figure)
 
 

@@ -144,7 +144,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
     """
     training = task.training
     _choose_best_metric(task)
-    training.choose_epochs(len(examples["train"]))
+    training.choose_steps(len(examples["train"]))
     processor = task.make_processor(examples)
     model = task.make_model(examples, processor)
     encoded = task.encode(examples, processor, model)

@@ -130,8 +130,9 @@ def _logits(classifier: Pipeline, texts: Sequence[Any], names: Sequence[str], ba
 
 
 def _as_read(texts: Sequence[Any]) -> Iterable[Any]:
-    """One by one: of a list the pipeline would keep all results."""
-    return map(pipeline_input, texts)
+    """One by one: of a list the pipeline would keep all results. The stock one knows generators alone."""
+    for text in texts:
+        yield pipeline_input(text)
 
 
 def _batches(classifier: Pipeline, batch_size: int | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from transformers import AutoModel
 
 from commands.predict_helpers import records, refusal, save_model
 from deploy_helpers import random_model, word_tokenizer
-from hfattnlstm import AttnLSTMModel, embed_texts
+from hfattnlstm import AttnLSTMModel, embed_texts, train_tokenizer
 from hfattnlstm.commands.main import main
 
 
@@ -107,3 +107,22 @@ def test_models_that_give_no_vectors_are_refused(
     )
     (tmp_path / "model.onnx").write_bytes(b"")
     assert "was exported, and gives labels alone" in refusal(["embed", str(tmp_path / "model.onnx"), "b"], capsys)
+
+
+def test_several_texts_are_read_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["premise", "vector"]
+    folder = str(tmp_path / "pairs")
+    tokenizer = train_tokenizer(["a good film", "a bad film"], vocab_size=20)
+    random_model(vocab_size=len(tokenizer), text_columns=columns).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (tmp_path / "pairs.csv").write_text("premise,vector\ngood film,bad\n")
+    assert main(["embed", folder, "good film", "bad"]) == 0
+    typed = json.loads(capsys.readouterr().out)
+    assert list(typed) == ["premise", "text_vector", "vector"] and len(typed["vector"]) > 1
+    assert main(["embed", folder, "--file", str(tmp_path / "pairs.csv")]) == 0
+    assert json.loads(capsys.readouterr().out) == typed
+    assert main(["embed", folder, "--file", str(tmp_path / "pairs.csv"), "--output", str(tmp_path / "v.csv")]) == 0
+    assert (tmp_path / "v.csv").read_text().startswith("premise,text_vector,v0,")
+    capsys.readouterr()
+    assert main(["embed", folder, "good film"]) == 2
+    assert "give 2 for each answer" in capsys.readouterr().err

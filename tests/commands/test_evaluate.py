@@ -11,8 +11,8 @@ import pytest
 from predict_helpers import refusal, save_model, save_multi_label
 from transformers import BertConfig, BertForSequenceClassification, pipeline
 
-from deploy_helpers import word_tokenizer
-from hfattnlstm import evaluate_texts, export_onnx
+from deploy_helpers import random_model, word_tokenizer
+from hfattnlstm import evaluate_texts, export_onnx, train_tokenizer
 from hfattnlstm.commands.evaluate import evaluate
 from hfattnlstm.commands.main import main
 
@@ -169,3 +169,20 @@ def test_pictures_need_their_extra(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     told = refusal(["evaluate", model, reviews, "--plots", "plots"], capsys)
     assert told == '--plots needs matplotlib, which is not installed: pip install "hfattnlstm[plots]".'
+
+
+def test_a_model_of_pairs_reads_its_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "pairs")
+    tokenizer = train_tokenizer(["a good film", "a bad film"], vocab_size=20)
+    random_model(
+        vocab_size=len(tokenizer), id2label={0: "no", 1: "yes"}, text_columns=["premise", "other"]
+    ).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    table = tmp_path / "pairs.csv"
+    table.write_text("other,premise,label\ngood,bad film,no\ngood,bad film,yes\n")
+    assert main(["evaluate", folder, str(table), "--output", str(tmp_path / "found.json")]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["accuracy"] == 0.5 and found["mistakes"][0]["text"] == ["bad film", "good"]
+    assert "  bad film\n  good\n" in capsys.readouterr().out
+    assert main(["evaluate", folder, str(table), "--text_column", "premise"]) == 2
+    assert "reads 2 texts together" in capsys.readouterr().err

@@ -30,8 +30,8 @@ def test_every_flag_of_the_trainer_is_open() -> None:
 
 def test_every_choice_of_the_model_is_a_flag() -> None:
     not_chosen = {"problem_type", "pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"}
-    # `label_smoothing_factor` of the Trainer sets it.
-    own = set(AttnLSTMConfig.__annotations__) - not_chosen - {"label_smoothing"}
+    # `label_smoothing_factor` of the Trainer sets the one, `text_column` of the data the other.
+    own = set(AttnLSTMConfig.__annotations__) - not_chosen - {"label_smoothing", "text_columns"}
     assert own <= {item.name for item in fields(ModelArguments)}
 
 
@@ -124,16 +124,26 @@ def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("texts", "epochs"), [(100, 20), (5_000, 13), (20_000, 4), (1_000_000, 4)])
 def test_few_texts_get_more_epochs(tmp_path: Path, texts: int, epochs: int) -> None:
     training = RunArguments(str(tmp_path))
-    training.choose_epochs(texts)
+    training.choose_steps(texts)
     assert training.num_train_epochs == epochs
     given = RunArguments(str(tmp_path), num_train_epochs=3)
-    given.choose_epochs(texts)
+    given.choose_steps(texts)
     assert given.num_train_epochs == 3
+
+
+@pytest.mark.parametrize(("texts", "steps"), [(100, 4), (3_200, 100), (5_000, 100), (1, 1)])
+def test_each_epoch_logs_a_loss(tmp_path: Path, texts: int, steps: int) -> None:
+    training = RunArguments(str(tmp_path))
+    training.choose_steps(texts)
+    assert training.logging_steps == steps
+    given = RunArguments(str(tmp_path), logging_steps=7)
+    given.choose_steps(texts)
+    assert given.logging_steps == 7
 
 
 def test_accumulated_batches_are_one_update(tmp_path: Path) -> None:
     training = RunArguments(str(tmp_path), gradient_accumulation_steps=4)
-    training.choose_epochs(20_000)
+    training.choose_steps(20_000)
     assert training.num_train_epochs == 13
 
 
