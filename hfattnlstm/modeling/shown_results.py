@@ -189,7 +189,11 @@ def _pieces(text: str, attention: Sequence[Mapping[str, Any]]) -> Iterator[tuple
 def _between(text: str) -> str:
     """What is between words; a long part is one that the model did not read, or one that would fill the page."""
     left_out = len(text) - UNREAD_CHARACTERS
-    return _safe(text) if left_out <= 0 else f"{_safe(text[:UNREAD_CHARACTERS])} <i>[{left_out:,} characters]</i> "
+    return (
+        _safe(text)
+        if left_out <= 0
+        else f"{_safe(text[:UNREAD_CHARACTERS])} <i>[{left_out:,} characters left out]</i> "
+    )
 
 
 def _word(word: str, entry: Mapping[str, Any], highest: float) -> str:
