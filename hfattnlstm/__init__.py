@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
+    from .modeling.shown_results import ShownResults
     from .training.evaluation import Evaluation, evaluate_logits
     from .training.lazy_adamw import LazyAdamW
     from .training.sklearn_classifier import AttnLSTMClassifier
@@ -45,10 +46,11 @@ _HOME = {
     "AttnLSTMClassifier": "training.sklearn_classifier",
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
+    "DataSummary": "data.summary",
     "Evaluation": "training.evaluation",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
-    "DataSummary": "data.summary",
+    "ShownResults": "modeling.shown_results",
     "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
     "embed_texts": "data.embedding",

@@ -10,7 +10,7 @@ BACKBONE = {
 CLASSIFIER = {
     *BACKBONE,
     *("attention_entries", "batch_workers", "compute_dtype", "losses", "modeling_sequence_classification"),
-    *("pipeline_text_classification", "text_cuts", "text_inputs", "text_rows"),
+    *("pipeline_text_classification", "shown_results", "text_cuts", "text_inputs", "text_rows"),
 }
 # What the checkpoint of each model carries.
 SHIPPED = {"AttnLSTMModel": BACKBONE, "AttnLSTMForSequenceClassification": CLASSIFIER}

@@ -108,7 +108,8 @@ def _label_row(name: str | None, summary: DataSummary, others: int) -> list[str]
 def _suspects(summary: DataSummary) -> RenderableType:
     count, all_rows = summary.suspects_found, summary.suspects_looked_at
     heading = (
-        f"Labels worth a second look: {count:,} of {all_rows:,} texts, of which a simple model is sure of another"
+        f"Labels worth a second look: a simple model of the words would give {count:,} of {all_rows:,} texts another "
+        "one. Some are wrong, others right and only hard to see."
     )
     lines = []
     for suspect in summary.suspects:

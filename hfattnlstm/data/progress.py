@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from transformers.utils import logging
+from transformers.utils import is_in_notebook, logging
 
 
 @contextlib.contextmanager
@@ -33,3 +33,18 @@ def no_progress_bars() -> Iterator[None]:
             logging.enable_progress_bar()
         if others_shown:
             datasets.enable_progress_bars()
+
+
+def no_bars_in_a_notebook() -> contextlib.AbstractContextManager[None]:
+    """In a notebook, where each would stay on the page, without these bars; elsewhere with them.
+
+    The Trainer's table, which it shows in a notebook by itself, is none of them.
+
+    Example:
+
+    ```python
+    >>> with no_bars_in_a_notebook():
+    ...     model = AutoModel.from_pretrained("my-model")
+    ```
+    """
+    return no_progress_bars() if is_in_notebook() else contextlib.nullcontext()

@@ -20,6 +20,7 @@ from .attention_entries import LEVELS, attention_entries
 from .batch_workers import BatchWorkers, plan_batches
 from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
 from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, check_threshold
+from .shown_results import ShownResults, shown_result
 from .text_cuts import TRUNCATIONS
 from .text_inputs import EncodedText, TextEncoder, longest_input, pad_ids
 from .text_rows import text_or_row
@@ -222,7 +223,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         if isinstance(inputs, (str, dict)):
             result = next(_with_numbers(self._stream([inputs], size, parameters)))
             # As in the stock pipeline: a single string without top_k in the call gives a list.
-            return [result] if isinstance(inputs, str) and "top_k" not in kwargs else result
+            return ShownResults([result]) if isinstance(inputs, str) and "top_k" not in kwargs else result
         # Some data sets have a length and items, but no iterator of their own.
         sized = hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__")
         if isinstance(inputs, (bytes, bytearray)) or not (sized or isinstance(inputs, Iterable)):
@@ -232,7 +233,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         stream = _with_numbers(self._stream(texts, size, parameters, first))
         progress_bar = parameters.forward.get("progress_bar")
         if isinstance(inputs, Sequence):
-            return list(_with_progress(stream, len(inputs), progress_bar))
+            return ShownResults(_with_progress(stream, len(inputs), progress_bar))
         return _with_progress(stream, None, True) if progress_bar else stream
 
     def _stream(
@@ -335,7 +336,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             if tokens.left_out:
                 extra |= {"truncated": True, "characters_left_out": tokens.left_out}
             result = self.postprocess({"logits": outputs["logits"][row : row + 1]}, **parameters)
-            results.append(result | extra if isinstance(result, dict) else [entry | extra for entry in result])
+            results.append(shown_result(result, extra, text))
         return results
 
     def postprocess(

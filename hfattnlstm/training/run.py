@@ -20,6 +20,7 @@ from transformers import (
 from .._extras import needs_extra
 from .._files import written_beside
 from .._wording import flags_in_sentences
+from ..data.progress import no_bars_in_a_notebook
 from .arguments import RunArguments
 from .callbacks import GradientValueClipping
 from .display import Display
@@ -32,6 +33,7 @@ from .output_folder import METRICS_FILE, check_output_folder, remove_old_checkpo
 from .plots import write_run_plots
 from .report import format_report
 from .resuming import TrainingExamples, find_checkpoint
+from .run_html import scores_html
 from .task import Task
 from .trainer import AttnLSTMTrainer
 from .trainer_options import check_metric
@@ -67,6 +69,9 @@ class TaskRun:
         """The metrics of the model as a table, with intervals where a split has few texts, and the details below."""
         return "\n\n".join(f"{title}\n{format_report(scores)}".lstrip("\n") for title, scores in self.scores())
 
+    def _repr_html_(self) -> str:
+        return scores_html(self.scores())
+
     def scores(self) -> list[tuple[str, dict[str, Any]]]:
         """Titles, the first one empty, and scores of the parts of the report."""
         shown = {
@@ -100,7 +105,7 @@ def run_task(task: Task, display: Display | None = None) -> TaskRun:
     ```
     """
     # The flags are the interface here, in Python, too.
-    with flags_in_sentences():
+    with flags_in_sentences(), no_bars_in_a_notebook():
         return _run(task, display)
 
 

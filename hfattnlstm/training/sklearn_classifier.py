@@ -26,7 +26,7 @@ from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from .._wording import renamed_in_sentences
 from ..data.embedding import run_texts
 from ..data.loading import describe_labels
-from ..data.progress import no_progress_bars
+from ..data.progress import no_bars_in_a_notebook, no_progress_bars
 from ..data.splitting import split_train
 from ..data.tokenization import AUTO, KINDS
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
@@ -279,7 +279,8 @@ def _train(task: _TextsInMemory, verbose: bool) -> AttnLSTMTrainer:
 def _bars(shown: bool) -> Iterator[None]:
     """With the bars of the libraries below, or without these and a remark on checkpoints of the same second."""
     if shown:
-        yield
+        with no_bars_in_a_notebook():
+            yield
         return
     logger = logging.get_logger("transformers.trainer_utils")
     level = logger.level
