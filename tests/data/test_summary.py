@@ -55,7 +55,7 @@ def changed_texts(texts: dict[int, str]) -> list[str]:
         (
             {4: "Das CafÃ©"},
             "mojibake_train",
-            "with characters that were read in a wrong encoding, such as Ã©: 1 of 48, the first in row 4",
+            "such as Ã©: 1 of 48, the first in row 4",
         ),
         ({5: "www.example.org"}, "url_only_train", "that are an address and nothing else: 1 of"),
         ({6: "so <b>good</b>"}, "html_train", "with tags or entities of HTML: 1 of"),
