@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     # Type checkers cannot follow a table; a test holds the two equal.
     from .data.embedding import embed_texts
     from .data.loading import describe_labels, load_texts
+    from .data.summary import DataSummary, summarize_texts
     from .data.tokenization import train_tokenizer
     from .data.word_vectors import WordVectorCoverage, load_word_vectors
     from .deploy.onnx_export import export_onnx
@@ -45,6 +46,7 @@ _HOME = {
     "AttnLSTMClassifier": "training.sklearn_classifier",
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
+    "DataSummary": "data.summary",
     "Evaluation": "training.evaluation",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
@@ -57,6 +59,7 @@ _HOME = {
     "export_onnx": "deploy.onnx_export",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",
+    "summarize_texts": "data.summary",
     "train_tokenizer": "data.tokenization",
 }
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
-from .terminal import has_colours, is_terminal, printable, shade_words
+from .report_parts import print_parts, report_width, section, table
+from .terminal import has_colours, printable, shade_words
 
 
 if TYPE_CHECKING:
     from ..training.calibration import Calibration
     from ..training.evaluation import Evaluation, Mistake
 
-# Where nobody looks at a terminal, texts are not broken, and squares are as wide as most pages.
-_PIPED_WIDTH, _PAGE_WIDTH = 400, 120
 # Below it, columns have short names.
 _NARROW = 60
 # More classes than that are not all listed, nor put into a square.
@@ -49,51 +46,18 @@ def print_evaluation(evaluation: Evaluation, title: str, stream: TextIO) -> None
     ...
     ```
     """
-    console = _console(stream)
-    width = console.width if is_terminal(stream) else _PAGE_WIDTH
-    for part in _parts(evaluation, title, width, has_colours(stream)):
-        console.print(part)
-    if not is_terminal(stream):
-        # Cells are filled up to their column's width, also at the end of a line.
-        lines = (line.rstrip() for line in console.file.getvalue().splitlines())
-        stream.write("\n".join(lines).rstrip() + "\n")
-    stream.flush()
-
-
-def _console(stream: TextIO) -> Console:
-    plain = {"markup": False, "emoji": False, "highlight": False}
-    if is_terminal(stream):
-        # By itself, rich takes a terminal that is called dumb for one of 80 columns.
-        width, height = shutil.get_terminal_size()
-        return Console(file=stream, width=width, height=height, no_color=not has_colours(stream), **plain)
-    return Console(file=io.StringIO(), width=_PIPED_WIDTH, color_system=None, force_terminal=False, **plain)
+    print_parts(_parts(evaluation, title, report_width(stream), has_colours(stream)), stream)
 
 
 def _parts(evaluation: Evaluation, title: str, width: int, coloured: bool) -> Iterator[RenderableType]:
     labels = f", {len(evaluation.label_names)} labels" if evaluation.label_names else ""
     yield Text(printable(f"{title}: {evaluation.samples:,} text{_s(evaluation.samples)}{labels}"), style="bold")
-    yield _section("", _scores(evaluation, digits=4 if width >= _NARROW else 3))
+    yield section("", _scores(evaluation, digits=4 if width >= _NARROW else 3))
     if evaluation.problem_type != REGRESSION:
         yield _per_class(evaluation, width)
         yield _confusions(evaluation, width)
         yield _calibration(evaluation.calibration, evaluation.problem_type == MULTI_LABEL)
     yield from _mistakes(evaluation, coloured)
-
-
-def _section(heading: str, *parts: RenderableType) -> RenderableType:
-    head = [Text(heading, style="bold")] if heading else []
-    return Padding(Group(*head, *parts), (1, 0, 0, 0))
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> Table:
-    """A table whose first columns are text, which may be folded, and whose others are numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
-    for place, head in enumerate(heads):
-        is_text = place < texts
-        table.add_column(printable(head), justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
-    for row in rows:
-        table.add_row(*(printable(cell) for cell in row))
-    return table
 
 
 def _scores(evaluation: Evaluation, digits: int) -> Table:
@@ -102,7 +66,7 @@ def _scores(evaluation: Evaluation, digits: int) -> Table:
         interval = evaluation.intervals.get(name)
         shown = "" if interval is None else " to ".join(_number(bound, digits) for bound in interval)
         rows.append((name, _number(value, digits), shown))
-    return _table(("score", "value", "95 % interval"), rows)
+    return table(("score", "value", "95 % interval"), rows)
 
 
 def _number(value: float, digits: int) -> str:
@@ -121,7 +85,7 @@ def _per_class(evaluation: Evaluation, width: int) -> RenderableType:
         (name, *(f"{of[score]:.3f}" for score in ("precision", "recall", "f1")), f"{of['support']:,}")
         for name, of in rows
     )
-    return _section("", _table((kind, *heads), cells), *notes)
+    return section("", table((kind, *heads), cells), *notes)
 
 
 def _confusions(evaluation: Evaluation, width: int) -> RenderableType:
@@ -130,11 +94,11 @@ def _confusions(evaluation: Evaluation, width: int) -> RenderableType:
     square = _square(evaluation)
     if square is not None and _width_of(square) <= width:
         heads, *rows = square
-        return _section("confusions: the right class by row, the predicted one by column", _table(heads, rows))
+        return section("confusions: the right class by row, the predicted one by column", table(heads, rows))
     pairs = evaluation.largest_confusions(_MOST_CONFUSIONS)
     rows = ((right, said, f"{count:,}", f"{100 * share:.0f} %") for right, said, count, share in pairs)
     heads = ("right", "predicted", "texts", "share")
-    return _section("largest confusions, with their share of the right class", _table(heads, rows, texts=2))
+    return section("largest confusions, with their share of the right class", table(heads, rows, texts=2))
 
 
 def _square(evaluation: Evaluation) -> list[list[str]] | None:
@@ -158,8 +122,8 @@ def _decisions(evaluation: Evaluation, width: int) -> RenderableType:
     rows = [(name, f"{hits:,}", f"{alarms:,}", f"{missed:,}") for name, ((_, alarms), (missed, hits)) in matrices]
     heading = f"decisions, with labels above {evaluation.threshold:g}"
     if len(rows) > _MANY_CLASSES:
-        return _section(heading, Text(f"{len(rows)} labels are too many to show; --output has them"))
-    return _section(heading, _table(heads, rows))
+        return section(heading, Text(f"{len(rows)} labels are too many to show; --output has them"))
+    return section(heading, table(heads, rows))
 
 
 def _calibration(calibration: Calibration, several: bool) -> RenderableType:
@@ -171,7 +135,7 @@ def _calibration(calibration: Calibration, several: bool) -> RenderableType:
         for part in calibration.bins
     )
     heads = ("score", "labels", "mean", "apply") if several else ("score", "texts", "mean", "right")
-    return _section(heading, _table(heads, rows))
+    return section(heading, table(heads, rows))
 
 
 def _mistakes(evaluation: Evaluation, coloured: bool) -> Iterator[RenderableType]:
@@ -182,7 +146,7 @@ def _mistakes(evaluation: Evaluation, coloured: bool) -> Iterator[RenderableType
     heading = "largest errors" if is_regression else "mistakes of which the model was most sure"
     explained = coloured and any(mistake.attention for mistake in mistakes)
     legend = shade_words("shaded: what the model looked at", [{"start": 0, "end": 6, "weight": 1.0}])
-    yield _section(heading, *([Text.from_ansi(legend)] if explained else []))
+    yield section(heading, *([Text.from_ansi(legend)] if explained else []))
     for mistake in mistakes:
         yield Text(printable(_verdict(mistake, is_regression)))
         yield Padding(Group(*_excerpt_of(mistake, coloured)), (0, 0, 0, 2))

@@ -22,13 +22,14 @@ _COMMANDS = {
     "train": "train a model on your texts, measure it, and save it",
     "predict": "label texts, and shade the words by the attention on them",
     "evaluate": "measure a model on labelled texts",
+    "check": "look at labelled texts before training on them",
     "embed": "write the vectors of texts",
     "export": "write a model as one ONNX file",
     "quickstart": "train and explain on a small corpus, in a minute",
     "env": "show versions, processor and threads, for a report",
 }
 # What they log is a part of what they tell.
-_WITH_LOG = ("train", "evaluate", "quickstart")
+_WITH_LOG = ("train", "check", "evaluate", "quickstart")
 _EXAMPLES = """Examples:
   hfattnlstm train --train_file reviews.csv --output_dir my-model
   hfattnlstm predict my-model "Not bad at all"

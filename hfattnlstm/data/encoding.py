@@ -72,6 +72,27 @@ def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
     )
 
 
+def unknown_shares(encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+    """Of each split, the share of the tokens that are unknown to the tokenizer, between 0 and 1.
+
+    Args:
+        encoded: Splits with a column `input_ids`, as from [`encode_texts`].
+        tokenizer: What has encoded them.
+
+    Example:
+
+    ```python
+    >>> unknown_shares(encode_texts(splits, TextEncoder(tokenizer)), tokenizer)
+    {'train': 0.0, 'validation': 0.0}
+    ```
+    """
+    shares = {}
+    for name, split in encoded.items():
+        ids = column_values(split, "input_ids").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        shares[name] = float(np.mean(ids == tokenizer.unk_token_id)) if len(ids) else 0.0
+    return shares
+
+
 def tell_unknown_tokens(
     encoded: DatasetDict, tokenizer: PreTrainedTokenizerBase, is_new: bool = True
 ) -> dict[str, float]:
@@ -92,10 +113,7 @@ def tell_unknown_tokens(
     {'train': 0.013, 'validation': 0.041}
     ```
     """
-    shares = {}
-    for name, split in encoded.items():
-        ids = column_values(split, "input_ids").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        shares[name] = float(np.mean(ids == tokenizer.unk_token_id)) if len(ids) else 0.0
+    shares = unknown_shares(encoded, tokenizer)
     if max(shares.values(), default=0.0) >= _MUCH_UNKNOWN:
         mend = "they are others than it was trained on, so train a new one on them, if they are many"
         if is_new:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from typing import NamedTuple
 
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, Features
@@ -22,6 +23,21 @@ logger = logging.get_logger(__name__)
 
 # A share that chance hardly gives.
 _MANY_SHARED = 0.1
+
+
+class LoadedTexts(NamedTuple):
+    """Labelled texts as their source divides them.
+
+    Attributes:
+        splits: "train" and, if any, "validation" and "test", with columns `text` and `label`.
+        text_columns, label_column: Their names in the source.
+        other_columns: Of the training split, what is not read.
+    """
+
+    splits: DatasetDict
+    text_columns: list[str]
+    label_column: str
+    other_columns: list[str]
 
 
 def load_texts(
@@ -81,15 +97,72 @@ def load_texts(
 
     ```
     """
-    _check_arguments(problem_type, validation_size, label_names)
+    _check_size(validation_size)
+    loaded = load_splits(
+        source,
+        text_column=text_column,
+        label_column=label_column,
+        problem_type=problem_type,
+        config_name=config_name,
+        label_names=label_names,
+        label_names_are_fixed=label_names_are_fixed,
+    )
+    return hold_out(loaded, validation_size, seed).splits
+
+
+def load_splits(
+    source: str | PathLike | Mapping | Dataset,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    problem_type: str | None = None,
+    config_name: str | None = None,
+    label_names: Sequence[str] | None = None,
+    label_names_are_fixed: bool = False,
+) -> LoadedTexts:
+    """The splits that a source has, with what was read of it; see [`load_texts`], which has the same arguments.
+
+    Example:
+
+    ```python
+    >>> loaded = load_splits("reviews.csv")
+    >>> loaded.splits.num_rows, loaded.text_columns, loaded.label_column
+    ({'train': 48}, ['text'], 'label')
+    ```
+    """
+    _check_arguments(problem_type, label_names)
     splits = choose_splits(read_source(source, config_name))
     label_column = find_column(splits["train"], "label", label_column, text_column)
     text_columns = find_text_columns(splits["train"], text_column, label_column)
+    read = {*text_columns, label_column}
+    others = [name for name in splits["train"].data.column_names if name not in read]
     splits = {name: two_columns(split, text_columns, label_column) for name, split in splits.items()}
     parts = convert_labels(splits, label_column, problem_type, label_names, label_names_are_fixed)
+    return LoadedTexts(_in_order(parts), text_columns, label_column, others)
+
+
+def hold_out(loaded: LoadedTexts, validation_size: float | int, seed: int) -> LoadedTexts:
+    """The same with a validation split, which is taken from the training texts where there is none.
+
+    Raises:
+        ValueError: For a size that is no share and no number of rows.
+
+    Example:
+
+    ```python
+    >>> hold_out(load_splits("reviews.csv"), 0.25, seed=42).splits.num_rows
+    {'train': 36, 'validation': 12}
+    ```
+    """
+    _check_size(validation_size)
+    parts = dict(loaded.splits)
     if "validation" not in parts:
         parts["train"], parts["validation"] = split_train(parts["train"], validation_size, seed)
     _tell_shared_texts(parts)
+    return loaded._replace(splits=_in_order(parts))
+
+
+def _in_order(parts: Mapping[str, Dataset]) -> DatasetDict:
     return DatasetDict({name: parts[name] for name in ("train", "validation", "test") if name in parts})
 
 
@@ -139,14 +212,17 @@ def describe_labels(features: Features) -> tuple[str, list[str]]:
     raise ValueError(f"The column 'label' must hold ClassLabel, List(ClassLabel) or float, not {label or 'nothing'}.")
 
 
-def _check_arguments(problem_type: str | None, validation_size: object, label_names: Sequence[str] | None) -> None:
-    if problem_type is not None and problem_type not in PROBLEM_TYPES:
-        raise ValueError(f"{option('problem_type', problem_type)} is none of {quote(PROBLEM_TYPES)}: use one of them.")
+def _check_size(validation_size: object) -> None:
     is_count = type(validation_size) is int and validation_size >= 1
     if not is_count and not (isinstance(validation_size, float) and 0 < validation_size < 1):
         raise ValueError(
             f"{option('validation_size', validation_size)} must lie between 0 and 1, or be a whole number of rows."
         )
+
+
+def _check_arguments(problem_type: str | None, label_names: Sequence[str] | None) -> None:
+    if problem_type is not None and problem_type not in PROBLEM_TYPES:
+        raise ValueError(f"{option('problem_type', problem_type)} is none of {quote(PROBLEM_TYPES)}: use one of them.")
     if isinstance(label_names, str) or not all(isinstance(name, str) for name in label_names or ()):
         raise TypeError(f"label_names must be a list of strings, not {label_names!r}.")
     if label_names is not None and len(set(label_names)) < len(label_names):

@@ -17,9 +17,10 @@ from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.columns import column_names
-from ..data.encoding import encode_texts, tell_unknown_tokens
+from ..data.encoding import encode_texts, tell_unknown_tokens, unknown_shares
 from ..data.label_order import order_labels
-from ..data.loading import describe_labels, load_texts
+from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
+from ..data.summary import DataSummary, summarize
 from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, single_texts, suitable_kind, train_tokenizer
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
@@ -59,6 +60,8 @@ logger = logging.get_logger(__name__)
 
 # Tokens that are read of a text, where nobody says otherwise.
 MAX_LENGTH = 400
+# Before a training, label noise is looked for in fewer texts than by `hfattnlstm check`: it should take a second.
+NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 _READ_FROM = {"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}
 
 
@@ -87,6 +90,8 @@ class ClassificationTask(Task):
     text_columns: list[str] | None = None
     # That of the tokenizer, where one is trained.
     trained_kind: str | None = None
+    # What `load` gave, with the names of its columns.
+    loaded: LoadedTexts
     # That of the model, once it is made.
     threshold: float = ONE_HALF
 
@@ -115,7 +120,8 @@ class ClassificationTask(Task):
         self.start = self._starting_point()
         with flags_in_sentences():
             self.text_columns = self._text_columns()
-            texts = _load_texts(self.data, self.start, self.text_columns or self.data.text_column)
+            self.loaded = _load_texts(self.data, self.start, self.text_columns or self.data.text_column)
+        texts = self.loaded.splits
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
         check_problem(self.problem_type, self.given)
@@ -273,6 +279,17 @@ class ClassificationTask(Task):
         tell_unknown_tokens(encoded, processor, is_new=self.trained_kind is not None)
         return encoded
 
+    def summarize(
+        self, examples: DatasetDict, encoded: DatasetDict, processor: PreTrainedTokenizerBase
+    ) -> DataSummary:
+        """What the texts hold, and what is odd about them."""
+        # Rows are no longer those of the file where some are held out or left out.
+        loaded = self.loaded._replace(splits=examples)
+        unknown = unknown_shares(encoded, processor)["validation"]
+        return summarize(
+            loaded, unknown, noise_characters=NOISE_CHARACTERS, most_suspects=SUSPECTS, rows_are_known=False
+        )
+
     def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> PaddingCollator:
         """Padding to the longest text of a batch."""
         return PaddingCollator(processor.pad_token_id, model.config.model_input_names)
@@ -374,24 +391,24 @@ def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
 
 def _load_texts(
     data: DataArguments, start: StartingPoint | None, text_column: str | Sequence[str] | None
-) -> DatasetDict:
+) -> LoadedTexts:
     files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
     ruled = None if start is None else start.problem_type
     if None not in (ruled, data.problem_type) and ruled != data.problem_type:
         raise ValueError(
             f"--problem_type {data.problem_type} contradicts {start.name}, a model for {ruled}: leave it out."
         )
-    texts = load_texts(
+    loaded = load_splits(
         data.dataset or {name: path for name, path in files.items() if path is not None},
         text_column=text_column,
         label_column=data.label_column,
         problem_type=ruled or data.problem_type,
         config_name=data.dataset_config,
-        validation_size=data.validation_size,
-        seed=data.split_seed,
         label_names=None if start is None else start.label_names,
         label_names_are_fixed=True,
     )
+    loaded = hold_out(loaded, data.validation_size, data.split_seed)
+    texts = loaded.splits
     if data.max_train_samples is not None:
         count = len(texts["train"])
         if data.max_train_samples > count:
@@ -400,7 +417,7 @@ def _load_texts(
                 "smaller, or leave it out."
             )
         texts["train"] = texts["train"].shuffle(seed=data.split_seed).select(range(data.max_train_samples))
-    return texts
+    return loaded
 
 
 def _example(text_columns: Sequence[str] | None) -> str:

@@ -1,0 +1,124 @@
+"""A summary of labelled texts for people, before a training and by `hfattnlstm check`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from typing import TextIO
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from ..data.summary import DataSummary, Suspect
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from .report_parts import print_parts, section, table
+from .terminal import printable
+
+
+# Of more labels, the most frequent and the rarest ones are listed.
+_MANY_LABELS, _FREQUENT, _RARE = 20, 10, 5
+# Characters of a text that are shown.
+_EXCERPT = 160
+
+
+def print_summary(summary: DataSummary, stream: TextIO | None = None, told: Collection[str] = ()) -> None:
+    """Print a summary.
+
+    Args:
+        summary: What was found.
+        stream: Where to; standard output without.
+        told: Kinds of findings that have been told otherwise; those whose name begins so are left out.
+
+    Example:
+
+    ```python
+    >>> print_summary(summarize_texts("reviews.csv"))
+    texts: text  labels: label
+    <BLANKLINE>
+    split  texts  words: median  19 of 20 below  longest
+    train     48              3               6        6
+    <BLANKLINE>
+    label     train    share
+    negative     24  50.00 %
+    positive     24  50.00 %
+    ...
+    ```
+    """
+    stream = sys.stdout if stream is None else stream
+    if stream is not None:
+        print_parts(_parts(summary, told), stream)
+
+
+def _parts(summary: DataSummary, told: Collection[str]) -> Iterator[RenderableType]:
+    yield Text(printable(_columns(summary)), style="bold")
+    yield section("", _sizes(summary))
+    yield section("", _numbers(summary) if summary.problem_type == REGRESSION else _labels(summary))
+    if summary.unknown_tokens is not None:
+        share = f"{100 * summary.unknown_tokens:.1f} %"
+        yield section("", Text(f"{share} of the tokens that are held out stand in no training text."))
+    odd = [sentence for kind, sentence in summary.findings.items() if not kind.startswith(tuple(told))]
+    if odd:
+        yield section("What is odd", *(Text(printable(f"- {sentence}")) for sentence in odd))
+    if summary.suspects:
+        yield _suspects(summary)
+
+
+def _columns(summary: DataSummary) -> str:
+    shown = f"texts: {' and '.join(summary.text_columns)}  labels: {summary.label_column}"
+    return shown + (f"  not read: {', '.join(summary.other_columns)}" if summary.other_columns else "")
+
+
+def _sizes(summary: DataSummary) -> RenderableType:
+    heads = ["split", "texts", "words: median", "19 of 20 below", "longest"]
+    rows = [
+        [name, *(f"{n:,}" for n in (split.rows, split.median_words, split.p95_words, split.longest_words))]
+        for name, split in summary.splits.items()
+    ]
+    if summary.problem_type == MULTI_LABEL:
+        heads.append("labels a text")
+        for row, split in zip(rows, summary.splits.values()):
+            row.append(f"{split.labels_per_text:.2f}")
+    return table(heads, rows)
+
+
+def _numbers(summary: DataSummary) -> RenderableType:
+    rows = ([name, *(f"{number:.4g}" for number in split.labels.values())] for name, split in summary.splits.items())
+    return table(("split", "least", "median", "greatest"), rows)
+
+
+def _labels(summary: DataSummary) -> RenderableType:
+    train = summary.splits["train"]
+    names = sorted(train.labels, key=lambda name: -train.labels[name])
+    shown = names
+    if len(names) > _MANY_LABELS:
+        shown = [*names[:_FREQUENT], None, *names[-_RARE:]]
+    rows = [_label_row(name, summary, len(names) - _FREQUENT - _RARE) for name in shown]
+    return table(("label", *summary.splits, "share"), rows)
+
+
+def _label_row(name: str | None, summary: DataSummary, others: int) -> list[str]:
+    if name is None:
+        return [f"… {others} more", *("" for _ in summary.splits), ""]
+    counts = (f"{split.labels[name]:,}" for split in summary.splits.values())
+    train = summary.splits["train"]
+    return [name, *counts, f"{100 * train.labels[name] / max(train.rows, 1):.2f} %"]
+
+
+def _suspects(summary: DataSummary) -> RenderableType:
+    count, all_rows = summary.suspects_found, summary.suspects_looked_at
+    heading = (
+        f"Labels worth a second look: a simple model of the words would give {count:,} of {all_rows:,} texts another "
+        "one. Some are wrong, others right and only hard to see."
+    )
+    lines = []
+    for suspect in summary.suspects:
+        lines.append(Text(printable(_verdict(suspect))))
+        text = suspect.text if len(suspect.text) <= _EXCERPT else f"{suspect.text[:_EXCERPT]} …"
+        lines.append(Padding(Text(printable(text)), (0, 0, 0, 2)))
+    return section(heading, *lines)
+
+
+def _verdict(suspect: Suspect) -> str:
+    where = "" if suspect.row is None else f"row {suspect.row:,}: "
+    return f"{where}{suspect.label}, perhaps {suspect.suggested} ({suspect.probability:.2f})"

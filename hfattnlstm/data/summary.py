@@ -1,0 +1,352 @@
+"""What a set of labelled texts holds, and what is odd about it, before anything is learnt from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+from datasets import Dataset, DatasetDict
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.text_inputs import TextEncoder
+from .encoding import encode_texts, unknown_shares
+from .label_noise import LEAST_TEXTS, find_label_noise
+from .loading import LoadedTexts, describe_labels, load_splits
+from .splitting import split_train
+from .text_faults import Duplicates, Faulty, find_duplicates, find_faults, normalised, words_that_tell
+from .tokenization import train_tokenizer
+
+
+# Characters in which label noise is looked for: seconds, not minutes.
+NOISE_CHARACTERS = 4_000_000
+# Texts on which a tokenizer is tried, for the share of unknown tokens.
+_TOKENIZER_TEXTS = 20_000
+_HELD_OUT = 0.1
+_SEED = 42
+_QUANTILES = (0.5, 0.95)
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """A split.
+
+    Attributes:
+        rows: How many texts it has.
+        median_words, p95_words, longest_words: Words of the middle text, of that which 5 % exceed, and of the
+            longest one; what stands between white space counts as one.
+        longest_characters: Of the longest text.
+        labels: How many texts have each label, or, in a regression, the least, middle and greatest number.
+        labels_per_text: With several labels a text, their mean number.
+        duplicates: Texts that are there more than once.
+        faults: By their name in `FAULTS`.
+    """
+
+    rows: int
+    median_words: int
+    p95_words: int
+    longest_words: int
+    longest_characters: int
+    labels: dict[str, float]
+    labels_per_text: float | None
+    duplicates: Duplicates
+    faults: dict[str, Faulty]
+
+
+class Suspect(NamedTuple):
+    """A text whose label is worth a second look; see [`find_label_noise`]. `row` is None where it is not known."""
+
+    row: int | None
+    label: str
+    suggested: str
+    probability: float
+    text: str
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What is said of labelled texts.
+
+    Attributes:
+        problem_type: In transformers' terms.
+        text_columns, label_column, other_columns: What is read, and what is not.
+        splits: By name.
+        shared: For each split that is measured, how many of its texts are among those for training, too.
+        unknown_tokens: Share of the tokens that a tokenizer made of the training texts does not know, in what is held
+            out; None where it was not tried.
+        suspects: The texts whose labels are most worth a second look.
+        suspects_found, suspects_looked_at: How many there are, in how many training texts; 0 where it was not tried.
+        findings: What is odd, by kind, a sentence each.
+    """
+
+    problem_type: str
+    text_columns: Sequence[str]
+    label_column: str
+    other_columns: Sequence[str]
+    splits: Mapping[str, SplitSummary]
+    shared: Mapping[str, int]
+    unknown_tokens: float | None = None
+    suspects: Sequence[Suspect] = ()
+    suspects_found: int = 0
+    suspects_looked_at: int = 0
+    findings: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as what JSON can hold, with the names of the attributes as keys.
+
+        Example:
+
+        ```python
+        >>> sorted(summarize_texts("reviews.csv").to_dict())[:3]
+        ['findings', 'label_column', 'other_columns']
+        ```
+        """
+        shown = asdict(self)
+        for name, split in shown["splits"].items():
+            whole = self.splits[name]
+            split["duplicates"] = whole.duplicates._asdict()
+            split["faults"] = {fault: found._asdict() for fault, found in whole.faults.items()}
+        return shown | {"suspects": [suspect._asdict() for suspect in self.suspects]}
+
+
+def summarize_texts(
+    source: str | PathLike | Mapping | Dataset,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    problem_type: str | None = None,
+    config_name: str | None = None,
+    most_suspects: int = 5,
+) -> DataSummary:
+    """Says what a set of labelled texts holds: rows, classes, lengths, duplicates, and labels that may be wrong.
+
+    Nothing is written or trained but, for the labels, a linear model on a sample, and for the unknown tokens a
+    tokenizer.
+
+    Args:
+        source: As [`load_texts`] takes it.
+        text_column, label_column, problem_type, config_name: As there.
+        most_suspects: How many texts are listed whose labels are worth a second look.
+
+    Raises:
+        FileNotFoundError: The source does not exist.
+        ValueError: It cannot be learnt from; the sentence says why.
+
+    Example:
+
+    ```python
+    >>> summary = summarize_texts("reviews.csv")
+    >>> summary.splits["train"].rows, summary.splits["train"].labels
+    (48, {'negative': 24, 'positive': 24})
+    ```
+    """
+    loaded = load_splits(
+        source,
+        text_column=text_column,
+        label_column=label_column,
+        problem_type=problem_type,
+        config_name=config_name,
+    )
+    unknown = _unknown_share(loaded.splits)
+    return summarize(loaded, unknown, most_suspects=most_suspects)
+
+
+def summarize(
+    loaded: LoadedTexts,
+    unknown_tokens: float | None = None,
+    *,
+    noise_characters: int = NOISE_CHARACTERS,
+    most_suspects: int = 5,
+    rows_are_known: bool = True,
+) -> DataSummary:
+    """The summary of texts that are loaded; see [`summarize_texts`].
+
+    Args:
+        loaded: The texts with what is known of their source.
+        unknown_tokens: Share in what is held out.
+        noise_characters: In how many characters of training texts label noise is looked for.
+        most_suspects: How many texts are listed for it.
+        rows_are_known: Whether a row of the training split is one of the source.
+    """
+    problem, names = describe_labels(loaded.splits["train"].features)
+    texts = {name: _joined(split["text"][:]) for name, split in loaded.splits.items()}
+    labels = {name: split["label"][:] for name, split in loaded.splits.items()}
+    keys = {name: [normalised(text) for text in split] for name, split in texts.items()}
+    splits = {name: _summarize_split(texts[name], keys[name], labels[name], problem, names) for name in loaded.splits}
+    known = set(keys["train"])
+    shared = {name: sum(key in known for key in keys[name]) for name in keys if name != "train"}
+    suspects, found, looked_at = [], 0, 0
+    if problem == SINGLE_LABEL:
+        candidates, looked_at = find_label_noise(texts["train"], np.asarray(labels["train"]), noise_characters)
+        found = len(candidates)
+        suspects = [
+            Suspect(
+                candidate.row if rows_are_known else None,
+                names[candidate.label],
+                names[candidate.suggested],
+                round(candidate.probability, 4),
+                texts["train"][candidate.row - 1],
+            )
+            for candidate in candidates[:most_suspects]
+        ]
+    telling = words_that_tell(texts["train"], labels["train"], names) if problem == SINGLE_LABEL else []
+    findings = _findings(splits, shared, unknown_tokens, problem, telling)
+    return DataSummary(
+        problem,
+        loaded.text_columns,
+        loaded.label_column,
+        loaded.other_columns,
+        splits,
+        shared,
+        unknown_tokens,
+        suspects,
+        found,
+        looked_at,
+        findings,
+    )
+
+
+def _joined(texts: Sequence[str | Sequence[str]]) -> list[str]:
+    return [text if isinstance(text, str) else " ".join(text) for text in texts]
+
+
+def _unknown_share(splits: DatasetDict) -> float | None:
+    """Of the tokens that are held out, or of a tenth where nothing is, to a tokenizer like that of a training."""
+    train = splits["train"]
+    held_out = splits.get("validation", splits.get("test"))
+    if held_out is None:
+        if len(train) < 2:
+            return None
+        train, held_out = split_train(train, _HELD_OUT, _SEED)
+    train, held_out = (
+        split.shuffle(seed=_SEED).select(range(min(len(split), _TOKENIZER_TEXTS))) for split in (train, held_out)
+    )
+    tokenizer = train_tokenizer(train["text"][:])
+    encoded = encode_texts(DatasetDict(held_out=held_out), TextEncoder(tokenizer))
+    return unknown_shares(encoded, tokenizer)["held_out"]
+
+
+def _summarize_split(
+    texts: Sequence[str], keys: Sequence[str], labels: Sequence[Any], problem: str, names: Sequence[str]
+) -> SplitSummary:
+    words = np.array([len(text.split()) for text in texts] or [0])
+    median, most = (int(value) for value in np.quantile(words, _QUANTILES, method="nearest"))
+    comparable = [tuple(label) if isinstance(label, list) else label for label in labels]
+    return SplitSummary(
+        rows=len(texts),
+        median_words=median,
+        p95_words=most,
+        longest_words=int(words.max()),
+        longest_characters=max(map(len, texts), default=0),
+        labels=_count_labels(labels, problem, names),
+        labels_per_text=sum(map(len, labels)) / max(len(labels), 1) if problem == MULTI_LABEL else None,
+        duplicates=find_duplicates(keys, comparable),
+        faults=find_faults(texts),
+    )
+
+
+def _count_labels(labels: Sequence[Any], problem: str, names: Sequence[str]) -> dict[str, float]:
+    if problem == REGRESSION:
+        least, middle, greatest = np.quantile(labels or [0.0], (0, 0.5, 1))
+        return {"least": float(least), "median": float(middle), "greatest": float(greatest)}
+    counts = Counter(label for row in labels for label in row) if problem == MULTI_LABEL else Counter(labels)
+    return {name: counts[place] for place, name in enumerate(names)}
+
+
+# Shares from which on something is said.
+_MANY_DUPLICATES = 0.05
+_MANY_SHARED = 0.01
+_MUCH_UNKNOWN = 0.25
+_MUCH_HTML = 0.01
+_RARE_TO_FREQUENT = 10
+# Tokens that are read of a text.
+_READ = 400
+
+
+def _findings(
+    splits: Mapping[str, SplitSummary],
+    shared: Mapping[str, int],
+    unknown: float | None,
+    problem: str,
+    telling: Sequence[str],
+) -> dict[str, str]:
+    found = {}
+    train = splits["train"]
+    for name, split in splits.items():
+        found |= {f"{kind}_{name}": sentence for kind, sentence in _of_texts(name, split).items()}
+    for name, count in shared.items():
+        if count and count >= _MANY_SHARED * splits[name].rows:
+            found[f"shared_{name}"] = (
+                f"{count:,} of the {splits[name].rows:,} texts for {name} are among those for training, too, up to "
+                "case and punctuation: figures on them are too good. Take them out of one of the two."
+            )
+    if unknown is not None and unknown >= _MUCH_UNKNOWN:
+        found["unknown"] = (
+            f"{unknown:.0%} of the tokens that are held out stand nowhere in the training texts: more texts, or "
+            "--tokenizer_kind bpe, would help."
+        )
+    if problem == SINGLE_LABEL:
+        found |= _of_classes(train)
+    if telling:
+        found["label_in_text"] = (
+            f"The texts of {', '.join(map(repr, telling[:3]))} have this very word in them, and the others have not: "
+            "a model learns the word alone. If new texts will not have it, take it out."
+        )
+    if problem == REGRESSION and train.labels["least"] == train.labels["greatest"]:
+        found["constant"] = "All numbers are the same: there is nothing to learn. Is it the right label column?"
+    return found
+
+
+def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
+    found = {}
+    repeated = split.duplicates
+    if repeated.contradicting:
+        first, second = repeated.example
+        found["contradicting"] = (
+            f"{repeated.contradicting:,} texts of {name} are there twice with different labels, such as rows "
+            f"{first:,} and {second:,}: decide which one is right."
+        )
+    if repeated.count >= max(_MANY_DUPLICATES * split.rows, 1):
+        found["duplicates"] = (
+            f"{repeated.count:,} of {split.rows:,} texts of {name} repeat an earlier one, up to case and punctuation: "
+            "they count more than the others; leave them out if that is not meant."
+        )
+    says = {
+        "empty": "are empty: they can only be guessed. Leave them out.",
+        "mojibake": "have characters that were read in a wrong encoding, such as Ã©: save the file as UTF-8 again.",
+        "url_only": "are an address and nothing else: leave them out, or put there what it shows.",
+    }
+    if split.faults.get("html", (0,))[0] >= _MUCH_HTML * split.rows:
+        says["html"] = "have tags or entities of HTML: take them out, if new texts will not have them."
+    for fault, sentence in says.items():
+        if fault in split.faults:
+            count, row = split.faults[fault]
+            found[fault] = f"{count:,} texts of {name} (the first is row {row:,}) {sentence}"
+    if split.p95_words > _READ:
+        found["long"] = (
+            f"Of {name}, a text in twenty has more than {split.p95_words:,} words, and {_READ} tokens are "
+            "read: --max_length reads more, and takes longer."
+        )
+    return found
+
+
+def _of_classes(train: SplitSummary) -> dict[str, str]:
+    found = {}
+    rare = [name for name, count in train.labels.items() if count < LEAST_TEXTS]
+    if rare:
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        found["rare"] = (
+            f"Fewer than {LEAST_TEXTS} texts for training have {', '.join(map(repr, rare[:5]))}{more}: too few to "
+            "learn from. Collect more, or join classes."
+        )
+    counts = sorted(train.labels.values())
+    if counts[-1] >= _RARE_TO_FREQUENT * max(counts[0], 1):
+        frequent = max(train.labels, key=lambda name: train.labels[name])
+        found["imbalanced"] = (
+            f"{frequent!r} has {counts[-1] / train.rows:.0%} of the texts, {counts[-1] // max(counts[0], 1):,} times "
+            "as many as the rarest class: look at F1 by class, not at the accuracy; --class_weights balanced may help."
+        )
+    return found
