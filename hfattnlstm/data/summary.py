@@ -306,8 +306,8 @@ def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
     if repeated.contradicting:
         first, second = repeated.example
         found["contradicting"] = (
-            f"{repeated.contradicting:,} texts of {name} are there twice with different labels, such as rows "
-            f"{first:,} and {second:,}: decide which one is right."
+            f"Texts of {name} that repeat another one with a different label: {repeated.contradicting:,}, such as row "
+            f"{second:,}, which repeats row {first:,}: decide which label is right."
         )
     if repeated.count >= max(_MANY_DUPLICATES * split.rows, 1):
         found["duplicates"] = (
@@ -315,16 +315,16 @@ def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
             "they count more than the others; leave them out if that is not meant."
         )
     says = {
-        "empty": "are empty: they can only be guessed. Leave them out.",
-        "mojibake": "have characters that were read in a wrong encoding, such as Ã©: save the file as UTF-8 again.",
-        "url_only": "are an address and nothing else: leave them out, or put there what it shows.",
+        "empty": ("that are empty", "leave them out, for they can only be guessed"),
+        "mojibake": ("with characters that were read in a wrong encoding, such as Ã©", "save the file as UTF-8 again"),
+        "url_only": ("that are an address and nothing else", "leave them out, or put there what it shows"),
     }
     if split.faults.get("html", (0,))[0] >= _MUCH_HTML * split.rows:
-        says["html"] = "have tags or entities of HTML: take them out, if new texts will not have them."
-    for fault, sentence in says.items():
+        says["html"] = ("with tags or entities of HTML", "take these out, if new texts will not have them")
+    for fault, (which, mend) in says.items():
         if fault in split.faults:
             count, row = split.faults[fault]
-            found[fault] = f"{count:,} texts of {name} (the first is row {row:,}) {sentence}"
+            found[fault] = f"Texts of {name} {which}: {count:,} of {split.rows:,}, the first in row {row:,}; {mend}."
     if split.p95_words > _READ:
         found["long"] = (
             f"Of {name}, a text in twenty has more than {split.p95_words:,} words, and {_READ} tokens are "
