@@ -65,10 +65,10 @@ class ShownResults(list):
     Example:
 
     ```python
-    >>> results = classifier(["Not bad at all", "Great food, great service"])
-    >>> unsure = ShownResults(result for result in results if result["score"] < 0.6)
-    >>> isinstance(unsure, list)
-    True
+    >>> results = [{"label": "calm", "score": 0.93}, {"label": "calm", "score": 0.55}]
+    >>> unsure = ShownResults([result for result in results if result["score"] < 0.6])
+    >>> unsure
+    [{'label': 'calm', 'score': 0.55}]
     ```
     """
 
