@@ -14,7 +14,7 @@ _MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u00bf\u0152\u0153\u02dc\u2122]|\u00ef\u00bf\u00bd|\ufffd"
 )
 _HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]{0,200})?/?>|&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6});")
-_SHORTEST_NAME, _LEAST_TEXTS, _NEARLY_ALL = 3, 10, 0.9
+_SHORTEST_NAME, _LEAST_TEXTS, _NEARLY_ALL = 3, 10, 0.98
 _URL = re.compile(r"\s*(https?://|www\.)\S+\s*")
 
 FAULTS: dict[str, Callable[[str], object]] = {
