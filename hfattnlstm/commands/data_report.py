@@ -38,7 +38,7 @@ def print_summary(summary: DataSummary, stream: TextIO | None = None, told: Coll
     <BLANKLINE>
     Lengths in words
     split  texts  median  95 %  longest
-    train     48       3     6        6
+    train     48       6     6        6
     <BLANKLINE>
     label     train    share
     negative     24  50.00 %

@@ -108,7 +108,7 @@ class DataSummary:
 
         ```python
         >>> sorted(summarize_texts("reviews.csv").to_dict())[:3]
-        ['findings', 'label_column', 'other_columns']
+        ['findings', 'label_column', 'length_unit']
         ```
         """
         shown = asdict(self)
@@ -321,8 +321,8 @@ def _of_texts(name: str, split: SplitSummary, unit: str) -> dict[str, str]:
     if repeated.contradicting:
         first, second = repeated.example
         found["contradicting"] = (
-            f"Texts of {name} that repeat an earlier one with another label: {repeated.contradicting:,}, such as row "
-            f"{second:,} after row {first:,}. Decide which label is right."
+            f"Texts of {name} that repeat another one with a different label: {repeated.contradicting:,}, such as row "
+            f"{second:,}, which repeats row {first:,}: decide which label is right."
         )
     if repeated.count >= max(_MANY_DUPLICATES * split.rows, 1):
         found["duplicates"] = (
@@ -330,16 +330,16 @@ def _of_texts(name: str, split: SplitSummary, unit: str) -> dict[str, str]:
             f"{split.rows:,}. They count more than the others: leave them out if that is not meant."
         )
     says = {
-        "empty": ("are empty", "Their labels can only be guessed: leave them out."),
-        "mojibake": ("have characters of a wrong encoding, such as Ã©", "Save the file as UTF-8 again."),
-        "url_only": ("are an address and nothing else", "Leave them out, or put there what it shows."),
+        "empty": ("that are empty", "leave them out, for they can only be guessed"),
+        "mojibake": ("with characters that were read in a wrong encoding, such as Ã©", "save the file as UTF-8 again"),
+        "url_only": ("that are an address and nothing else", "leave them out, or put there what it shows"),
     }
     if split.faults.get("html", (0,))[0] >= _MUCH_HTML * split.rows:
-        says["html"] = ("have tags or entities of HTML", "Take these out, if new texts will not have them.")
-    for fault, (what, mend) in says.items():
+        says["html"] = ("with tags or entities of HTML", "take these out, if new texts will not have them")
+    for fault, (which, mend) in says.items():
         if fault in split.faults:
             count, row = split.faults[fault]
-            found[fault] = f"Texts of {name} that {what}: {count:,}, the first in row {row:,}. {mend}"
+            found[fault] = f"Texts of {name} {which}: {count:,} of {split.rows:,}, the first in row {row:,}; {mend}."
     longest = getattr(split, unit).p95
     if longest > _READ:
         found["long"] = (
