@@ -14,7 +14,7 @@ FOLDS = 3
 # A class with fewer texts teaches a model of two thirds of them too little.
 LEAST_TEXTS = 10
 _SEED = 0
-# Measured: more of either finds the same labels, in several times the time where there are many classes.
+# With more of either, as many wrong labels are found, in a multiple of the time where there are many classes.
 _FEATURES, _STEPS = 20_000, 30
 # Of the label that is given, above which a text is left alone: what is merely unsure is no candidate.
 _HIGHEST_GIVEN = 0.1
