@@ -125,9 +125,14 @@ def words_that_tell(texts: Sequence[str], labels: Sequence[int], names: Sequence
         own = members[label]
         if len(name) < _SHORTEST_NAME or len(own) < _LEAST_TEXTS or name.isdigit():
             continue
-        word = re.compile(rf"(?<!\w){re.escape(name.lower())}(?!\w)")
+        written = name.lower()
+        word = re.compile(rf"(?<!\w){re.escape(written)}(?!\w)")
         others = len(texts) - len(own)
-        has = {place: sum(bool(word.search(text)) for text in found) for place, found in members.items()}
+        # Most texts do not have these characters at all, which is seen faster.
+        has = {
+            place: sum(written in text and bool(word.search(text)) for text in found)
+            for place, found in members.items()
+        }
         elsewhere = sum(has.values()) - has[label]
         if has[label] >= _NEARLY_ALL * len(own) and elsewhere <= (1 - _NEARLY_ALL) * others:
             telling.append(name)
