@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from .report_parts import print_parts, report_width, section, table
-from .terminal import has_colours, printable, shade_words
+from .terminal import has_colours, legend, printable, shade_words
 
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ def _mistakes(evaluation: Evaluation, coloured: bool) -> Iterator[RenderableType
     is_regression = evaluation.problem_type == REGRESSION
     heading = "largest errors" if is_regression else "mistakes of which the model was most sure"
     explained = coloured and any(mistake.attention for mistake in mistakes)
-    legend = shade_words("shaded: what the model looked at", [{"start": 0, "end": 6, "weight": 1.0}])
-    yield section(heading, *([Text.from_ansi(legend)] if explained else []))
+    yield section(heading, *([Text.from_ansi(legend())] if explained else []))
     for mistake in mistakes:
         yield Text(printable(_verdict(mistake, is_regression)))
         yield Padding(Group(*_excerpt_of(mistake, coloured)), (0, 0, 0, 2))

@@ -80,5 +80,7 @@ def _console(stream: TextIO) -> Console:
     if is_terminal(stream):
         # By itself, rich takes a terminal that is called dumb for one of 80 columns.
         width, height = shutil.get_terminal_size()
-        return Console(file=stream, width=width, height=height, no_color=not has_colours(stream), **plain)
+        # The palette of the shades; with fewer colours rich would take the nearest, such as red for orange.
+        colours = {"color_system": "256"} if has_colours(stream) else {"no_color": True}
+        return Console(file=stream, width=width, height=height, **colours, **plain)
     return Console(file=io.StringIO(), width=_PIPED_WIDTH, color_system=None, force_terminal=False, **plain)

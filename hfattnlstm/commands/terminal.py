@@ -69,7 +69,7 @@ def shade_words(text: str, attention: Sequence[dict[str, Any]]) -> str:
 def legend() -> str:
     """What the shades of [`shade_words`] mean, with the shades."""
     scale = "".join(f"\x1b[30;48;5;{shade}m  {_RESET}" for shade in _SHADES)
-    return f"attention on the words: less {scale} more"
+    return f"attention: less {scale} more"
 
 
 def printable(text: str) -> str:

@@ -12,11 +12,11 @@ _ORANGE = "255,100,0"
 _OPACITIES = (0.1, 0.2, 0.29, 0.38, 0.47)
 # Below this share of the largest weight of its text, a word is not shaded.
 _NOISE = 0.1
-# What is shown of many results, of a long text, and of the part of it that the model did not read.
+# What is shown of many results, of a long text, and of a stretch of it without a word that the model read.
 MOST_RESULTS = 50
 MOST_CHARACTERS = 5_000
 SHOWN_AT_ONCE = 500
-UNREAD_CHARACTERS = 100
+STRETCH_CHARACTERS = 100
 _CELL = "text-align:left;vertical-align:top"
 _TEXT = f"{_CELL};white-space:pre-wrap;overflow-wrap:anywhere"
 
@@ -83,7 +83,7 @@ class ShownResults(list):
         return ShownResults(found, self.shown_text) if isinstance(index, slice) else found
 
     def __add__(self, other: Any) -> Any:
-        return ShownResults(super().__add__(other), self.shown_text)
+        return ShownResults(super().__add__(other))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return list, (list(self),)
@@ -127,7 +127,7 @@ def _more(count: int) -> str:
 def _row(result: Any) -> str:
     labels = [result] if isinstance(result, Mapping) else list(result)
     shown = [f"<b>{_safe(entry['label'])}</b>&nbsp;{entry['score']:.4g}" for entry in labels if _is_label(entry)]
-    attention = labels[0].get("attention", []) if labels and isinstance(labels[0], Mapping) else []
+    attention = labels[0].get("attention") or [] if labels and isinstance(labels[0], Mapping) else []
     text = getattr(result, "shown_text", None)
     texts = _of_words(attention) if text is None else [text] if isinstance(text, str) else text
     cells = [_shaded(own, _on_text(attention, index)) for index, own in enumerate(texts)]
@@ -176,33 +176,33 @@ def _pieces(text: str, attention: Sequence[Mapping[str, Any]]) -> Iterator[tuple
         start, end = max(entry["start"], position), entry["end"]
         if end <= start:
             continue
-        before = min(start - position, UNREAD_CHARACTERS)
-        yield before, _between(text[position:start])
-        yield end - start, _word(text[start:end], entry, highest)
-        shown += before + end - start
+        for length, piece in (
+            (start - position, _excerpt(text[position:start])),
+            (end - start, _word(text[start:end], entry, highest)),
+        ):
+            yield min(length, STRETCH_CHARACTERS), piece
+            shown += min(length, STRETCH_CHARACTERS)
         position = end
         if shown > MOST_CHARACTERS:
             break
-    yield min(len(text) - position, UNREAD_CHARACTERS), _between(text[position:])
+    yield min(len(text) - position, STRETCH_CHARACTERS), _excerpt(text[position:])
 
 
-def _between(text: str) -> str:
-    """What is between words; a long part is one that the model did not read, or one that would fill the page."""
-    left_out = len(text) - UNREAD_CHARACTERS
-    return (
-        _safe(text)
-        if left_out <= 0
-        else f"{_safe(text[:UNREAD_CHARACTERS])} <i>[{left_out:,} characters left out]</i> "
-    )
+def _excerpt(text: str) -> str:
+    """A word, or what is between two; a long one is no word, or what the model did not read."""
+    left_out = len(text) - STRETCH_CHARACTERS
+    if left_out <= 0:
+        return _safe(text)
+    return f"{_safe(text[:STRETCH_CHARACTERS])} <i>[{left_out:,} characters left out]</i> "
 
 
 def _word(word: str, entry: Mapping[str, Any], highest: float) -> str:
     share = entry["weight"] / highest if highest > 0 else 0.0
     if share < _NOISE:
-        return _safe(word)
+        return _excerpt(word)
     heads = ", ".join(f"{weight:.3f}" for weight in entry.get("head_weights", ()))
     tip = f"attention {entry['weight']:.3f}" + (f" (heads: {heads})" if heads else "")
-    return _marked(_safe(word), _OPACITIES[min(int(share * len(_OPACITIES)), len(_OPACITIES) - 1)], tip)
+    return _marked(_excerpt(word), _OPACITIES[min(int(share * len(_OPACITIES)), len(_OPACITIES) - 1)], tip)
 
 
 def _marked(html: str, opacity: float, tip: str = "") -> str:

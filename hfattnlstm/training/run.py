@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,13 @@ class TaskRun:
         trainer: The Trainer, to go on with.
     """
 
-    model: PreTrainedModel
-    processor: Any
+    # Printed whole, model and Trainer would hide the metrics.
+    model: PreTrainedModel = field(repr=False)
+    processor: Any = field(repr=False)
     metrics: dict[str, float]
     details: dict[str, dict[str, Any]]
-    evaluations: dict[str, Evaluation]
-    trainer: AttnLSTMTrainer
+    evaluations: dict[str, Evaluation] = field(repr=False)
+    trainer: AttnLSTMTrainer = field(repr=False)
 
     def report(self) -> str:
         """The metrics of the model as a table, with intervals where a split has few texts, and the details below."""

@@ -78,12 +78,14 @@ def test_of_very_many_classes_the_worst_are_shown() -> None:
     assert sum(line.startswith("class ") and line.endswith("1") for line in lines) == 25
 
 
-def test_words_are_shaded_and_explained_where_there_are_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+# Of one with few colours rich would take the nearest, red for orange.
+@pytest.mark.parametrize("term", ["xterm-256color", "xterm"])
+def test_words_are_shaded_and_explained_where_there_are_colours(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_text(evaluation(), "so bad a film", "bad")
-    printed = shown(found, 80, monkeypatch)
-    assert "\x1b[30;48;5;208mbad\x1b[0m" in printed and "\x1b[30;48;5;208mshaded\x1b[0m" in printed
+    printed = shown(found, 80, monkeypatch, term)
+    assert "\x1b[30;48;5;208mbad\x1b[0m" in printed and "attention: less" in printed
     assert "looked at:" not in printed
-    assert "shaded" not in shown(evaluation(), 80, monkeypatch)
+    assert "attention: less" not in shown(evaluation(), 80, monkeypatch)
 
 
 def test_a_long_text_is_cut_around_the_word_that_counts() -> None:

@@ -6,7 +6,8 @@ import datasets
 import pytest
 from transformers.utils import logging
 
-from hfattnlstm.data.progress import no_progress_bars
+from hfattnlstm.data import progress
+from hfattnlstm.data.progress import no_bars_in_a_notebook, no_progress_bars
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -22,3 +23,12 @@ def test_progress_bars_come_back_as_they_were(shown: bool) -> None:
     finally:
         (logging.enable_progress_bar if before[0] else logging.disable_progress_bar)()
         (datasets.disable_progress_bars if before[1] else datasets.enable_progress_bars)()
+
+
+@pytest.mark.parametrize("notebook", [True, False])
+def test_bars_are_put_away_in_a_notebook_only(notebook: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = logging.is_progress_bar_enabled()
+    monkeypatch.setattr(progress, "is_in_notebook", lambda: notebook)
+    with no_bars_in_a_notebook():
+        assert logging.is_progress_bar_enabled() == (before and not notebook)
+    assert logging.is_progress_bar_enabled() == before
