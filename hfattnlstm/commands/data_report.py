@@ -36,8 +36,9 @@ def print_summary(summary: DataSummary, stream: TextIO | None = None, told: Coll
     >>> print_summary(summarize_texts("reviews.csv"))
     texts: text  labels: label
     <BLANKLINE>
-    split  texts  words: median  19 of 20 below  longest
-    train     48              3               6        6
+    Lengths in words
+    split  texts  median  95 %  longest
+    train     48       6     6        6
     <BLANKLINE>
     label     train    share
     negative     24  50.00 %
@@ -52,11 +53,11 @@ def print_summary(summary: DataSummary, stream: TextIO | None = None, told: Coll
 
 def _parts(summary: DataSummary, told: Collection[str]) -> Iterator[RenderableType]:
     yield Text(printable(_columns(summary)), style="bold")
-    yield section("", _sizes(summary))
+    yield section(f"Lengths in {summary.length_unit}", _sizes(summary))
     yield section("", _numbers(summary) if summary.problem_type == REGRESSION else _labels(summary))
-    if summary.unknown_tokens is not None:
+    if summary.unknown_tokens is not None and "unknown" not in summary.findings:
         share = f"{100 * summary.unknown_tokens:.1f} %"
-        yield section("", Text(f"{share} of the tokens that are held out stand in no training text."))
+        yield section("", Text(f"Tokens of held-out texts that a tokenizer of the others does not know: {share}"))
     odd = [sentence for kind, sentence in summary.findings.items() if not kind.startswith(tuple(told))]
     if odd:
         yield section("What is odd", *(Text(printable(f"- {sentence}")) for sentence in odd))
@@ -70,13 +71,14 @@ def _columns(summary: DataSummary) -> str:
 
 
 def _sizes(summary: DataSummary) -> RenderableType:
-    heads = ["split", "texts", "words: median", "19 of 20 below", "longest"]
+    heads = ["split", "texts", "median", "95 %", "longest"]
+    lengths = {name: getattr(split, summary.length_unit) for name, split in summary.splits.items()}
     rows = [
-        [name, *(f"{n:,}" for n in (split.rows, split.median_words, split.p95_words, split.longest_words))]
-        for name, split in summary.splits.items()
+        [name, *(f"{n:,}" for n in (summary.splits[name].rows, found.median, found.p95, found.longest))]
+        for name, found in lengths.items()
     ]
     if summary.problem_type == MULTI_LABEL:
-        heads.append("labels a text")
+        heads.append("labels")
         for row, split in zip(rows, summary.splits.values()):
             row.append(f"{split.labels_per_text:.2f}")
     return table(heads, rows)
@@ -106,17 +108,18 @@ def _label_row(name: str | None, summary: DataSummary, others: int) -> list[str]
 
 
 def _suspects(summary: DataSummary) -> RenderableType:
-    count, all_rows = summary.suspects_found, summary.suspects_looked_at
-    heading = (
-        f"Labels worth a second look: a simple model of the words would give {count:,} of {all_rows:,} texts another "
-        "one. Some are wrong, others right and only hard to see."
+    count, looked_at = summary.suspects_found, summary.suspects_looked_at
+    those = f"a sample of {looked_at:,}" if looked_at < summary.splits["train"].rows else f"{looked_at:,}"
+    explained = (
+        f"For {count:,} of {those} texts, a simple model of the other texts is fairly sure of another label. Some of "
+        "the labels are wrong, others right and the text only hard to read. The least likely ones:"
     )
-    lines = []
+    lines = [Text(explained)]
     for suspect in summary.suspects:
         lines.append(Text(printable(_verdict(suspect))))
         text = suspect.text if len(suspect.text) <= _EXCERPT else f"{suspect.text[:_EXCERPT]} …"
         lines.append(Padding(Text(printable(text)), (0, 0, 0, 2)))
-    return section(heading, *lines)
+    return section("Labels worth a second look", *lines)
 
 
 def _verdict(suspect: Suspect) -> str:

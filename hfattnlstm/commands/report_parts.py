@@ -50,7 +50,8 @@ def report_width(stream: TextIO) -> int:
     Example:
 
     ```python
-    >>> report_width(open("report.txt", "w"))
+    >>> import io
+    >>> report_width(io.StringIO())
     120
     ```
     """

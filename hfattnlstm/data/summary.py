@@ -14,7 +14,7 @@ from datasets import Dataset, DatasetDict
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
 from .encoding import encode_texts, unknown_shares
-from .label_noise import LEAST_TEXTS, find_label_noise
+from .label_noise import LEAST_TEXTS, find_label_noise, has_spaces
 from .loading import LoadedTexts, describe_labels, load_splits
 from .splitting import split_train
 from .text_faults import Duplicates, Faulty, find_duplicates, find_faults, normalised, words_that_tell
@@ -27,7 +27,16 @@ NOISE_CHARACTERS = 4_000_000
 _TOKENIZER_TEXTS = 20_000
 _HELD_OUT = 0.1
 _SEED = 42
-_QUANTILES = (0.5, 0.95)
+_QUANTILES = (0.5, 0.95, 1.0)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The length of the middle text, of that which 5 % exceed, and of the longest one."""
+
+    median: int
+    p95: int
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -36,9 +45,7 @@ class SplitSummary:
 
     Attributes:
         rows: How many texts it has.
-        median_words, p95_words, longest_words: Words of the middle text, of that which 5 % exceed, and of the
-            longest one; what stands between white space counts as one.
-        longest_characters: Of the longest text.
+        words, characters: Lengths; as a word counts what stands between white space.
         labels: How many texts have each label, or, in a regression, the least, middle and greatest number.
         labels_per_text: With several labels a text, their mean number.
         duplicates: Texts that are there more than once.
@@ -46,10 +53,8 @@ class SplitSummary:
     """
 
     rows: int
-    median_words: int
-    p95_words: int
-    longest_words: int
-    longest_characters: int
+    words: Lengths
+    characters: Lengths
     labels: dict[str, float]
     labels_per_text: float | None
     duplicates: Duplicates
@@ -73,6 +78,7 @@ class DataSummary:
     Attributes:
         problem_type: In transformers' terms.
         text_columns, label_column, other_columns: What is read, and what is not.
+        length_unit: "words", or "characters" where no spaces stand between the words.
         splits: By name.
         shared: For each split that is measured, how many of its texts are among those for training, too.
         unknown_tokens: Share of the tokens that a tokenizer made of the training texts does not know, in what is held
@@ -86,6 +92,7 @@ class DataSummary:
     text_columns: Sequence[str]
     label_column: str
     other_columns: Sequence[str]
+    length_unit: str
     splits: Mapping[str, SplitSummary]
     shared: Mapping[str, int]
     unknown_tokens: float | None = None
@@ -101,7 +108,7 @@ class DataSummary:
 
         ```python
         >>> sorted(summarize_texts("reviews.csv").to_dict())[:3]
-        ['findings', 'label_column', 'other_columns']
+        ['findings', 'label_column', 'length_unit']
         ```
         """
         shown = asdict(self)
@@ -193,19 +200,26 @@ def summarize(
             for candidate in candidates[:most_suspects]
         ]
     telling = words_that_tell(texts["train"], labels["train"], names) if problem == SINGLE_LABEL else []
-    findings = _findings(splits, shared, unknown_tokens, problem, telling)
+    unit = "words" if has_spaces(texts["train"]) else "characters"
+    findings = _findings(splits, shared, unknown_tokens, problem, unit)
+    if telling:
+        findings["label_in_text"] = (
+            f"The texts of {', '.join(map(repr, telling[:3]))} have this very word in them, and the others have not: "
+            "a model may learn little else. If new texts will not have it, take it out."
+        )
     return DataSummary(
-        problem,
-        loaded.text_columns,
-        loaded.label_column,
-        loaded.other_columns,
-        splits,
-        shared,
-        unknown_tokens,
-        suspects,
-        found,
-        looked_at,
-        findings,
+        problem_type=problem,
+        text_columns=loaded.text_columns,
+        label_column=loaded.label_column,
+        other_columns=loaded.other_columns,
+        length_unit=unit,
+        splits=splits,
+        shared=shared,
+        unknown_tokens=unknown_tokens,
+        suspects=suspects,
+        suspects_found=found,
+        suspects_looked_at=looked_at,
+        findings=findings,
     )
 
 
@@ -224,7 +238,11 @@ def _unknown_share(splits: DatasetDict) -> float | None:
     train, held_out = (
         split.shuffle(seed=_SEED).select(range(min(len(split), _TOKENIZER_TEXTS))) for split in (train, held_out)
     )
-    tokenizer = train_tokenizer(train["text"][:])
+    try:
+        tokenizer = train_tokenizer(train["text"][:])
+    except ValueError:
+        # No word occurs twice, so that it would know none: a reason to say so, not to refuse the file.
+        return 1.0
     encoded = encode_texts(DatasetDict(held_out=held_out), TextEncoder(tokenizer))
     return unknown_shares(encoded, tokenizer)["held_out"]
 
@@ -232,20 +250,20 @@ def _unknown_share(splits: DatasetDict) -> float | None:
 def _summarize_split(
     texts: Sequence[str], keys: Sequence[str], labels: Sequence[Any], problem: str, names: Sequence[str]
 ) -> SplitSummary:
-    words = np.array([len(text.split()) for text in texts] or [0])
-    median, most = (int(value) for value in np.quantile(words, _QUANTILES, method="nearest"))
     comparable = [tuple(label) if isinstance(label, list) else label for label in labels]
     return SplitSummary(
         rows=len(texts),
-        median_words=median,
-        p95_words=most,
-        longest_words=int(words.max()),
-        longest_characters=max(map(len, texts), default=0),
+        words=_lengths([len(text.split()) for text in texts]),
+        characters=_lengths([len(text) for text in texts]),
         labels=_count_labels(labels, problem, names),
         labels_per_text=sum(map(len, labels)) / max(len(labels), 1) if problem == MULTI_LABEL else None,
         duplicates=find_duplicates(keys, comparable),
         faults=find_faults(texts),
     )
+
+
+def _lengths(lengths: Sequence[int]) -> Lengths:
+    return Lengths(*(int(length) for length in np.quantile(lengths or [0], _QUANTILES, method="nearest")))
 
 
 def _count_labels(labels: Sequence[Any], problem: str, names: Sequence[str]) -> dict[str, float]:
@@ -271,36 +289,33 @@ def _findings(
     shared: Mapping[str, int],
     unknown: float | None,
     problem: str,
-    telling: Sequence[str],
+    unit: str,
 ) -> dict[str, str]:
     found = {}
     train = splits["train"]
     for name, split in splits.items():
-        found |= {f"{kind}_{name}": sentence for kind, sentence in _of_texts(name, split).items()}
+        found |= {f"{kind}_{name}": sentence for kind, sentence in _of_texts(name, split, unit).items()}
     for name, count in shared.items():
         if count and count >= _MANY_SHARED * splits[name].rows:
             found[f"shared_{name}"] = (
-                f"{count:,} of the {splits[name].rows:,} texts for {name} are among those for training, too, up to "
-                "case and punctuation: figures on them are too good. Take them out of one of the two."
+                f"Texts of {name} that are among those for training, too, up to case and punctuation: {count:,} of "
+                f"{splits[name].rows:,}. Figures on them are too good: take them out of one of the two."
             )
     if unknown is not None and unknown >= _MUCH_UNKNOWN:
         found["unknown"] = (
-            f"{unknown:.0%} of the tokens that are held out stand nowhere in the training texts: more texts, or "
-            "--tokenizer_kind bpe, would help."
+            f"A tokenizer made of the training texts does not know {100 * unknown:.0f} % of the tokens of the others: "
+            "more texts, or tokens that are pieces of words (--tokenizer_kind bpe), would help."
         )
+    if problem != REGRESSION:
+        found |= _rare_labels(train)
     if problem == SINGLE_LABEL:
-        found |= _of_classes(train)
-    if telling:
-        found["label_in_text"] = (
-            f"The texts of {', '.join(map(repr, telling[:3]))} have this very word in them, and the others have not: "
-            "a model learns the word alone. If new texts will not have it, take it out."
-        )
+        found |= _imbalance(train)
     if problem == REGRESSION and train.labels["least"] == train.labels["greatest"]:
         found["constant"] = "All numbers are the same: there is nothing to learn. Is it the right label column?"
     return found
 
 
-def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
+def _of_texts(name: str, split: SplitSummary, unit: str) -> dict[str, str]:
     found = {}
     repeated = split.duplicates
     if repeated.contradicting:
@@ -311,8 +326,8 @@ def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
         )
     if repeated.count >= max(_MANY_DUPLICATES * split.rows, 1):
         found["duplicates"] = (
-            f"{repeated.count:,} of {split.rows:,} texts of {name} repeat an earlier one, up to case and punctuation: "
-            "they count more than the others; leave them out if that is not meant."
+            f"Texts of {name} that repeat an earlier one, up to case and punctuation: {repeated.count:,} of "
+            f"{split.rows:,}. They count more than the others: leave them out if that is not meant."
         )
     says = {
         "empty": ("that are empty", "leave them out, for they can only be guessed"),
@@ -325,28 +340,34 @@ def _of_texts(name: str, split: SplitSummary) -> dict[str, str]:
         if fault in split.faults:
             count, row = split.faults[fault]
             found[fault] = f"Texts of {name} {which}: {count:,} of {split.rows:,}, the first in row {row:,}; {mend}."
-    if split.p95_words > _READ:
+    longest = getattr(split, unit).p95
+    if longest > _READ:
         found["long"] = (
-            f"Of {name}, a text in twenty has more than {split.p95_words:,} words, and {_READ} tokens are "
-            "read: --max_length reads more, and takes longer."
+            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {_READ} tokens: "
+            "--max_length reads more, and takes longer."
         )
     return found
 
 
-def _of_classes(train: SplitSummary) -> dict[str, str]:
-    found = {}
+def _rare_labels(train: SplitSummary) -> dict[str, str]:
     rare = [name for name, count in train.labels.items() if count < LEAST_TEXTS]
-    if rare:
-        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
-        found["rare"] = (
-            f"Fewer than {LEAST_TEXTS} texts for training have {', '.join(map(repr, rare[:5]))}{more}: too few to "
-            "learn from. Collect more, or join classes."
-        )
+    if not rare:
+        return {}
+    more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+    sentence = (
+        f"Labels of fewer than {LEAST_TEXTS} texts for training: {', '.join(map(repr, rare[:5]))}{more}. These are "
+        "too few to learn from: collect more, or join labels."
+    )
+    return {"rare": sentence}
+
+
+def _imbalance(train: SplitSummary) -> dict[str, str]:
     counts = sorted(train.labels.values())
-    if counts[-1] >= _RARE_TO_FREQUENT * max(counts[0], 1):
-        frequent = max(train.labels, key=lambda name: train.labels[name])
-        found["imbalanced"] = (
-            f"{frequent!r} has {counts[-1] / train.rows:.0%} of the texts, {counts[-1] // max(counts[0], 1):,} times "
-            "as many as the rarest class: look at F1 by class, not at the accuracy; --class_weights balanced may help."
-        )
-    return found
+    if counts[-1] < _RARE_TO_FREQUENT * max(counts[0], 1):
+        return {}
+    frequent = max(train.labels, key=lambda name: train.labels[name])
+    sentence = (
+        f"{frequent!r} has {100 * counts[-1] / train.rows:.0f} % of the texts, {counts[-1] // max(counts[0], 1):,} "
+        "times as many as the rarest class: look at F1 by class, not at accuracy; --class_weights balanced may help."
+    )
+    return {"imbalanced": sentence}
