@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 
-_NO_LETTER = re.compile(r"[\W_]+")
 # UTF-8 that was read as Latin-1 or Windows-1252, and what stands for a byte that could not be read.
 _MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac[\u0080-\u00bf\u0152\u0153\u02dc\u2122]|\u00ef\u00bf\u00bd|\ufffd"
@@ -16,6 +17,8 @@ _MOJIBAKE = re.compile(
 _HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]{0,200})?/?>|&(?:amp|lt|gt|quot|nbsp|apos|#\d{1,6});")
 _SHORTEST_NAME, _LEAST_TEXTS, _NEARLY_ALL = 3, 10, 0.98
 _URL = re.compile(r"\s*(https?://|www\.)\S+\s*")
+# Beyond it, no script in use has any sign of punctuation.
+_LAST_PUNCTUATION = 0x20000
 
 FAULTS: dict[str, Callable[[str], object]] = {
     "empty": lambda text: not text.strip(),
@@ -51,16 +54,27 @@ def find_faults(texts: Sequence[str]) -> dict[str, Faulty]:
 
 
 def normalised(text: str) -> str:
-    """A text without case, space and punctuation; the text itself where nothing else is in it.
+    """A text without case, punctuation between words, and runs of white space; the text itself where nothing is left.
+
+    Marks of vowels (Hindi, Thai), emojis, and points and hyphens within a word or number stay: with others, the text
+    is another one.
 
     Example:
 
     ```python
-    >>> normalised("Great, food!"), normalised("?!")
-    ('greatfood', '?!')
+    >>> normalised("Great,  food!"), normalised("It is 1.5"), normalised("?!")
+    ('great food', 'it is 1.5', '?!')
     ```
     """
-    return _NO_LETTER.sub("", text.lower()) or text.strip()
+    words = (word.strip(".,").rstrip("-") for word in text.lower().translate(_spaces_for_punctuation()).split())
+    return " ".join(word for word in words if word) or text.strip()
+
+
+@cache
+def _spaces_for_punctuation() -> dict[int, str]:
+    """A space for each of Unicode's signs of punctuation but those that stand in numbers."""
+    codes = (code for code in range(_LAST_PUNCTUATION) if unicodedata.category(chr(code)).startswith("P"))
+    return {code: " " for code in codes if chr(code) not in ".,-"}
 
 
 class Duplicates(NamedTuple):

@@ -54,3 +54,17 @@ def test_scripts_without_spaces() -> None:
     labels = np.arange(60) % 2
     labels[7] = 0
     assert [found.row for found in find_label_noise(texts, labels, 1_000_000)[0]] == [8]
+
+
+def test_texts_that_share_no_word_are_left_alone() -> None:
+    labels = np.arange(40) % 2
+    assert find_label_noise([f"a{number}x b{number}y" for number in range(40)], labels, 10_000) == ([], 0)
+    assert find_label_noise(["?!"] * 40, labels, 10_000)[0] == []
+
+
+def test_a_wrong_label_among_many_classes() -> None:
+    texts = [f"topic{number % 12} story{number % 5} topic{number % 12}" for number in range(240)]
+    labels = np.arange(240) % 12
+    labels[30] = 7
+    (found,) = find_label_noise(texts, labels, 100_000)[0]
+    assert (found.row, found.label, found.suggested) == (31, 7, 30 % 12) and found.probability <= 1

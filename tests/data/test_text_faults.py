@@ -34,6 +34,22 @@ def test_duplicates_are_those_up_to_case_and_punctuation() -> None:
     assert (found.count, found.contradicting, found.example) == (2, 1, (1, 2))
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("Great, food!", "great food"), ("It is (fine)…", "it is  fine"), ("很好吃。", "很好吃"), ("at 5.", "At 5")],
+)
+def test_texts_that_are_the_same_but_for_their_spelling(text: str, other: str) -> None:
+    assert normalised(text) == normalised(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("की", "का"), ("ดี 1", "ดู 1"), ("day 😀", "day 😡"), ("is 1.5", "is 15"), ("2-1", "21"), ("-5 up", "5 up")],
+)
+def test_texts_of_another_meaning_are_no_duplicates(text: str, other: str) -> None:
+    assert normalised(text) != normalised(other)
+
+
 def test_a_name_that_gives_the_class_away() -> None:
     texts = [f"{name} story {number}" for number in range(10) for name in ("sport", "art")]
     assert words_that_tell(texts, [0, 1] * 10, ["sport", "art"]) == ["sport", "art"]
