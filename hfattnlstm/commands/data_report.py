@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from ..data.loading import MANY_SHARED
 from ..data.summary import DataSummary, Suspect
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from .report_parts import print_parts, section, table
@@ -22,13 +23,13 @@ _MANY_LABELS, _FREQUENT, _RARE = 20, 10, 5
 _EXCERPT = 160
 
 
-def print_summary(summary: DataSummary, stream: TextIO | None = None, told: Collection[str] = ()) -> None:
+def print_summary(summary: DataSummary, stream: TextIO | None = None, warned: bool = False) -> None:
     """Print a summary.
 
     Args:
         summary: What was found.
         stream: Where to; standard output without.
-        told: Kinds of findings that have been told otherwise; those whose name begins so are left out.
+        warned: Whether the texts were loaded for a training, whose warnings have told a part of it.
 
     Example:
 
@@ -48,7 +49,13 @@ def print_summary(summary: DataSummary, stream: TextIO | None = None, told: Coll
     """
     stream = sys.stdout if stream is None else stream
     if stream is not None:
-        print_parts(_parts(summary, told), stream)
+        print_parts(_parts(summary, _told(summary) if warned else ()), stream)
+
+
+def _told(summary: DataSummary) -> list[str]:
+    """The findings of which there has been a warning."""
+    shared = ((name, count / max(summary.splits[name].rows, 1)) for name, count in summary.shared.items())
+    return ["unknown", *(f"shared_{name}" for name, share in shared if share >= MANY_SHARED)]
 
 
 def _parts(summary: DataSummary, told: Collection[str]) -> Iterator[RenderableType]:
@@ -58,7 +65,7 @@ def _parts(summary: DataSummary, told: Collection[str]) -> Iterator[RenderableTy
     if summary.unknown_tokens is not None and "unknown" not in summary.findings:
         share = f"{100 * summary.unknown_tokens:.1f} %"
         yield section("", Text(f"Tokens of held-out texts that a tokenizer of the others does not know: {share}"))
-    odd = [sentence for kind, sentence in summary.findings.items() if not kind.startswith(tuple(told))]
+    odd = [sentence for kind, sentence in summary.findings.items() if kind not in told]
     if odd:
         yield section("What is odd", *(Text(printable(f"- {sentence}")) for sentence in odd))
     if summary.suspects:

@@ -21,8 +21,6 @@ from .terminal import has_colours
 
 
 TRAINING, MEASURING = "Training", "Measuring"
-# What a warning has told when the texts were loaded.
-_TOLD = ("shared", "unknown")
 # What the Trainer measures of itself.
 _NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time", "epoch", "total_flos")
 _SHORT = {"learning_rate": "lr", "grad_norm": "gradient", "eval_loss": "validation loss"}
@@ -59,7 +57,7 @@ class TrainDisplay(Display):
         """Print what is said of the examples."""
         from .data_report import print_summary
 
-        print_summary(summary, told=_TOLD)
+        print_summary(summary, warned=True)
         print(flush=True)
 
     @contextlib.contextmanager

@@ -21,8 +21,8 @@ from .splitting import split_train
 
 logger = logging.get_logger(__name__)
 
-# A share that chance hardly gives.
-_MANY_SHARED = 0.1
+# A share that chance hardly gives: from it on, a warning tells of them.
+MANY_SHARED = 0.1
 
 
 class LoadedTexts(NamedTuple):
@@ -173,7 +173,7 @@ def _tell_shared_texts(parts: dict[str, Dataset]) -> None:
         if name in parts:
             texts = text_keys(parts[name])
             shared = pc.sum(pc.is_in(texts, value_set=known)).as_py()
-            if shared >= _MANY_SHARED * len(texts):
+            if shared >= MANY_SHARED * len(texts):
                 logger.warning(
                     "%s of the %s texts for %s are among those for training, too: figures on them are too good.",
                     shared,

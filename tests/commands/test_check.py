@@ -69,7 +69,7 @@ def test_flags_that_cannot_be_followed(table: str, capsys: pytest.CaptureFixture
 
 def test_what_has_been_told_is_left_out(table: str, capsys: pytest.CaptureFixture[str]) -> None:
     summary = summarize_texts({"train": table, "test": table})
-    print_summary(summary, told=("shared",))
+    print_summary(summary, warned=True)
     assert "among those for training" not in capsys.readouterr().out
     print_summary(summary)
     assert "among those for training" in capsys.readouterr().out

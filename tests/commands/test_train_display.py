@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from hfattnlstm.commands import train_display
 from hfattnlstm.commands.live import Bars
 from hfattnlstm.commands.main import main
-from hfattnlstm.commands.train_display import FollowTraining, TrainDisplay, log_fields
+from hfattnlstm.commands.train_display import FollowTraining, log_fields
 
 
 REVIEWS = Path(train_display.__file__).parents[1] / "data" / "reviews" / "reviews.jsonl"
@@ -95,13 +94,3 @@ class TestFollowTraining:
 
     def test_none_where_they_are_not_wanted(self, screen: Console, tmp_path: Path) -> None:
         assert self.follow(screen, tmp_path, disable_tqdm=True) == ""
-
-
-def test_the_data_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[object] = []
-    report = types.ModuleType("data_report")
-    report.print_summary = shown.append
-    monkeypatch.setitem(sys.modules, "hfattnlstm.commands.data_report", report)
-    with TrainDisplay() as display:
-        display.show_data("880 texts")
-    assert shown == ["880 texts"]
