@@ -34,6 +34,8 @@ class TrainDisplay(Display):
     ```python
     >>> with TrainDisplay() as display:
     ...     run = run_task(task, display)
+    texts: text  labels: label
+    ...
     step 2/2  epoch 1  validation loss 0.6878  accuracy 0.4000 ...
     trained 2 steps in 0:00  904 texts a second
     ```

@@ -46,6 +46,8 @@ class TestGoingOn:
         """However the data number them: a ClassLabel may have them the other way round."""
         from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
+        from hfattnlstm.data.loading import LoadedTexts
+
         start, _ = trained
         numbers = {name: number for number, name in enumerate(label_names)}
         rows = [(text, numbers[label]) for text, label in labelled("pos", "neg")]
@@ -53,8 +55,8 @@ class TestGoingOn:
         split = Dataset.from_dict({"text": [t for t, _ in rows], "label": [n for _, n in rows]}, features=features)
         DatasetDict({"train": split, "validation": split}).save_to_disk(tmp_path / "data")
         monkeypatch.setattr(
-            "hfattnlstm.training.classification.load_texts",
-            lambda *_, **__: DatasetDict.load_from_disk(tmp_path / "data"),
+            "hfattnlstm.training.classification.load_splits",
+            lambda *_, **__: LoadedTexts(DatasetDict.load_from_disk(tmp_path / "data"), ["text"], "label", []),
         )
         again = measured(tmp_path, start, labelled("pos", "neg"))
         assert again.metrics["eval_accuracy"] > 0.9
