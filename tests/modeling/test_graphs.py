@@ -148,7 +148,7 @@ def export(model: nn.Module, path: Path) -> Any:
 
 # torch.export of torch 2.13 uses a function that torch itself has deprecated.
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
-@pytest.mark.parametrize("gradients", ["with gradients", "frozen", "without gradients"])
+@pytest.mark.parametrize("gradients", ["with gradients", pytest.param("frozen", marks=LONG), "without gradients"])
 @pytest.mark.parametrize("name", MODELS)
 def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, gradients, tmp_path):
     model = tiny_model(**MODELS[name]).requires_grad_(gradients != "frozen")
@@ -168,7 +168,9 @@ def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, gradients, tmp
 
 
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", ["default", *(pytest.param(name, marks=LONG) for name in MODELS if name != "default")]
+)
 def test_the_exporter_of_transformers_leaves_batch_and_length_free(name):
     pytest.importorskip("onnxscript")
     exporters = pytest.importorskip("transformers.exporters")
