@@ -12,6 +12,7 @@ from benchmarks import against
 ROOT = Path(against.__file__).resolve().parents[1]
 
 
+@pytest.mark.long
 def test_a_checkout_is_held_against_another(capsys: pytest.CaptureFixture[str]) -> None:
     assert against.main([str(ROOT), "--rounds", "1", "--only", "inference"]) == 0
     heading, line = capsys.readouterr().out.splitlines()
@@ -26,6 +27,7 @@ def test_a_folder_without_the_package_is_refused(tmp_path: Path, capsys: pytest.
     assert "holds no package hfattnlstm: give the folder of a checkout" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_process_that_imports_another_package_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "hfattnlstm").mkdir()
     with pytest.raises(RuntimeError, match=r"has ended|was imported from"):

@@ -11,6 +11,10 @@ import pytest
 from predict_helpers import save_model
 
 
+# Each starts processes that import torch.
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_model(tmp_path_factory.mktemp("model"))

@@ -18,6 +18,8 @@ from loopback_hub import run_python
 
 
 # Together these have every score, normaliser, pooling and way to merge, bar those of `default`.
+# An export takes seconds; further variants are run by `make test-long`.
+LONG = pytest.mark.long
 MODELS: dict[str, dict[str, Any]] = {
     "default": {"num_hidden_layers": 2},
     "linear, sparsemax": {
@@ -168,9 +170,7 @@ def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, gradients, tmp
 
 
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
-@pytest.mark.parametrize(
-    "name", ["default", *(pytest.param(name, marks=LONG) for name in MODELS if name != "default")]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "default" else LONG) for name in MODELS])
 def test_the_exporter_of_transformers_leaves_batch_and_length_free(name):
     pytest.importorskip("onnxscript")
     exporters = pytest.importorskip("transformers.exporters")
