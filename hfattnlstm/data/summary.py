@@ -14,7 +14,7 @@ from datasets import Dataset, DatasetDict
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
 from .encoding import encode_texts, unknown_shares
-from .label_noise import LEAST_TEXTS, find_label_noise, has_spaces
+from .label_noise import LEAST_TEXTS, NoiseCandidate, find_label_noise, has_spaces
 from .loading import LoadedTexts, describe_labels, load_splits
 from .splitting import split_train
 from .text_faults import Duplicates, Faulty, find_duplicates, find_faults, normalised, words_that_tell
@@ -185,28 +185,13 @@ def summarize(
     splits = {name: _summarize_split(texts[name], keys[name], labels[name], problem, names) for name in loaded.splits}
     known = set(keys["train"])
     shared = {name: sum(key in known for key in keys[name]) for name in keys if name != "train"}
-    suspects, found, looked_at = [], 0, 0
+    suspects, found, looked_at, telling = [], 0, 0, []
     if problem == SINGLE_LABEL:
         candidates, looked_at = find_label_noise(texts["train"], np.asarray(labels["train"]), noise_characters)
         found = len(candidates)
-        suspects = [
-            Suspect(
-                candidate.row if rows_are_known else None,
-                names[candidate.label],
-                names[candidate.suggested],
-                round(candidate.probability, 4),
-                texts["train"][candidate.row - 1],
-            )
-            for candidate in candidates[:most_suspects]
-        ]
-    telling = words_that_tell(texts["train"], labels["train"], names) if problem == SINGLE_LABEL else []
+        suspects = [_suspect(each, texts["train"], names, rows_are_known) for each in candidates[:most_suspects]]
+        telling = words_that_tell(texts["train"], labels["train"], names)
     unit = "words" if has_spaces(texts["train"]) else "characters"
-    findings = _findings(splits, shared, unknown_tokens, problem, unit)
-    if telling:
-        findings["label_in_text"] = (
-            f"The texts of {', '.join(map(repr, telling[:3]))} have this very word in them, and the others have not: "
-            "a model may learn little else. If new texts will not have it, take it out."
-        )
     return DataSummary(
         problem_type=problem,
         text_columns=loaded.text_columns,
@@ -219,7 +204,17 @@ def summarize(
         suspects=suspects,
         suspects_found=found,
         suspects_looked_at=looked_at,
-        findings=findings,
+        findings=_findings(splits, shared, unknown_tokens, problem, unit) | _of_names(telling),
+    )
+
+
+def _suspect(candidate: NoiseCandidate, texts: Sequence[str], names: Sequence[str], row_is_known: bool) -> Suspect:
+    return Suspect(
+        candidate.row if row_is_known else None,
+        names[candidate.label],
+        names[candidate.suggested],
+        round(candidate.probability, 4),
+        texts[candidate.row - 1],
     )
 
 
@@ -371,3 +366,13 @@ def _imbalance(train: SplitSummary) -> dict[str, str]:
         "times as many as the rarest class: look at F1 by class, not at accuracy; --class_weights balanced may help."
     )
     return {"imbalanced": sentence}
+
+
+def _of_names(telling: Sequence[str]) -> dict[str, str]:
+    if not telling:
+        return {}
+    sentence = (
+        f"The texts of {', '.join(map(repr, telling[:3]))} have this very word in them, and the others have not: "
+        "a model may learn little else. If new texts will not have it, take it out."
+    )
+    return {"label_in_text": sentence}
