@@ -122,7 +122,7 @@ def _out_of_fold(features: spmatrix, labels: np.ndarray) -> np.ndarray:
     from sklearn.multiclass import OneVsRestClassifier
 
     # One class against the others, each for itself: with two dozen classes, many times as fast as all at once.
-    model = OneVsRestClassifier(LogisticRegression(C=10.0, solver="liblinear", tol=1e-2))
+    model = OneVsRestClassifier(LogisticRegression(C=10.0, solver="liblinear", tol=1e-2, random_state=_SEED))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=_SEED)
     return cross_val_predict(model, features, labels, cv=folds, method="predict_proba")
 
