@@ -64,7 +64,7 @@ def test_a_training_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr()
     assert re.search(r"^step 1/2  epoch 0\.5  loss \d\.\d{4}  gradient \S+  lr \S+", printed.out, re.MULTILINE)
     assert re.search(r"^step 2/2  epoch 1  validation loss \d\.\d{4}  accuracy \d\.\d{4}", printed.out, re.MULTILINE)
-    assert re.search(r"^trained 2 steps in 0:0\d  \d+ texts a second$", printed.out, re.MULTILINE)
+    assert re.search(r"^trained 2 steps in 0:0\d  [\d,]+ texts a second$", printed.out, re.MULTILINE)
     assert "{" not in printed.out and "it/s" not in printed.err and "\x1b" not in printed.out + printed.err
     assert printed.out.count("step 1/2") == 1
 
