@@ -30,6 +30,8 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_page(DOCS / "tour.md", tmp_path_factory.mktemp("tour"))
 
 
+# Of a Trainer with its own defaults on a machine without an accelerator, and of peft.
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument", "ignore:.*is_gradient_checkpointing:FutureWarning")
 @pytest.mark.long
 @pytest.mark.parametrize("page", RUN)
 def test_page_runs(page: str, tour: Path, tmp_path: Path) -> None:
