@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 
 from .._extras import needs_extra
-from .._files import check_writable, descriptor_of, same_file, written_beside
+from .._files import check_writable, same_file
 from .._parsing import SentenceParser
 from ..modeling.configuration_attnlstm import PROBLEM_TYPES
+from .options import check_at_least
+from .outputs import report_is_printed, write_json
 from .program import add_traceback
 from .quiet import no_progress_bars
 
@@ -43,8 +44,7 @@ def check(arguments: Sequence[str]) -> int:
     ```
     """
     parsed = _parser().parse_args(arguments)
-    if parsed.suspects < 0:
-        raise ValueError(f"--suspects must be at least 0, got {parsed.suspects}.")
+    check_at_least(parsed, suspects=0)
     source = _source(parsed)
     _check_output(parsed)
     with needs_extra("hfattnlstm check"):
@@ -59,13 +59,10 @@ def check(arguments: Sequence[str]) -> int:
             config_name=parsed.dataset_config,
             most_suspects=parsed.suspects,
         )
-    # What goes to standard output as JSON shall be nothing else.
-    if parsed.output is None or descriptor_of(parsed.output) != 1:
+    if report_is_printed(parsed.output):
         print_summary(summary)
     if parsed.output is not None:
-        content = {"file": parsed.file} | summary.to_dict()
-        with written_beside(parsed.output) as unfinished, open(unfinished, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_json(parsed.output, {"file": parsed.file} | summary.to_dict())
     return 0
 
 

@@ -22,6 +22,7 @@ from ..deploy.onnx_model import is_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .inputs import check_inputs, read_inputs
 from .models import load_backbone_config, load_tokenizer
+from .options import add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
 from .quiet import no_progress_bars
@@ -65,17 +66,15 @@ def embed(arguments: Sequence[str]) -> int:
     parsed = _parser().parse_intermixed_args(arguments)
     # All that can be wrong is told before the model is loaded, which takes long.
     ending = _ending(parsed.output)
-    if parsed.batch_size is not None and parsed.batch_size < 1:
-        raise ValueError(f"--batch_size must be at least 1, got {parsed.batch_size}.")
+    check_at_least(parsed, batch_size=1)
     check_inputs(parsed)
     check_output(parsed, ending.removeprefix("."))
     config = _config(parsed.model, parsed.trust_remote_code)
     chosen_columns(parsed.model, parsed.text_column, config.text_columns)
     with no_progress_bars():
         texts = list(read_inputs(parsed, config.text_columns))
-    if not texts:
-        raise ValueError("There are no texts: give some, or a --file or standard input that has them.")
-    with no_progress_bars():
+        if not texts:
+            raise ValueError("There are no texts: give some, or a --file or standard input that has them.")
         model = _load(parsed.model, config, parsed.trust_remote_code)
         tokenizer = load_tokenizer(parsed.model, parsed.trust_remote_code)
     vectors = embed_texts(texts, model, tokenizer, batch_size=parsed.batch_size, normalize=parsed.normalize)
@@ -104,11 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         help="texts, of a model for pairs two for each vector; without them --file, or lines of standard input",
     )
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
-    parser.add_argument(
-        "--text_column",
-        nargs="+",
-        help="column with the texts, or several that are read together; the model's own or found by its name without",
-    )
+    add_text_column(parser)
     parser.add_argument(
         "--output",
         help="file to write: .npy with the vectors alone, or .parquet, .jsonl or .csv with the texts beside them; "

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transformers import PretrainedConfig
-
 from .._extras import needs_extra
-from .._files import check_writable, descriptor_of, same_file, written_beside
+from .._files import check_writable, same_file
 from .._parsing import SentenceParser
 from ..data.problem_types import problem_type_of
-from ..modeling.configuration_attnlstm import MULTI_LABEL
 from .models import load_classifier, load_config
-from .outputs import check_model_files
+from .options import add_text_column, check_at_least, check_threshold, check_threshold_suits
+from .outputs import check_model_files, report_is_printed, write_json
 from .program import add_traceback
 from .quiet import no_progress_bars, only_errors
 from .text_files import chosen_columns
@@ -60,7 +57,7 @@ def evaluate(arguments: Sequence[str]) -> int:
         from ..training.text_evaluation import evaluate_texts
     with only_errors(), no_progress_bars():
         config = load_config(parsed.model, parsed.trust_remote_code)
-        _check_threshold(parsed, config)
+        check_threshold_suits(parsed, problem_type_of(config))
         chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
     with no_progress_bars():
@@ -85,11 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
     parser.add_argument("file", help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels")
-    parser.add_argument(
-        "--text_column",
-        nargs="+",
-        help="column with the texts, or several that are read together; the model's own or found by its name without",
-    )
+    add_text_column(parser)
     parser.add_argument("--label_column", help="column with the labels; found by its name without")
     parser.add_argument("--split", help="of a folder or a Hub name; the test split without")
     parser.add_argument("--output", metavar="FILE.json", help="file to write all figures and the mistakes to")
@@ -109,12 +102,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_flags(parsed: argparse.Namespace) -> None:
-    for flag, least in (("batch_size", 1), ("mistakes", 0)):
-        value = getattr(parsed, flag)
-        if value is not None and value < least:
-            raise ValueError(f"--{flag} must be at least {least}, got {value}.")
-    if parsed.threshold is not None and not 0 < parsed.threshold < 1:
-        raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
+    check_at_least(parsed, batch_size=1, mistakes=0)
+    check_threshold(parsed)
     if sys.stdout is None and parsed.output is None and parsed.plots is None:
         raise ValueError("Standard output is closed, and the figures would be lost: name a file by --output.")
     if parsed.output is not None:
@@ -137,21 +126,13 @@ def _check_folder(name: str) -> None:
     check_writable(folder / "confusion_matrix.png" if folder.is_dir() else folder)
 
 
-def _check_threshold(parsed: argparse.Namespace, config: PretrainedConfig) -> None:
-    if parsed.threshold is not None and problem_type_of(config) != MULTI_LABEL:
-        raise ValueError(f"--threshold is for models with several labels a text, and {parsed.model} gives one.")
-
-
 def _tell(found: Evaluation, parsed: argparse.Namespace) -> None:
     from .evaluation_report import print_evaluation
 
-    # What goes to standard output as JSON shall be nothing else.
-    if sys.stdout is not None and (parsed.output is None or descriptor_of(parsed.output) != 1):
+    if report_is_printed(parsed.output):
         print_evaluation(found, f"{parsed.model} on {parsed.file}", sys.stdout)
     if parsed.output is not None:
-        content = {"model": parsed.model, "file": parsed.file} | found.to_dict()
-        with written_beside(parsed.output) as unfinished, open(unfinished, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_json(parsed.output, {"model": parsed.model, "file": parsed.file} | found.to_dict())
     if parsed.plots is not None:
         from ..training.plots import write_plots
 

@@ -17,6 +17,7 @@ from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .models import load_config, load_model, load_tokenizer
+from .options import add_text_column
 from .program import add_traceback
 from .quiet import no_progress_bars
 from .text_files import chosen_columns, read_texts
@@ -79,11 +80,7 @@ def _parser() -> SentenceParser:
         "--check_texts",
         help="csv, tsv, json lines or parquet file with real texts, to count the labels that int8 changes",
     )
-    parser.add_argument(
-        "--text_column",
-        nargs="+",
-        help="column with the texts, or several that are read together; the model's own or found by its name without",
-    )
+    add_text_column(parser)
     parser.add_argument("--opset", type=int, help="version of ONNX's operators, 18 or later; torch's choice without")
     add_traceback(parser)
     return parser

@@ -6,11 +6,13 @@ import argparse
 import contextlib
 import fnmatch
 import io
+import json
 import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from .._extras import needs_extra
 from .._files import check_writable, descriptor_of, is_stream, written_beside
@@ -83,6 +85,21 @@ def check_output(parsed: argparse.Namespace, form: str) -> None:
     source = f"--file {parsed.file}" if parsed.file is not None else "standard input"
     target = "standard output" if parsed.output is None else f"--output {parsed.output}"
     raise ValueError(f"{target[0].upper()}{target[1:]} is the same file as {source}: write to another one.")
+
+
+def report_is_printed(output: str | None) -> bool:
+    """Whether a report is printed beside its JSON: what goes to standard output as JSON shall be nothing else."""
+    return sys.stdout is not None and (output is None or descriptor_of(output) != 1)
+
+
+def write_json(output: str, content: dict[str, Any]) -> None:
+    """Write what was found as one JSON object, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with written_beside(output) as unfinished, open(unfinished, "a", encoding="utf-8") as stream:
+        stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def check_model_files(output: str, model: str) -> None:

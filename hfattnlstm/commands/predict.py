@@ -22,6 +22,7 @@ from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
 from .models import has_attention, load_classifier, load_config
+from .options import add_text_column, check_at_least, check_threshold, check_threshold_suits
 from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
 from .program import add_traceback
 from .quiet import no_progress_bars
@@ -92,11 +93,7 @@ def _parser() -> SentenceParser:
         "a tab stands between the texts of a pair",
     )
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
-    parser.add_argument(
-        "--text_column",
-        nargs="+",
-        help="column with the texts, or several that are read together; the model's own or found by its name without",
-    )
+    add_text_column(parser)
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
@@ -120,12 +117,8 @@ def _parser() -> SentenceParser:
 
 
 def _check_numbers(parsed: argparse.Namespace) -> None:
-    for flag in ("top_k", "batch_size"):
-        value = getattr(parsed, flag)
-        if value is not None and value < 1:
-            raise ValueError(f"--{flag} must be at least 1, got {value}.")
-    if parsed.threshold is not None and not 0 < parsed.threshold < 1:
-        raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
+    check_at_least(parsed, top_k=1, batch_size=1)
+    check_threshold(parsed)
     if parsed.threshold is not None and parsed.top_k is not None:
         raise ValueError("--top_k shows the best labels, and --threshold those above it: give one of the two.")
     if parsed.batch_size is not None and is_conversation(parsed):
@@ -134,8 +127,7 @@ def _check_numbers(parsed: argparse.Namespace) -> None:
 
 def _check_flags(parsed: argparse.Namespace, form: str, problem: str, explains: bool) -> None:
     """Refuse flags that would have no effect with this model and this output."""
-    if parsed.threshold is not None and problem != MULTI_LABEL:
-        raise ValueError(f"--threshold is for models with several labels a text, and {parsed.model} gives one.")
+    check_threshold_suits(parsed, problem)
     if parsed.top_k is not None and problem == REGRESSION:
         raise ValueError(f"--top_k is for models with labels, and {parsed.model} gives one number: leave it out.")
     for flag in ("dtype", "level"):

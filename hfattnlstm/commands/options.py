@@ -1,0 +1,60 @@
+"""Options that several subcommands have: how they are declared, and which values they take."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL
+
+
+def add_text_column(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand that has a model take the columns of a table."""
+    parser.add_argument(
+        "--text_column",
+        nargs="+",
+        help="column with the texts, or several that are read together; the model's own or found by its name without",
+    )
+
+
+def check_at_least(parsed: argparse.Namespace, **least: int) -> None:
+    """Refuse numbers that are too small.
+
+    Args:
+        parsed: The command line; an option that was not given is None.
+        least: By the name of the option, its least value.
+
+    Raises:
+        ValueError: Names the option.
+
+    Example:
+
+    ```python
+    >>> check_at_least(parser.parse_args(["my-model", "--batch_size", "0"]), batch_size=1)
+    Traceback (most recent call last):
+    ValueError: --batch_size must be at least 1, got 0.
+    ```
+    """
+    for name, bound in least.items():
+        value = getattr(parsed, name)
+        if value is not None and value < bound:
+            raise ValueError(f"--{name} must be at least {bound}, got {value}.")
+
+
+def check_threshold(parsed: argparse.Namespace) -> None:
+    """Refuse a threshold that is no probability.
+
+    Raises:
+        ValueError: Names it.
+    """
+    if parsed.threshold is not None and not 0 < parsed.threshold < 1:
+        raise ValueError(f"--threshold is a probability and must lie between 0 and 1, got {parsed.threshold:g}.")
+
+
+def check_threshold_suits(parsed: argparse.Namespace, problem_type: str) -> None:
+    """Refuse a threshold for a model that gives one label a text.
+
+    Raises:
+        ValueError: Names the model.
+    """
+    if parsed.threshold is not None and problem_type != MULTI_LABEL:
+        raise ValueError(f"--threshold is for models with several labels a text, and {parsed.model} gives one.")
