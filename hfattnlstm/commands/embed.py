@@ -18,6 +18,7 @@ from .._files import written_beside
 from .._parsing import SentenceParser
 from .._places import loading_from
 from ..data.embedding import embed_texts, vector_width
+from ..data.progress import no_progress_bars
 from ..deploy.onnx_model import is_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .inputs import check_inputs, read_inputs
@@ -25,7 +26,7 @@ from .models import load_backbone_config, load_tokenizer
 from .options import add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
-from .quiet import no_progress_bars
+from .results import names_beside
 from .text_files import chosen_columns
 
 
@@ -37,9 +38,8 @@ class _Rows(NamedTuple):
 
     @classmethod
     def of(cls, texts: Sequence[Any], columns: Sequence[str] | None) -> _Rows:
-        if columns is None:
-            return cls(["text"], [(text,) for text in texts])
-        return cls([f"text_{name}" if name == "vector" else name for name in columns], list(texts))
+        rows = [(text,) for text in texts] if columns is None else list(texts)
+        return cls(names_beside(columns, ("vector",)), rows)
 
 
 def embed(arguments: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..modeling.attention_entries import entries_on
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from .report_parts import print_parts, report_width, section, table
 from .terminal import has_colours, legend, printable, shade_words
@@ -165,8 +166,7 @@ def _verdict(mistake: Mistake, is_regression: bool) -> str:
 def _excerpt_of(mistake: Mistake, coloured: bool) -> Iterator[Text]:
     texts = mistake.text if isinstance(mistake.text, tuple) else (mistake.text or "",)
     for index, text in enumerate(texts):
-        attention = [entry for entry in mistake.attention if entry.get("text_index", 0) == index]
-        shown, attention = _excerpt(text, attention)
+        shown, attention = _excerpt(text, entries_on(mistake.attention, index))
         yield Text.from_ansi(shade_words(shown, attention)) if coloured else Text(printable(shown))
     if coloured:
         return

@@ -13,13 +13,13 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from .._files import same_file
 from .._parsing import SentenceParser
 from .._places import loading_from
+from ..data.progress import no_progress_bars
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .models import load_config, load_model, load_tokenizer
 from .options import add_text_column
 from .program import add_traceback
-from .quiet import no_progress_bars
 from .text_files import chosen_columns, read_texts
 
 

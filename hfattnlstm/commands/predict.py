@@ -14,6 +14,7 @@ from transformers import Pipeline, PretrainedConfig
 from .._parsing import SentenceParser
 from ..data.pipeline_inputs import pipeline_input
 from ..data.problem_types import problem_type_of
+from ..data.progress import no_progress_bars
 from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
@@ -25,7 +26,6 @@ from .models import has_attention, load_classifier, load_config
 from .options import add_text_column, check_at_least, check_threshold, check_threshold_suits
 from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
 from .program import add_traceback
-from .quiet import no_progress_bars
 from .results import Result
 from .terminal import is_terminal
 from .text_files import chosen_columns

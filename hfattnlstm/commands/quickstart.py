@@ -14,9 +14,10 @@ from pathlib import Path
 from transformers import pipeline
 
 from .._parsing import SentenceParser
+from ..data.progress import no_progress_bars
 from ..training import TaskRun, parse_task, run_task
 from .program import add_traceback, path_from_here, program
-from .quiet import no_progress_bars, threads
+from .quiet import threads
 from .tables import print_scores
 from .terminal import bold, has_colours, legend, printable, shade_words
 from .train_display import TrainDisplay

@@ -8,11 +8,6 @@ from collections.abc import Iterator
 import torch
 from transformers.utils import logging
 
-from ..data.progress import no_progress_bars
-
-
-__all__ = ["no_progress_bars", "only_errors", "threads"]
-
 
 @contextlib.contextmanager
 def only_errors() -> Iterator[None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TextIO
 
+from ..modeling.attention_entries import entries_on
 from .terminal import bold, has_colours, legend, printable, shade_words
 
 
@@ -37,7 +38,7 @@ class Result:
 
     def attention_on(self, index: int) -> list[dict[str, Any]]:
         """The entries of the attention on one of the texts."""
-        return [entry for entry in self.extra.get("attention", []) if entry.get("text_index", 0) == index]
+        return entries_on(self.extra.get("attention", []), index)
 
     @property
     def names(self) -> list[str]:
@@ -48,6 +49,23 @@ class Result:
     def scores(self) -> list[float]:
         """Their scores alone."""
         return [entry["score"] for entry in self.labels]
+
+
+def names_beside(text_columns: Sequence[str] | None, taken: Container[str]) -> list[str]:
+    """The names under which the texts stand beside what is found out about them, which has names of its own.
+
+    Args:
+        text_columns: Names of the texts that are read together; None for single ones, which are called "text".
+        taken: The other names.
+
+    Example:
+
+    ```python
+    >>> names_beside(["premise", "label"], ("label", "score"))
+    ['premise', 'text_label']
+    ```
+    """
+    return [f"text_{name}" if name in taken else name for name in text_columns or ["text"]]
 
 
 class Writer:
@@ -61,8 +79,7 @@ class Writer:
 
     def __init__(self, stream: Any, several: bool, text_columns: Sequence[str] | None = None):
         self.stream, self.several = stream, several
-        # What is found out has names of its own.
-        self.text_names = [f"text_{name}" if name in _OWN_NAMES else name for name in text_columns or ["text"]]
+        self.text_names = names_beside(text_columns, _OWN_NAMES)
 
     def write(self, result: Result) -> None:
         """Write the result of a text."""

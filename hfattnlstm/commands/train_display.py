@@ -13,10 +13,10 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ..data.progress import no_progress_bars
 from ..training.display import Display
 from ..training.report import format_value
 from .live import Bars
-from .quiet import no_progress_bars
 from .terminal import has_colours
 
 

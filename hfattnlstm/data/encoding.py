@@ -17,7 +17,9 @@ from .loading import describe_labels
 logger = logging.get_logger(__name__)
 
 # Of words, a tenth to a fifth is usual where the texts are few.
-_MUCH_UNKNOWN = 0.25
+MUCH_UNKNOWN = 0.25
+# Tokens that are read of a text, where nobody says otherwise.
+MAX_LENGTH = 400
 
 
 def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
@@ -114,7 +116,7 @@ def tell_unknown_tokens(
     ```
     """
     shares = unknown_shares(encoded, tokenizer)
-    if max(shares.values(), default=0.0) >= _MUCH_UNKNOWN:
+    if max(shares.values(), default=0.0) >= MUCH_UNKNOWN:
         mend = "they are others than it was trained on, so train a new one on them, if they are many"
         if is_new:
             pieces, characters = option("kind", "bpe"), option("kind", "char")

@@ -88,10 +88,9 @@ def load_labelled_texts(
 
 def _choose(splits: dict[str, Split], wanted: str | None) -> Split:
     if wanted is not None:
-        if len(splits) == 1 and wanted not in splits:
-            raise ValueError(f"{option('split', wanted)} is not there, only {quote(splits)}: leave it out.")
         if wanted not in splits:
-            raise ValueError(f"{option('split', wanted)} is not there, only {quote(splits)}: name one of them.")
+            mend = "leave it out" if len(splits) == 1 else "name one of them"
+            raise ValueError(f"{option('split', wanted)} is not there, only {quote(splits)}: {mend}.")
         return splits[wanted]
     if len(splits) == 1:
         return next(iter(splits.values()))

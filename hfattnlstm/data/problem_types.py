@@ -21,3 +21,16 @@ def problem_type_of(config: PretrainedConfig) -> str:
     if resolve is not None:
         return resolve()
     return config.problem_type or (REGRESSION if config.num_labels == 1 else SINGLE_LABEL)
+
+
+def label_names_of(config: PretrainedConfig) -> list[str]:
+    """The names of the labels of a model, in the order of its logits.
+
+    Example:
+
+    ```python
+    >>> label_names_of(BertConfig(num_labels=2))
+    ['LABEL_0', 'LABEL_1']
+    ```
+    """
+    return [str(config.id2label[index]) for index in range(config.num_labels)]

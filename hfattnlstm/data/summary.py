@@ -13,7 +13,7 @@ from datasets import Dataset, DatasetDict
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
-from .encoding import encode_texts, unknown_shares
+from .encoding import MAX_LENGTH, MUCH_UNKNOWN, encode_texts, unknown_shares
 from .label_noise import LEAST_TEXTS, NoiseCandidate, find_label_noise, has_spaces
 from .loading import LoadedTexts, describe_labels, load_splits
 from .splitting import split_train
@@ -272,11 +272,8 @@ def _count_labels(labels: Sequence[Any], problem: str, names: Sequence[str]) -> 
 # Shares from which on something is said.
 _MANY_DUPLICATES = 0.05
 _MANY_SHARED = 0.01
-_MUCH_UNKNOWN = 0.25
 _MUCH_HTML = 0.01
 _RARE_TO_FREQUENT = 10
-# Tokens that are read of a text.
-_READ = 400
 
 
 def _findings(
@@ -296,7 +293,7 @@ def _findings(
                 f"Texts of {name} that are among those for training, too, up to case and punctuation: {count:,} of "
                 f"{splits[name].rows:,}. Figures on them are too good: take them out of one of the two."
             )
-    if unknown is not None and unknown >= _MUCH_UNKNOWN:
+    if unknown is not None and unknown >= MUCH_UNKNOWN:
         found["unknown"] = (
             f"A tokenizer made of the training texts does not know {100 * unknown:.0f} % of the tokens of the others: "
             "more texts, or tokens that are pieces of words (--tokenizer_kind bpe), would help."
@@ -336,9 +333,9 @@ def _of_texts(name: str, split: SplitSummary, unit: str) -> dict[str, str]:
             count, row = split.faults[fault]
             found[fault] = f"Texts of {name} {which}: {count:,} of {split.rows:,}, the first in row {row:,}; {mend}."
     longest = getattr(split, unit).p95
-    if longest > _READ:
+    if longest > MAX_LENGTH:
         found["long"] = (
-            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {_READ} tokens: "
+            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {MAX_LENGTH} tokens: "
             "--max_length reads more, and takes longer."
         )
     return found

@@ -22,6 +22,7 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from .._extras import import_optional
 from .._version import __version__
+from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
@@ -291,7 +292,7 @@ def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, fi
     longest = tokenizer.model_max_length if tokenizer is not None else None
     return {
         "producer": f"hfattnlstm {__version__}",
-        "labels": json.dumps([config.id2label[index] for index in range(config.num_labels)], ensure_ascii=False),
+        "labels": json.dumps(label_names_of(config), ensure_ascii=False),
         "problem_type": config.problem_type,
         "threshold": config.threshold if config.problem_type == MULTI_LABEL else None,
         "pad_token_id": config.pad_token_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ def attention_entries(
         entries += [entry | {"text_index": index} for entry in found]
         start = end
     return entries
+
+
+def entries_on(attention: Sequence[Mapping[str, Any]], index: int) -> list[Mapping[str, Any]]:
+    """The entries on one of the texts that were read together; of a single text, index 0, all of them."""
+    return [entry for entry in attention if entry.get("text_index", 0) == index]
 
 
 def _shared_out(weights: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, SupportsIndex
 
+from .attention_entries import entries_on
+
 
 # A half-transparent orange: letters in the notebook's own colour can be read on all shades, be it light or dark.
 _ORANGE = "255,100,0"
@@ -130,7 +132,7 @@ def _row(result: Any) -> str:
     attention = labels[0].get("attention") or [] if labels and isinstance(labels[0], Mapping) else []
     text = getattr(result, "shown_text", None)
     texts = _of_words(attention) if text is None else [text] if isinstance(text, str) else text
-    cells = [_shaded(own, _on_text(attention, index)) for index, own in enumerate(texts)]
+    cells = [_shaded(own, entries_on(attention, index)) for index, own in enumerate(texts)]
     label_cell = f'<td dir="auto" style="{_CELL}">{"<br>".join(shown) or "–"}</td>'
     return f'<tr>{label_cell}<td style="{_TEXT}">{"".join(cells)}</td></tr>'
 
@@ -138,10 +140,6 @@ def _row(result: Any) -> str:
 def _is_label(entry: Any) -> bool:
     """Whether it still is what the pipeline gave; the user may have changed it."""
     return isinstance(entry, Mapping) and "label" in entry and isinstance(entry.get("score"), float)
-
-
-def _on_text(attention: Sequence[Mapping[str, Any]], index: int) -> list[Mapping[str, Any]]:
-    return [entry for entry in attention if entry.get("text_index", 0) == index]
 
 
 def _of_words(attention: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -17,7 +17,7 @@ from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.columns import column_names
-from ..data.encoding import encode_texts, tell_unknown_tokens, unknown_shares
+from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, unknown_shares
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
@@ -58,8 +58,6 @@ from .task import CardParts, Task
 
 logger = logging.get_logger(__name__)
 
-# Tokens that are read of a text, where nobody says otherwise.
-MAX_LENGTH = 400
 # Before a training, label noise is looked for in fewer texts than by `hfattnlstm check`: it should take a second.
 NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 _READ_FROM = {"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}
@@ -285,7 +283,8 @@ class ClassificationTask(Task):
         """What the texts hold, and what is odd about them."""
         # Rows are no longer those of the file where some are held out or left out.
         loaded = self.loaded._replace(splits=examples)
-        unknown = unknown_shares(encoded, processor)["validation"]
+        # Those of all splits have been counted for the warning.
+        unknown = unknown_shares(DatasetDict(validation=encoded["validation"]), processor)["validation"]
         return summarize(
             loaded, unknown, noise_characters=NOISE_CHARACTERS, most_suspects=SUSPECTS, rows_are_known=False
         )

@@ -9,6 +9,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .._places import loading_from
+from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from .classification_arguments import NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
@@ -157,7 +158,7 @@ class StartingPoint:
         """The labels of the last layer in its order; None where there is no such layer."""
         if not self._is_classifier():
             return None
-        return [self.config.id2label[index] for index in range(self.config.num_labels)]
+        return label_names_of(self.config)
 
     def load(
         self, tokenizer: PreTrainedTokenizerBase, labels: dict[str, Any], class_weights: list[float] | None

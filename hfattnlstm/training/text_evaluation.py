@@ -16,7 +16,7 @@ from .._wording import option
 from ..data.columns import column_names
 from ..data.labelled_texts import load_labelled_texts
 from ..data.pipeline_inputs import pipeline_input
-from ..data.problem_types import problem_type_of
+from ..data.problem_types import label_names_of, problem_type_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, check_threshold
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
 from .evaluation import MISTAKES, ONE_HALF, Evaluation, Mistake, evaluate_logits
@@ -82,11 +82,6 @@ def evaluate_texts(
     names = () if problem == REGRESSION else names
     found = evaluate_logits(logits, references, names, problem, threshold=threshold, mistakes=mistakes)
     return replace(found, mistakes=_with_texts(found.mistakes, classifier, texts))
-
-
-def label_names_of(config: Any) -> list[str]:
-    """The names of the labels of a model, in the order of its logits."""
-    return [str(config.id2label[index]) for index in range(config.num_labels)]
 
 
 def threshold_of(config: Any, wanted: float | None) -> float:

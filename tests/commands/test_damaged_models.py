@@ -11,7 +11,7 @@ from predict_helpers import refusal, save_model
 from safetensors.torch import load_file, save_file
 
 from hfattnlstm.commands.main import main
-from hfattnlstm.commands.quiet import no_progress_bars
+from hfattnlstm.data.progress import no_progress_bars
 
 
 @pytest.fixture
