@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 BACKBONE = {
-    *("attention", "capturing", "configuration_attnlstm", "embeddings", "layout", "lstm_backends"),
-    *("modeling_attnlstm", "pooling", "reading_order", "recurrence", "weight_init"),
+    *("attention", "capturing", "configuration_attnlstm", "configuration_checks", "embeddings", "layout"),
+    *("lstm_backends", "modeling_attnlstm", "ngrams", "pooling", "reading_order", "recurrence", "weight_init"),
 }
 CLASSIFIER = {
     *BACKBONE,

@@ -47,6 +47,8 @@ class ClassifierGraph(nn.Module):
         real = torch.arange(mask.shape[1], device=mask.device) < count
         outputs = self.model.attnlstm(ids, real, output_pooler_weights=True)
         logits = self.model.classifier(outputs.pooler_output)
+        if self.model.ngrams is not None:
+            logits = logits + self.model.ngrams(ids, real)
         weights = outputs.pooler_weights
         return (logits,) if weights is None else (logits, _put_back(weights.squeeze(2), place))
 

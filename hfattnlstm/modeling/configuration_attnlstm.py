@@ -1,19 +1,22 @@
 """Configuration of the attention-LSTM models."""
 
 # No `from __future__ import annotations` here: `strict` checks types only where the annotations are types.
-import difflib
 import math
-import numbers
-from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
-from transformers.utils import logging
 
-
-logger = logging.get_logger(__name__)
+from .configuration_checks import (
+    check_num_labels,
+    check_positive,
+    check_threshold,
+    check_unknown,
+    largest_vocabulary,
+    refuse_misspelt,
+    whole_numbers,
+)
 
 
 POOLINGS = ("attention", "mean", "max", "last", "sum")
@@ -30,14 +33,21 @@ UPPER_BOUNDS = {
     "pooler_size": 65_536,
     "classifier_hidden_size": 65_536,
 }
-MAX_LABELS = 100_000
+# Numbers of n-grams, of which there may be none, and the lengths of the longest ones.
+NGRAM_FIELDS = {"embedding_ngrams": "embedding_ngram_length", "classifier_ngrams": "classifier_ngram_length"}
+# Fields that are for what another one sets up.
+NEEDED_BY = {
+    "embedding_ngrams": ("embedding_ngram_length", "ngram_dropout"),
+    "classifier_ngrams": ("classifier_ngram_length",),
+}
+MAX_NGRAMS, MAX_NGRAM_LENGTH = 100_000_000, 5
 # The scores in which `pooler_size` has a part.
 SIZED_SCORES = ("additive", "diagonal_dot")
 NO_SELF_ATTENTION = (
     "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
 )
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
-PROBABILITIES = ("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout")
+PROBABILITIES = ("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout", "ngram_dropout")
 
 # What transformers itself, the Hub and older checkpoints write beside the declared fields.
 BASE_KEYS = frozenset(
@@ -102,6 +112,15 @@ class AttnLSTMConfig(PreTrainedConfig):
             the end (Sun et al., 2019).
         text_columns: Of a model that reads several texts together, such as a pair, the names of their columns in the
             order in which they are read; None for single texts.
+        embedding_ngrams: How many n-grams, runs of tokens, have an embedding of their own, which is added to that of
+            their last token; see [`NgramEmbedding`].
+        embedding_ngram_length: Tokens in the longest of them; the shortest have two.
+        ngram_dropout: Dropout on their embeddings.
+        classifier_ngrams: How many n-grams, single tokens among them, have weights that are added to the logits; see
+            [`NgramLogits`].
+        classifier_ngram_length: Tokens in the longest of them.
+        calibration_temperature: Divides the logits where the pipeline makes probabilities of them; above 1, they are
+            less sure (Guo et al., 2017). The logits that the model returns are not divided.
         initializer_range: Standard deviation of the initial embeddings.
         pad_token_id: Row of the embedding that stays zero; None for none.
         bos_token_id, eos_token_id: Kept for tokenizers that have them; the model does not use them.
@@ -152,6 +171,12 @@ class AttnLSTMConfig(PreTrainedConfig):
     threshold: float | int = 0.5
     truncation: Literal["head", "tail", "head_tail"] = "head"
     text_columns: list[str] | None = None
+    embedding_ngrams: int = 0
+    embedding_ngram_length: int = 3
+    ngram_dropout: float | int = 0.0
+    classifier_ngrams: int = 0
+    classifier_ngram_length: int = 3
+    calibration_temperature: float | int = 1.0
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = None
@@ -161,9 +186,9 @@ class AttnLSTMConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         if "num_attention_heads" in kwargs:
             raise ValueError(NO_SELF_ATTENTION)
-        _check_unknown(kwargs, self._known_keys())
+        check_unknown(kwargs, self._known_keys())
         num_labels = kwargs.get("num_labels")
-        _check_num_labels(num_labels)
+        check_num_labels(num_labels)
         self._reconcile_labels(num_labels)
         super().__post_init__(**kwargs)
         # `strict` runs the validators too, but hides their sentence behind its own.
@@ -179,7 +204,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             ValueError: For a key that is one of the fields but for a slip.
         """
         known = cls._known_keys()
-        _refuse_misspelt([*config_dict, *kwargs], known)
+        refuse_misspelt([*config_dict, *kwargs], known)
         extras = {key: value for key, value in config_dict.items() if key not in known}
         for key in extras:
             if isinstance(getattr(cls, key, None), property):
@@ -216,7 +241,7 @@ class AttnLSTMConfig(PreTrainedConfig):
 
     @num_labels.setter
     def num_labels(self, num_labels: int) -> None:
-        _check_num_labels(num_labels)
+        check_num_labels(num_labels)
         if self.id2label is None or len(self.id2label) != num_labels:
             self.id2label = {index: f"LABEL_{index}" for index in range(num_labels)}
             self.label2id = {name: index for index, name in self.id2label.items()}
@@ -277,16 +302,16 @@ class AttnLSTMConfig(PreTrainedConfig):
         if self.id2label is None and self.label2id is None:
             return
         if self.id2label is None:
-            ids = _whole_numbers("the values of label2id", self.label2id.values())
+            ids = whole_numbers("the values of label2id", self.label2id.values())
             if len(set(ids)) != len(ids):
                 raise ValueError(f"label2id gives the same number to two labels: {self.label2id}.")
             self.id2label = dict(zip(ids, self.label2id))
-        _check_num_labels(len(self.id2label))
+        check_num_labels(len(self.id2label))
         if num_labels is not None and num_labels != len(self.id2label):
             raise ValueError(
                 f"num_labels={num_labels} contradicts the {len(self.id2label)} labels of id2label: give only one."
             )
-        ids = _whole_numbers("the keys of id2label", self.id2label)
+        ids = whole_numbers("the keys of id2label", self.id2label)
         self.id2label = dict(zip(ids, self.id2label.values()))
         if self.label2id is None:
             self.label2id = {name: index for index, name in self.id2label.items()}
@@ -296,7 +321,7 @@ class AttnLSTMConfig(PreTrainedConfig):
         """Labels are names for 0 … n−1, and `label2id` is the inverse of `id2label`."""
         if self.id2label is None:
             return
-        ids = sorted(_whole_numbers("the keys of id2label", self.id2label))
+        ids = sorted(whole_numbers("the keys of id2label", self.id2label))
         if ids != list(range(len(ids))) or not ids:
             raise ValueError(f"The keys of id2label must be 0 … {max(len(ids) - 1, 0)}, got {ids[:10]}.")
         names = list(self.id2label.values())
@@ -306,7 +331,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"id2label has the label {twice!r} twice: every label needs a name of its own.")
         inverse = dict(
-            zip(self.label2id or {}, _whole_numbers("the values of label2id", (self.label2id or {}).values()))
+            zip(self.label2id or {}, whole_numbers("the values of label2id", (self.label2id or {}).values()))
         )
         if inverse != {name: int(index) for index, name in self.id2label.items()}:
             raise ValueError("label2id and id2label contradict each other: leave one of them out.")
@@ -351,8 +376,22 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError(
                 f"pad_token_id must be below vocab_size={self.vocab_size} and not negative, got {self.pad_token_id}."
             )
+        for count, length in NGRAM_FIELDS.items():
+            self._validate_ngrams(count, length)
         if self.initializer_range < 0:
             raise ValueError(f"initializer_range must not be negative, got {self.initializer_range}.")
+
+    def _validate_ngrams(self, count: str, length: str) -> None:
+        number, longest, least = getattr(self, count), getattr(self, length), 2 if count == "embedding_ngrams" else 1
+        if not 0 <= number <= MAX_NGRAMS:
+            raise ValueError(f"{count} must be between 0 and {MAX_NGRAMS:,}, got {number:,}.")
+        if not least <= longest <= MAX_NGRAM_LENGTH:
+            raise ValueError(f"{length} must be between {least} and {MAX_NGRAM_LENGTH}, got {longest}.")
+        if number and self.vocab_size > (bound := largest_vocabulary(longest)):
+            raise ValueError(
+                f"{length}={longest} is for vocabularies of at most {bound:,} tokens, and this one has "
+                f"{self.vocab_size:,}: make one of the two smaller."
+            )
 
     def _validate_probabilities(self) -> None:
         for name in PROBABILITIES:
@@ -369,8 +408,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             )
 
     def _validate_attention(self) -> None:
-        if not self.pooler_temperature > 0:
-            raise ValueError(f"pooler_temperature must be above 0, got {self.pooler_temperature}.")
+        check_positive("pooler_temperature", self.pooler_temperature)
         width = self.pooler_size or self.hidden_size
         if self.pooler_score == "diagonal_dot" and width % self.pooler_num_heads:
             raise ValueError(
@@ -392,11 +430,18 @@ class AttnLSTMConfig(PreTrainedConfig):
                 "residual needs a layer that is as wide as what it reads: leave it out, add a layer, or make "
                 "embedding_size and hidden_size equal."
             )
+        for needed, names in NEEDED_BY.items():
+            self._validate_needed(names, needed)
         if "attention" in self.poolings:
             return
         for item in fields(self):
             if item.name.startswith("pooler_") and getattr(self, item.name) != item.default:
                 raise ValueError(f'{item.name} needs "attention" in classifier_pooling: leave it out, or add that.')
+
+    def _validate_needed(self, names: tuple[str, ...], needed: str) -> None:
+        for item in fields(self):
+            if item.name in names and getattr(self, item.name) != item.default and not getattr(self, needed):
+                raise ValueError(f"{item.name} has no effect without {needed}: leave it out, or set that.")
 
     def _validate_text_columns(self) -> None:
         names = self.text_columns
@@ -414,6 +459,9 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError(f"class_weights must not be negative, and not all 0, got {self.class_weights}.")
 
     def _validate_decisions(self) -> None:
+        check_positive("calibration_temperature", self.calibration_temperature)
+        if self.calibration_temperature != 1 and self.resolve_problem_type() == REGRESSION:
+            raise ValueError("A regression has no calibration_temperature: leave it out.")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
         check_threshold(self.threshold)
@@ -421,48 +469,6 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError(
                 f"threshold is for multi-label problems: leave it at 0.5, or set problem_type={MULTI_LABEL!r}."
             )
-
-
-def check_threshold(threshold: Any) -> None:
-    """ValueError for what is no probability between 0 and 1."""
-    if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
-        raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold!r}.")
-
-
-def _check_num_labels(num_labels: Any) -> None:
-    if num_labels is None:
-        return
-    if not isinstance(num_labels, int) or not 1 <= num_labels <= MAX_LABELS:
-        raise ValueError(f"num_labels must be a whole number between 1 and {MAX_LABELS:,}, got {num_labels!r}.")
-
-
-def _whole_numbers(what: str, values: Iterable[Any]) -> list[int]:
-    """As integers; JSON makes strings of them."""
-    try:
-        return [int(value) for value in values]
-    except (TypeError, ValueError):
-        raise ValueError(f"{what[0].upper()}{what[1:]} must be whole numbers, got {list(values)[:10]}.") from None
-
-
-def _nearest(key: str, known: Iterable[str], cutoff: float) -> str | None:
-    public = [name for name in known if not name.startswith("_")]
-    return next(iter(difflib.get_close_matches(key, public, n=1, cutoff=cutoff)), None)
-
-
-def _check_unknown(given: Iterable[str], known: frozenset[str]) -> None:
-    """Refuse slips; what resembles no field may come from a later transformers, and is told."""
-    for key in given:
-        if key in known or key.startswith("_"):
-            continue
-        if nearest := _nearest(key, known, cutoff=0.6):
-            raise ValueError(f"AttnLSTMConfig has no field {key!r}: did you mean {nearest!r}?")
-        logger.warning("AttnLSTMConfig has no field %r: it is kept, and nothing here reads it.", key)
-
-
-def _refuse_misspelt(given: Iterable[str], known: frozenset[str]) -> None:
-    for key in given:
-        if key not in known and (nearest := _nearest(key, known, cutoff=0.85)):
-            raise ValueError(f"The configuration has the unknown field {key!r}: did you mean {nearest!r}?")
 
 
 __all__ = ["AttnLSTMConfig"]

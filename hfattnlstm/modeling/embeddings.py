@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .ngrams import NgramEmbedding, look_up
+
 
 class SequenceDropout(nn.Module):
     """Dropout over (batch, length, width), optionally of the same units at every position of a text.
@@ -41,11 +43,13 @@ class TokenEmbeddings(nn.Module):
         dropout: Share of the units that are dropped.
         locked_dropout: Whether the same units are dropped at every token of a text.
         word_dropout: Share of the tokens whose whole embedding is zeroed in training.
+        ngrams: Embeddings of n-grams, if they have any.
 
     Example:
 
     ```python
-    >>> TokenEmbeddings(9, 4)(torch.tensor([[1, 2, 3]]), None).shape
+    >>> mask = torch.ones(1, 3, dtype=torch.bool)
+    >>> TokenEmbeddings(9, 4)(torch.tensor([[1, 2, 3]]), None, mask).shape
     torch.Size([1, 3, 4])
     ```
     """
@@ -59,30 +63,34 @@ class TokenEmbeddings(nn.Module):
         dropout: float = 0.0,
         locked_dropout: bool = False,
         word_dropout: float = 0.0,
+        ngrams: NgramEmbedding | None = None,
     ):
         super().__init__()
         self.word_embeddings = nn.Embedding(vocab_size, embedding_size, padding_idx=padding_idx)
         self.dropout = SequenceDropout(dropout, locked_dropout)
         self.word_dropout = word_dropout
+        self.ngrams = ngrams
 
-    def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        """Ids (batch, length), or embeddings (batch, length, embedding_size) in their place, to such embeddings."""
+    def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, mask: Tensor) -> Tensor:
+        """Ids (batch, length), or what [`embed`] makes of them, to embeddings (batch, length, embedding_size).
+
+        The mask is boolean, (batch, length), True on real tokens.
+        """
         if inputs_embeds is None:
-            inputs_embeds = self._look_up(input_ids)
+            inputs_embeds = self.embed(input_ids, mask)
         if self.training and self.word_dropout:
             kept = torch.rand(inputs_embeds.shape[:2], device=inputs_embeds.device) >= self.word_dropout
             inputs_embeds = inputs_embeds * kept[..., None].to(inputs_embeds.dtype)
         return self.dropout(inputs_embeds)
 
+    def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """The embedding of each token with those of the n-grams that end at it, before any word is dropped."""
+        words = self._look_up(input_ids)
+        return words if self.ngrams is None else words + self.ngrams(input_ids, mask)
+
     def _look_up(self, input_ids: Tensor) -> Tensor:
-        # An adapter may stand in place of the embedding, which has no sparse gradient.
-        sparse = getattr(self.word_embeddings, "sparse", False)
         try:
-            if sparse and torch.is_grad_enabled():
-                # A sparse gradient has a row for every id that is looked up: each is looked up once.
-                ids, places = input_ids.t().unique(return_inverse=True)
-                return nn.functional.embedding(places, self.word_embeddings(ids)).transpose(0, 1)
-            return self.word_embeddings(input_ids.t()).transpose(0, 1)
+            return look_up(self.word_embeddings, input_ids.t()).transpose(0, 1)
         except IndexError as error:
             rows = len(self.word_embeddings.weight)
             wrong = input_ids[(input_ids < 0) | (input_ids >= rows)]

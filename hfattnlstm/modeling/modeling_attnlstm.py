@@ -18,8 +18,9 @@ from .capturing import PicklableCapture
 from .configuration_attnlstm import AttnLSTMConfig
 from .embeddings import TokenEmbeddings
 from .lstm_backends import LSTMState
+from .ngrams import NgramEmbedding
 from .pooling import AttentionPooling, Pooler
-from .reading_order import boolean_mask, full_reading_order, reading_order
+from .reading_order import boolean_mask, full_reading_order, mask_of, reading_order
 from .recurrence import LSTMLayer, LSTMStack
 from .weight_init import init_module
 
@@ -137,6 +138,26 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
             if held is not None:
                 self.config.custom_pipelines = held
 
+    def embed(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """What `inputs_embeds` stands for: the embeddings of the tokens, with those of n-grams where there are any.
+
+        Args:
+            input_ids: (batch, length) token ids.
+            attention_mask: (batch, length) of 0 and 1; all tokens are real without it.
+
+        Returns:
+            (batch, length, embedding_size).
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig())
+        >>> model.embed(torch.tensor([[5, 6, 7]])).shape
+        torch.Size([1, 3, 128])
+        ```
+        """
+        return self.base_model.embeddings.embed(input_ids, mask_of(input_ids, attention_mask))
+
     def get_input_embeddings(self) -> nn.Embedding:
         return self.base_model.embeddings.word_embeddings
 
@@ -170,6 +191,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             dropout=config.embedding_dropout,
             locked_dropout=config.locked_dropout,
             word_dropout=config.word_dropout,
+            ngrams=_ngram_embedding(config) if config.embedding_ngrams else None,
         )
         self.encoder = LSTMStack(
             config.embedding_size,
@@ -226,7 +248,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             mask = boolean_mask(attention_mask, given.device)
             order = reading_order(mask)
 
-        embedded = self.embeddings(input_ids, inputs_embeds)
+        embedded = self.embeddings(input_ids, inputs_embeds, mask)
         states, final, state = self.encoder(embedded, order, return_state=output_state)
         pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
         return AttnLSTMModelOutput(
@@ -235,6 +257,12 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             pooler_weights=weights if output_pooler_weights else None,
             state=state,
         )
+
+
+def _ngram_embedding(config: AttnLSTMConfig) -> NgramEmbedding:
+    return NgramEmbedding(
+        config.embedding_ngrams, config.embedding_ngram_length, config.embedding_size, config.ngram_dropout
+    )
 
 
 def _pooler(config: AttnLSTMConfig) -> Pooler:

@@ -13,7 +13,9 @@ from transformers.utils.generic import can_return_tuple
 from .configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
 from .losses import classification_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
+from .ngrams import NgramLogits
 from .pooling import attention_penalty
+from .reading_order import mask_of
 
 
 if TYPE_CHECKING:
@@ -86,6 +88,11 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
             hidden_size=config.classifier_hidden_size,
             dropout=config.classifier_dropout,
         )
+        self.ngrams = (
+            NgramLogits(config.classifier_ngrams, config.classifier_ngram_length, config.num_labels)
+            if config.classifier_ngrams
+            else None
+        )
         self.post_init()
 
     @can_return_tuple
@@ -95,6 +102,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
+        ngram_logits: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         """Classify a batch.
@@ -102,6 +110,8 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         Args:
             input_ids, attention_mask, inputs_embeds: As in [`AttnLSTMModel.forward`].
             labels: (batch,) class ids; (batch, num_labels) of 0 and 1 for multi-label; numbers for regression.
+            ngram_logits: (batch, num_labels), what the n-grams of the text add to the logits, in place of what
+                `ngrams` computes; needed with `inputs_embeds` by a model that has `classifier_ngrams`.
 
         Returns:
             `logits` (batch, num_labels); `loss` where labels are given; `hidden_states` and `attentions` on request.
@@ -112,12 +122,27 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         kwargs |= {"output_pooler_weights": labels is not None, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
         logits = self.classifier(outputs.pooler_output)
+        # Beside n-grams that were fitted to the training texts, the LSTM would find nothing left to learn.
+        if self.ngrams is not None and not self.training:
+            logits = logits + self._of_ngrams(input_ids, attention_mask, ngram_logits)
         return SequenceClassifierOutput(
             loss=None if labels is None else self._loss(logits, labels, outputs.pooler_weights),
             logits=logits,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    def _of_ngrams(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, ngram_logits: Tensor | None
+    ) -> Tensor:
+        if ngram_logits is not None:
+            return ngram_logits
+        if input_ids is None:
+            raise ValueError(
+                "The model also reads n-grams, which inputs_embeds does not tell: give ngram_logits too, which "
+                "model.ngrams(input_ids, mask) computes, or zeros to leave them out."
+            )
+        return self.ngrams(input_ids, mask_of(input_ids, attention_mask))
 
     def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
         """That of the labels, with the penalties on the pooling's weights (batch, heads, 1, length)."""

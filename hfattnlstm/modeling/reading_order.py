@@ -57,6 +57,13 @@ def boolean_mask(attention_mask: Tensor, device: torch.device) -> Tensor:
     return attention_mask.to(device=device, dtype=torch.bool)
 
 
+def mask_of(input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """The mask as booleans (batch, length) where the ids are; all True without one."""
+    if attention_mask is None:
+        return torch.ones_like(input_ids, dtype=torch.bool)
+    return boolean_mask(attention_mask, input_ids.device)
+
+
 def _may_be_wrong(mask: Tensor) -> bool:
     """Whether a mask may hold other values, and can be read; additive ones are floats, others hardly ever."""
     if mask.is_floating_point() and not mask.is_meta:
@@ -97,10 +104,10 @@ def reading_order(mask: Tensor) -> ReadingOrder:
     count = mask.sum(1, keepdim=True)
     place = place_in_order(mask, count)
     backward_back = torch.where(mask, count - 1 - place, place)
-    backward = _invert(backward_back)
+    backward = invert(backward_back)
     forward = forward_back = None
-    if not _is_seen_in_order(mask):
-        forward, forward_back = _as_rows(_invert(place)), _as_rows(place)
+    if not is_seen_in_order(mask):
+        forward, forward_back = _as_rows(invert(place)), _as_rows(place)
     row = torch.arange(batch, device=mask.device)
     count = count.squeeze(1)
     last = (count - 1).clamp(min=0) * batch + row
@@ -122,12 +129,12 @@ def place_in_order(mask: Tensor, count: Tensor) -> Tensor:
     return torch.where(mask, rank, behind)
 
 
-def _is_seen_in_order(mask: Tensor) -> bool:
+def is_seen_in_order(mask: Tensor) -> bool:
     """Whether padding is on the right only; False where the answer would wait for a device or freeze a graph."""
     return can_be_read(mask) and bool((mask[:, 1:] <= mask[:, :-1]).all())
 
 
-def _invert(place: Tensor) -> Tensor:
+def invert(place: Tensor) -> Tensor:
     """Inverse of the permutation in each row."""
     positions = torch.arange(place.shape[1], device=place.device).expand_as(place)
     return torch.zeros_like(place).scatter(1, place, positions)

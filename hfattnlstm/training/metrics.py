@@ -17,7 +17,8 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 from transformers import EvalPrediction
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, check_threshold
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_checks import check_threshold
 
 
 # The label that cross entropy leaves out, and so do the scores.
