@@ -1,9 +1,9 @@
 """The linear part of a classifier: the weights of n-grams, and how much they count beside the LSTM.
 
 Two linear classifiers see the same counts, over the root of how many n-grams a text has. One scales them by
-log-count ratios (NB-SVM: Wang and Manning, 2012), which is best for opinions, the other by inverse document frequency,
-which is best for topics. Both are support vector machines, one label against all others. As a sum of linear classifiers
-is one, the model keeps a single table.
+log-count ratios (NB-SVM: Wang and Manning, 2012), which is best for opinions, the other by inverse document
+frequencies, which is best for topics. Both are support vector machines, one label against all others. As a sum of
+linear classifiers is one, the model keeps a single table.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def fit_linear_part(
 
     Args:
         counts: (texts, size).
-        applies: Boolean (texts, labels). Where two labels exclude each other, the second is fitted, the first mirrors it.
+        applies: Boolean (texts, labels). Of two labels that exclude each other, the first mirrors the second.
         by_ratio: Whether counts are scaled by log-count ratios, or else by inverse document frequencies.
         cost: Of errors: the C of `LinearSVC`.
         threads: Labels that are fitted side by side.
