@@ -157,8 +157,7 @@ class NgramLogits(nn.Module):
     """A linear classifier of the n-grams of a text, which is fitted on its own; see [`fit_ngram_logits`].
 
     The logits are a bias and the sum of the weights of all n-grams, each as often as it occurs, divided by the square
-    root of how many there are: naive Bayes support vector machine (Wang and Manning, 2012) with counts that are
-    normalised by length. What an n-gram adds to each logit is its weight over that root, exactly.
+    root of how many tokens there are. What an n-gram adds to each logit is its weight over that root, exactly.
 
     Args:
         size: How many n-grams have weights.
@@ -193,7 +192,7 @@ class NgramLogits(nn.Module):
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask (batch, length) to logits (batch, num_labels)."""
         rows = self.index(input_ids, mask).flatten(1)
-        return self.bias + F.embedding(rows, self.weight).sum(1) / self._root(rows)
+        return self.bias + F.embedding(rows, self.weight).sum(1) / self._root(mask)
 
     def contributions(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """What each n-gram adds to each logit, with its last token; without the bias.
@@ -202,11 +201,11 @@ class NgramLogits(nn.Module):
             (batch, length, longest, num_labels): at place t of the n-grams of 1, 2 … tokens that end at t.
         """
         rows = self.index(input_ids, mask)
-        return F.embedding(rows, self.weight) / self._root(rows.flatten(1))[..., None, None]
+        return F.embedding(rows, self.weight) / self._root(mask)[..., None, None]
 
-    def _root(self, rows: Tensor) -> Tensor:
-        """Of how many n-grams of each text have weights, (batch, 1); 1 where there are none."""
-        return (rows > 0).sum(1, keepdim=True).clamp(min=1).to(self.weight.dtype).sqrt()
+    def _root(self, mask: Tensor) -> Tensor:
+        """Of how many tokens each text has, (batch, 1); 1 where it has none."""
+        return mask.sum(1, keepdim=True).clamp(min=1).to(self.weight.dtype).sqrt()
 
 
 def look_up(table: nn.Module, rows: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from datasets import DatasetDict
 
 from .metrics import all_logits
-from .ngram_part import LabelledRows, NgramPart, fit_ngrams, labelled_rows
+from .ngram_part import LabelledRows, NgramOptions, NgramPart, fit_ngrams, labelled_rows
+from .spelling import spelling_of
 from .trainer import AttnLSTMTrainer
 
 
@@ -18,7 +19,7 @@ class Finisher:
         trainer: The training that has ended.
         encoded: Its splits, as from [`encode_texts`], with "validation".
         problem_type: Of the texts, which have one label or several.
-        longest, most: Tokens in the longest n-gram, and n-grams at most; 0 for none.
+        longest, most: Tokens in the longest n-gram, and runs of tokens at most; 0 for no n-grams.
         calibrates: Whether the temperature is kept in the configuration.
     """
 
@@ -43,16 +44,14 @@ class Finisher:
         model.set_ngrams(torch.empty(0, dtype=torch.long), self._longest)
         logits = self._held_out_logits()
         if self._most:
-            train, held_out = self._rows("train"), self._rows("validation")
-            self._part = fit_ngrams(
-                train,
-                held_out,
-                logits,
+            options = NgramOptions(
                 self._problem_type,
+                spelling_of(self._trainer.processing_class),
                 longest=self._longest,
                 most=self._most,
                 threads=torch.get_num_threads(),
             )
+            self._part = fit_ngrams(self._rows("train"), self._rows("validation"), logits, options)
             self._part.put_into(model)
         if self._calibrates and self._part is not None:
             model.config.calibration_temperature = self._part.temperature
@@ -60,8 +59,8 @@ class Finisher:
     def learn_held_out(self) -> None:
         """Let the n-grams learn from the held-out texts too, which have been measured; all else stays."""
         if self._part is not None:
-            rows = self._rows("train") + self._rows("validation")
-            self._part.refitted(rows, torch.get_num_threads()).put_into(self._trainer.model)
+            rows = self._rows("train").joined(self._rows("validation"))
+            self._part.refitted(rows).put_into(self._trainer.model)
 
     def _rows(self, split: str) -> LabelledRows:
         return labelled_rows(self._encoded[split], self._trainer.model.num_labels, self._problem_type)

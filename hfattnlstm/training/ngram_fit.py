@@ -1,14 +1,17 @@
-"""The linear part of a classifier: the weights of n-grams, and how much they count beside the LSTM.
+"""Fits the linear part of a classifier, and says how much the parts of a sum of logits should count.
 
-Two linear classifiers see the same counts, over the root of how many n-grams a text has. One scales them by
+Two linear classifiers see the same counts over the square root of how many tokens a text has. One scales them by
 log-count ratios (NB-SVM: Wang and Manning, 2012), which is best for opinions, the other by inverse document
-frequencies, which is best for topics. Both are support vector machines, one label against all others. As a sum of
-linear classifiers is one, the model keeps a single table.
+frequencies, which is best for topics. Both are support vector machines, one label against all others.
+
+They also see the n-grams of characters that the tokens consist of (Bojanowski et al., 2017), so that rare tokens learn
+from others that are spelt alike. What such an n-gram weighs is in the end a part of what each token weighs, and a sum
+of linear classifiers is one: the model keeps a single table, of tokens and runs of tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -21,32 +24,29 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL
 from .calibration import log_softmax, sigmoid
 
 
-# Of these, the cost of errors that is best on held-out texts is taken.
-COSTS = (0.3, 1.0, 3.0, 10.0)
-# What a text on the wrong side counts for beside what a part's weight should be, before any text was seen.
+# For how many texts the assumption stands that all parts count equally.
 _PRIOR = 4.0
 
 
 class LinearPart(NamedTuple):
-    """A linear classifier of counts: `weight` (size, labels) and `bias` (labels,), and the cost it was fitted with."""
+    """A linear classifier of counts.
+
+    Attributes:
+        weight, bias: (size, labels) and (labels,).
+        cost: Of errors, with which it was fitted.
+    """
 
     weight: np.ndarray
     bias: np.ndarray
     cost: float
 
-    def logits(self, counts: sparse.csr_matrix) -> np.ndarray:
-        """Counts (texts, size) to (texts, labels)."""
-        return over_root(counts) @ self.weight + self.bias
-
-
-def over_root(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Counts (texts, size) over the square root of their sum for each text."""
-    total = np.asarray(counts.sum(1)).ravel()
-    return (sparse.diags_array((1 / np.sqrt(np.maximum(total, 1))).astype(np.float32)) @ counts).tocsr()
+    def logits(self, counts: sparse.csr_matrix, num_tokens: np.ndarray) -> np.ndarray:
+        """Counts (texts, size) and lengths (texts,) to (texts, labels)."""
+        return _over_root(counts, num_tokens) @ self.weight + self.bias
 
 
 def log_count_ratios(counts: sparse.csr_matrix, applies: np.ndarray) -> np.ndarray:
-    """How much more often n-grams occur where a label applies: log((p + 1) / |p + 1|) − log((q + 1) / |q + 1|).
+    """How much more often something occurs where a label applies: log((p + 1) / |p + 1|) − log((q + 1) / |q + 1|).
 
     Args:
         counts: (texts, size).
@@ -54,50 +54,107 @@ def log_count_ratios(counts: sparse.csr_matrix, applies: np.ndarray) -> np.ndarr
 
     Returns:
         (size,).
+
+    Example:
+
+    ```python
+    >>> log_count_ratios(sparse.csr_matrix([[1.0, 0.0], [0.0, 1.0]]), np.array([True, False])).round(4)
+    array([ 0.6931, -0.6931])
+    ```
     """
     inside, outside = (1 + np.asarray(counts[rows].sum(0)).ravel() for rows in (applies, ~applies))
     return np.log(inside / inside.sum()) - np.log(outside / outside.sum())
 
 
 def inverse_document_frequencies(counts: sparse.csr_matrix) -> np.ndarray:
-    """log((1 + n) / (1 + df)) + 1 of each n-gram over its mean, (size,)."""
+    """log((1 + n) / (1 + df)) + 1 of each column of (texts, size), over its mean: (size,).
+
+    Example:
+
+    ```python
+    >>> inverse_document_frequencies(sparse.csr_matrix([[1.0, 0.0], [2.0, 1.0]])).round(4)
+    array([0.8315, 1.1685])
+    ```
+    """
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     values = np.log((1 + counts.shape[0]) / (1 + frequency)) + 1
     return values / values.mean()
 
 
-def fit_linear_part(
-    counts: sparse.csr_matrix, applies: np.ndarray, *, by_ratio: bool, cost: float, threads: int = 1
-) -> LinearPart:
-    """One label against all others, for each label.
+class LinearFitter:
+    """Fits linear classifiers to the same texts.
 
     Args:
-        counts: (texts, size).
+        counts: (texts, size), of the n-grams of each text.
+        num_tokens: (texts,).
         applies: Boolean (texts, labels). Of two labels that exclude each other, the first mirrors the second.
-        by_ratio: Whether counts are scaled by log-count ratios, or else by inverse document frequencies.
-        cost: Of errors: the C of `LinearSVC`.
+        spelling: (tokens, character n-grams), what the first columns of `counts` consist of; None to leave it out.
         threads: Labels that are fitted side by side.
     """
-    shares = over_root(counts)
-    frequencies = None if by_ratio else inverse_document_frequencies(counts)
-    mirrored = applies.shape[1] == 2 and bool((applies.sum(1) == 1).all())
 
-    def fit(label: int) -> tuple[np.ndarray, float]:
-        rows = applies[:, label]
-        if rows.all() or not rows.any():
-            return np.zeros(counts.shape[1]), 1.0 if rows.all() else -1.0
-        scale = (log_count_ratios(counts, rows) if by_ratio else frequencies).astype(np.float32)
-        machine = LinearSVC(C=cost, random_state=0)
-        machine.fit(shares @ sparse.diags_array(scale), rows)
-        return machine.coef_[0] * scale, float(machine.intercept_[0])
+    def __init__(
+        self,
+        counts: sparse.csr_matrix,
+        num_tokens: np.ndarray,
+        applies: np.ndarray,
+        spelling: sparse.csr_matrix | None = None,
+        threads: int = 1,
+    ):
+        self._applies, self._spelling, self._threads = applies, spelling, threads
+        self._blocks = [counts]
+        if spelling is not None:
+            self._blocks.append((counts[:, : spelling.shape[0]] @ spelling).tocsr())
+        # So that the kinds of n-grams, of which a text has more or fewer, are equally large.
+        tokens = max(num_tokens.sum(), 1)
+        self._roots = [np.sqrt(max(block.sum() / tokens, 1e-9)) for block in self._blocks]
+        self._shares = [_over_root(block, num_tokens) / root for block, root in zip(self._blocks, self._roots)]
+        self._mirrored = applies.shape[1] == 2 and bool((applies.sum(1) == 1).all())
 
-    labels = [1] if mirrored else range(applies.shape[1])
-    with ThreadPoolExecutor(threads) as pool:
-        fitted = list(pool.map(fit, labels))
-    weight, bias = np.stack([found for found, _ in fitted], 1), np.array([found for _, found in fitted])
-    if mirrored:
-        weight, bias = np.concatenate([-weight, weight], 1) / 2, np.concatenate([-bias, bias]) / 2
-    return LinearPart(weight.astype(np.float32), bias.astype(np.float32), cost)
+    def fit(self, by_ratio: bool, costs: Sequence[float]) -> list[LinearPart]:
+        """One classifier a cost.
+
+        Args:
+            by_ratio: Whether counts are scaled by log-count ratios, or else by inverse document frequencies.
+            costs: Of errors: the C of `LinearSVC`.
+        """
+        frequencies = None if by_ratio else [inverse_document_frequencies(block) for block in self._blocks]
+
+        def fit(label: int) -> list[tuple[np.ndarray, float]]:
+            rows = self._applies[:, label]
+            if rows.all() or not rows.any():
+                return [(np.zeros(self._blocks[0].shape[1]), 1.0 if rows.all() else -1.0)] * len(costs)
+            return self._fit_label(rows, frequencies, costs)
+
+        labels = [1] if self._mirrored else range(self._applies.shape[1])
+        with ThreadPoolExecutor(self._threads) as pool:
+            by_label = list(pool.map(fit, labels))
+        return [self._part([found[place] for found in by_label], cost) for place, cost in enumerate(costs)]
+
+    def _fit_label(
+        self, rows: np.ndarray, frequencies: list[np.ndarray] | None, costs: Sequence[float]
+    ) -> list[tuple[np.ndarray, float]]:
+        scales = frequencies or [log_count_ratios(block, rows) for block in self._blocks]
+        scaled = [_times(share, scale) for share, scale in zip(self._shares, scales)]
+        inputs = scaled[0] if len(scaled) == 1 else sparse.hstack(scaled, format="csr")
+        found = []
+        for cost in costs:
+            machine = LinearSVC(C=cost, random_state=0).fit(inputs, rows)
+            found.append((self._folded(machine.coef_[0], scales), float(machine.intercept_[0])))
+        return found
+
+    def _folded(self, weights: np.ndarray, scales: Sequence[np.ndarray]) -> np.ndarray:
+        """The weights of n-grams, with those of characters in the tokens that they belong to."""
+        first = self._blocks[0].shape[1]
+        weight = weights[:first] * scales[0] / self._roots[0]
+        if self._spelling is not None:
+            weight[: self._spelling.shape[0]] += self._spelling @ (weights[first:] * scales[1] / self._roots[1])
+        return weight
+
+    def _part(self, fitted: Sequence[tuple[np.ndarray, float]], cost: float) -> LinearPart:
+        weight, bias = np.stack([found for found, _ in fitted], 1), np.array([found for _, found in fitted])
+        if self._mirrored:
+            weight, bias = np.concatenate([-weight, weight], 1) / 2, np.concatenate([-bias, bias]) / 2
+        return LinearPart(weight.astype(np.float32), bias.astype(np.float32), cost)
 
 
 def mixing_weights(parts: Sequence[np.ndarray], applies: np.ndarray, problem_type: str) -> np.ndarray:
@@ -122,32 +179,52 @@ def mixing_weights(parts: Sequence[np.ndarray], applies: np.ndarray, problem_typ
     True
     ```
     """
-    own = [_least_loss([part], applies, problem_type, np.ones(1))[0] for part in parts]
+    loss = _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
+    own = [_least_loss([part], applies, loss, np.ones(1))[0] for part in parts]
     scaled = [scale * part for scale, part in zip(own, parts)]
-    return np.array(own) * _least_loss(scaled, applies, problem_type, np.full(len(parts), 1 / len(parts)))
+    return np.array(own) * _least_loss(scaled, applies, loss, np.full(len(parts), 1 / len(parts)))
 
 
-def log_loss(logits: np.ndarray, applies: np.ndarray, problem_type: str) -> float:
-    """The mean over the texts, in nats; of several labels a text, that of their sum."""
-    return _loss_and_slope(logits, applies, problem_type)[0] / len(logits)
+def calibrated_loss(logits: np.ndarray, applies: np.ndarray, problem_type: str) -> float:
+    """The mean log loss in nats of a part by itself, multiplied with what is best for it."""
+    loss = _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
+    scale = _least_loss([logits], applies, loss, np.ones(1))[0]
+    return loss(scale * logits, applies)[0] / len(logits)
 
 
-def _least_loss(parts: Sequence[np.ndarray], applies: np.ndarray, problem_type: str, prior: np.ndarray) -> np.ndarray:
+# From logits and what applies, (texts, labels), to the sum of the log losses and its gradient.
+_Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
+def _least_loss(parts: Sequence[np.ndarray], applies: np.ndarray, loss: _Loss, prior: np.ndarray) -> np.ndarray:
     stacked = np.stack(parts).astype(np.float64)
 
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = _loss_and_slope(np.tensordot(weights, stacked, 1), applies, problem_type)
+    def with_prior(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = loss(np.tensordot(weights, stacked, 1), applies)
         off = weights / prior - 1
-        gradient = np.tensordot(stacked, slope, 2) + _PRIOR * off / prior
-        return value + _PRIOR / 2 * float(off @ off), gradient
+        return value + _PRIOR / 2 * float(off @ off), np.tensordot(stacked, slope, 2) + _PRIOR * off / prior
 
-    return minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(parts)).x
+    return minimize(with_prior, prior, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(parts)).x
 
 
-def _loss_and_slope(logits: np.ndarray, applies: np.ndarray, problem_type: str) -> tuple[float, np.ndarray]:
-    """The sum of the log losses, and its gradient by the logits."""
-    if problem_type == MULTI_LABEL:
-        signed = np.where(applies, -logits, logits)
-        return float(np.logaddexp(0.0, signed).sum()), sigmoid(logits) - applies
+def _single_label_loss(logits: np.ndarray, applies: np.ndarray) -> tuple[float, np.ndarray]:
     logs = log_softmax(logits)
     return float(-logs[applies].sum()), np.exp(logs) - applies
+
+
+def _multi_label_loss(logits: np.ndarray, applies: np.ndarray) -> tuple[float, np.ndarray]:
+    return float(np.logaddexp(0.0, np.where(applies, -logits, logits)).sum()), sigmoid(logits) - applies
+
+
+def _over_root(counts: sparse.csr_matrix, num_tokens: np.ndarray) -> sparse.csr_matrix:
+    """Counts (texts, size) over the square root of the length of each text."""
+    roots = np.sqrt(np.maximum(num_tokens, 1)).astype(np.float32)
+    return sparse.csr_matrix(
+        (counts.data / np.repeat(roots, np.diff(counts.indptr)), counts.indices, counts.indptr), counts.shape
+    )
+
+
+def _times(counts: sparse.csr_matrix, scale: np.ndarray) -> sparse.csr_matrix:
+    """Each column (texts, size) multiplied with its entry of (size,)."""
+    data = counts.data * scale.astype(np.float32)[counts.indices]
+    return sparse.csr_matrix((data, counts.indices, counts.indptr), counts.shape)

@@ -16,13 +16,19 @@ from ..modeling.configuration_attnlstm import SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
 from .ngram_choice import choose_ngrams, count_ngrams
-from .ngram_fit import COSTS, LinearPart, fit_linear_part, log_loss, mixing_weights
+from .ngram_fit import LinearFitter, LinearPart, calibrated_loss, mixing_weights
 
 
+# Of these, the cost of errors that is best on held-out texts is taken.
+COSTS = (0.3, 1.0, 3.0, 10.0)
 # Weights of n-grams, one a label, that a model has at most: 64 MB.
 MOST_WEIGHTS = 16_000_000
+# Tokens of texts that are spelt at most: the characters of more would not fit into memory, and teach little.
+MOST_SPELT = 3_000_000
 # Of the weight of the LSTM beside the n-grams: it divides theirs.
 _LEAST_OF_HEAD = 0.02
+# Scaled by log-count ratios, and by inverse document frequencies.
+_KINDS = (True, False)
 
 
 class LabelledRows(NamedTuple):
@@ -31,9 +37,14 @@ class LabelledRows(NamedTuple):
     ids: Sequence[np.ndarray]
     applies: np.ndarray
 
-    def __add__(self, other: LabelledRows) -> LabelledRows:
+    def joined(self, other: LabelledRows) -> LabelledRows:
         """The texts of both."""
         return LabelledRows([*self.ids, *other.ids], np.concatenate([self.applies, other.applies]))
+
+    @property
+    def num_tokens(self) -> np.ndarray:
+        """Of each text, (texts,)."""
+        return np.array([len(row) for row in self.ids])
 
 
 def labelled_rows(encoded: Dataset, num_labels: int, problem_type: str) -> LabelledRows:
@@ -46,54 +57,77 @@ def labelled_rows(encoded: Dataset, num_labels: int, problem_type: str) -> Label
 
 
 @dataclass(frozen=True)
+class NgramOptions:
+    """How n-grams are chosen and fitted.
+
+    Attributes:
+        problem_type: Of texts with one label or several.
+        spelling: (vocabulary, character n-grams); see [`spelling_of`].
+        longest: Tokens in the longest n-gram.
+        most: How many of two tokens or more there are at most; fewer where the labels are many.
+        threads: Labels that are fitted side by side.
+    """
+
+    problem_type: str
+    spelling: sparse.csr_matrix
+    longest: int = 3
+    most: int = 400_000
+    threads: int = 1
+
+    def index_of(self, rows: LabelledRows) -> NgramIndex:
+        """All tokens of the vocabulary, and the most frequent runs of tokens."""
+        tokens = np.arange(1, self.spelling.shape[0] + 1)
+        most = max(min(self.most, MOST_WEIGHTS // rows.applies.shape[1] - len(tokens)), 0)
+        runs = choose_ngrams(rows.ids, self.longest, most, shortest=2)
+        # Numbers of runs are higher than those of tokens.
+        numbers = torch.from_numpy(np.concatenate([tokens, runs]))
+        index = NgramIndex(len(numbers), self.longest)
+        index.numbers.copy_(numbers)
+        return index
+
+    def fitter(self, index: NgramIndex, rows: LabelledRows) -> LinearFitter:
+        """Fits classifiers to the n-grams of texts."""
+        num_tokens = rows.num_tokens
+        spelling = self.spelling if num_tokens.sum() <= MOST_SPELT else None
+        return LinearFitter(count_ngrams(index, rows.ids), num_tokens, rows.applies, spelling, self.threads)
+
+
+@dataclass(frozen=True)
 class NgramPart:
     """N-grams with their weights, for one model.
 
     Attributes:
+        options: How they were chosen and fitted.
         numbers: (size,), which n-grams; see [`NgramIndex`].
-        longest: Tokens in the longest of them.
         weight, bias: (size, labels) and (labels,), of the sum of both classifiers.
         costs, scales: What each of them was fitted with, and is multiplied by.
         temperature: What divides the sum of the LSTM's logits and those of the n-grams, so that they are calibrated.
     """
 
-    numbers: np.ndarray
-    longest: int
+    options: NgramOptions
+    numbers: torch.Tensor
     weight: np.ndarray
     bias: np.ndarray
     costs: tuple[float, ...]
     scales: tuple[float, ...]
     temperature: float
 
-    def refitted(self, rows: LabelledRows, threads: int = 1) -> NgramPart:
+    def refitted(self, rows: LabelledRows) -> NgramPart:
         """The same for other texts, such as the held-out ones too, with the same costs and scales."""
-        index, counts = _index_and_counts(rows, self.longest, len(self.numbers))
-        parts = [
-            fit_linear_part(counts, rows.applies, by_ratio=by_ratio, cost=cost, threads=threads)
-            for by_ratio, cost in zip(_KINDS, self.costs)
-        ]
-        return replace(self, numbers=index.numbers.numpy(), **_summed(parts, self.scales))
+        index = self.options.index_of(rows)
+        fitter = self.options.fitter(index, rows)
+        parts = [fitter.fit(by_ratio, [cost])[0] for by_ratio, cost in zip(_KINDS, self.costs)]
+        return replace(self, numbers=index.numbers, **_summed(parts, self.scales))
 
     def put_into(self, model: AttnLSTMForSequenceClassification) -> None:
         """Let the model read these n-grams, in place of those that it has."""
-        model.set_ngrams(torch.from_numpy(self.numbers), self.longest)
+        model.set_ngrams(self.numbers, self.options.longest)
         model.ngrams.weight[1:] = torch.from_numpy(self.weight)
         model.ngrams.bias[:] = torch.from_numpy(self.bias)
 
 
-# Scaled by log-count ratios, and by inverse document frequencies.
-_KINDS = (True, False)
-
-
 def fit_ngrams(
-    train: LabelledRows,
-    held_out: LabelledRows,
-    head_logits: np.ndarray,
-    problem_type: str,
-    *,
-    longest: int,
-    most: int,
-    threads: int = 1,
+    train: LabelledRows, held_out: LabelledRows, head_logits: np.ndarray, options: NgramOptions
 ) -> NgramPart:
     """Fit the n-grams of a classifier that has been trained.
 
@@ -101,41 +135,28 @@ def fit_ngrams(
         train: The texts that they are learnt from.
         held_out: Those on which the costs are chosen and the parts weighed.
         head_logits: (texts, labels), of the model without n-grams on the held-out texts.
-        problem_type: Of texts with one label or several.
-        longest: Tokens in the longest n-gram.
-        most: How many n-grams there are at most; fewer where the labels are many.
-        threads: Labels that are fitted side by side.
+        options: How.
     """
-    most = min(most, MOST_WEIGHTS // train.applies.shape[1])
-    index, counts = _index_and_counts(train, longest, most)
-    held_out_counts = count_ngrams(index, held_out.ids)
-    parts = []
-    for by_ratio in _KINDS:
-        found = [
-            fit_linear_part(counts, train.applies, by_ratio=by_ratio, cost=cost, threads=threads) for cost in COSTS
-        ]
-        parts.append(min(found, key=lambda part: _own_loss(part, held_out_counts, held_out.applies, problem_type)))
-    logits = [head_logits, *(part.logits(held_out_counts) for part in parts)]
-    weights = mixing_weights(logits, held_out.applies, problem_type)
+    index = options.index_of(train)
+    fitter = options.fitter(index, train)
+    counts, num_tokens = count_ngrams(index, held_out.ids), held_out.num_tokens
+
+    def loss(part: LinearPart) -> float:
+        return calibrated_loss(part.logits(counts, num_tokens), held_out.applies, options.problem_type)
+
+    parts = [min(fitter.fit(by_ratio, COSTS), key=loss) for by_ratio in _KINDS]
+    logits = [head_logits, *(part.logits(counts, num_tokens) for part in parts)]
+    weights = mixing_weights(logits, held_out.applies, options.problem_type)
     head = max(float(weights[0]), _LEAST_OF_HEAD)
     scales = tuple(float(weight) / head for weight in weights[1:])
-    costs = tuple(part.cost for part in parts)
     return NgramPart(
-        index.numbers.numpy(), longest, costs=costs, scales=scales, temperature=1 / head, **_summed(parts, scales)
+        options,
+        index.numbers,
+        costs=tuple(part.cost for part in parts),
+        scales=scales,
+        temperature=1 / head,
+        **_summed(parts, scales),
     )
-
-
-def _index_and_counts(rows: LabelledRows, longest: int, most: int) -> tuple[NgramIndex, sparse.csr_matrix]:
-    numbers = choose_ngrams(rows.ids, longest, most)
-    index = NgramIndex(len(numbers), longest)
-    index.numbers.copy_(torch.from_numpy(numbers))
-    return index, count_ngrams(index, rows.ids)
-
-
-def _own_loss(part: LinearPart, counts: sparse.csr_matrix, applies: np.ndarray, problem_type: str) -> float:
-    """The log loss of a part by itself, once it is calibrated."""
-    logits = part.logits(counts)
-    return log_loss(mixing_weights([logits], applies, problem_type)[0] * logits, applies, problem_type)
 
 
 def _summed(parts: Sequence[LinearPart], scales: Sequence[float]) -> dict[str, np.ndarray]:
