@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+from hfattnlstm.data.progress import no_progress_bars
+
+from ..machine import QuietMachine
 from ..output import Files, Parser, add_files, default_threads, hush, make_record, report
 from ..table import Table, as_text
 from .candidates import Entry, entries
@@ -49,7 +52,9 @@ def main(argv: Sequence[str]) -> int:
     hush()
     record = make_record(["accuracy", *argv], seeds=list(settings.seeds))
     try:
-        table = run(candidates, split, settings)
+        with no_progress_bars():
+            # Nobody waits, because a table takes hours; a busy machine is only told.
+            table = run(candidates, split, settings, quiet=QuietMachine(0.0))
     except KeyboardInterrupt:
         return 130
     files.write(record, [table], _draw)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..machine import QuietMachine
 from ..table import Column, Table
 from ..timing import reason
 from .candidates import BASELINE, MAJORITY, Candidate, Entry
@@ -83,7 +84,11 @@ class Settings:
 
 
 def run(
-    candidates: Sequence[Entry], split: Split, settings: Settings, clock: Callable[[], float] = time.perf_counter
+    candidates: Sequence[Entry],
+    split: Split,
+    settings: Settings,
+    clock: Callable[[], float] = time.perf_counter,
+    quiet: QuietMachine | None = None,
 ) -> Table:
     """Measure candidates one after the other.
 
@@ -92,18 +97,27 @@ def run(
         split: Texts to learn from and to be scored on.
         settings: Which candidates, and how often.
         clock: Gives the time in seconds.
+        quiet: Asked before each run; its remark becomes a note.
 
     Returns:
         The table; a candidate that cannot be measured has a row that says why.
     """
     wanted = [entry for entry in candidates if settings.wants(entry.name)]
-    return make_table(split, [measure(entry, split, settings, clock) for entry in wanted])
+    found = [measure(entry, split, settings, clock, quiet) for entry in wanted]
+    table = make_table(split, found)
+    if quiet is not None and (remark := quiet.remark(sum(len(each.runs) for each in found))):
+        table.notes.append(remark.replace("rounds", "runs"))
+    return table
 
 
 def measure(
-    entry: Entry, split: Split, settings: Settings, clock: Callable[[], float] = time.perf_counter
+    entry: Entry,
+    split: Split,
+    settings: Settings,
+    clock: Callable[[], float] = time.perf_counter,
+    quiet: QuietMachine | None = None,
 ) -> Measured:
-    """Fit and score a candidate with each seed."""
+    """Fit and score a candidate with each seed; see [`run`]."""
     measured = Measured(entry.name)
     seeds = settings.seeds if entry.seeded else settings.seeds[:1]
     for seed in seeds:
@@ -112,6 +126,8 @@ def measure(
             measured.remark = f"{len(measured.runs)} of {len(seeds)} seeds: it had used {used:.1f} minutes"
             break
         settings.report(entry.name + (f", seed {seed}" if entry.seeded else ""))
+        if quiet is not None:
+            quiet.wait()
         try:
             measured.runs.append(_run_once(entry.make, seed, split, clock))
         # A candidate may fail in any way; the others are measured all the same.
@@ -200,9 +216,8 @@ def _about_the_error(split: Split, rows: Sequence[dict[str, Any]]) -> list[str]:
     if not scored:
         return []
     best = max(scored, key=lambda row: row[main]["mean"])
-    name, value = main.replace("f1_micro", "micro F1"), best[main]["mean"]
+    name, value = main.replace("f1_micro", "micro F1"), 100 * best[main]["mean"]
     points = 100 * best["standard_error"]["mean"]
     return [
-        f"With so few or many texts, one standard error of sampling is {points:.1f} points at a {name} of "
-        f"{100 * value:.1f} %."
+        f"On {len(split.test):,} texts, one standard error of sampling is {points:.1f} points: {name} {value:.1f} %."
     ]

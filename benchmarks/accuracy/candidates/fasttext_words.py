@@ -32,7 +32,9 @@ class FastText(Candidate):
         several = self.problem.several
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "texts.txt"
-            lines = (f"{_marks(label)} {self._line(text)}\n" for text, label in zip(texts, labels))
+            # It reads them in the order of the file, which may be that of the labels.
+            order = np.random.default_rng(self.seed).permutation(len(texts))
+            lines = (f"{_marks(labels[row])} {self._line(texts[row])}\n" for row in order)
             path.write_text("".join(lines), encoding="utf-8")
             self.model = fasttext.train_supervised(
                 str(path),
@@ -48,9 +50,12 @@ class FastText(Candidate):
 
     def predict(self, texts: Sequence[str]) -> Prediction:
         """Label texts; with one label each also give the probabilities."""
-        found = np.zeros((len(texts), len(self.problem.label_names)))
-        for row, (labels, scores) in enumerate(zip(*self.model.predict(list(map(self._line, texts)), k=-1))):
-            found[row, [int(label.removeprefix(_PREFIX)) for label in labels]] = scores
+        count = len(self.problem.label_names)
+        found = np.zeros((len(texts), count))
+        for row, text in enumerate(texts):
+            # Its `predict` fails on NumPy 2 for one text, and gives every label of a text the first score for several.
+            for score, label in self.model.f.predict(f"{self._line(text)}\n", count, 0.0, "strict"):
+                found[row, int(label.removeprefix(_PREFIX))] = score
         if self.problem.several:
             return Prediction((found > 0.5).astype(np.int64))
         return Prediction(found.argmax(-1), np.log(found.clip(min=_LEAST)))

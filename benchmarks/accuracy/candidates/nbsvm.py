@@ -18,7 +18,9 @@ from .ngrams import ngram_options
 
 
 LONGEST = 3
-# The paper's: what is added to each count, and how far the weights are those of the machine, not their mean.
+# In many texts, n-grams that occur in one alone are most of the memory and of the time, and change little.
+MANY_TEXTS = 10_000
+# The paper's: what is added to each count, and the share of the machine, beside that of naive Bayes.
 SMOOTHING = 1.0
 INTERPOLATION = 0.25
 
@@ -28,7 +30,9 @@ class NBSVM(Candidate):
 
     def fit(self, texts: Sequence[str], labels: np.ndarray) -> None:
         """Weigh the n-grams, and fit a machine for each label."""
-        self.vectorizer = CountVectorizer(binary=True, dtype=np.float32, **ngram_options(self.problem, LONGEST))
+        least = 2 if len(texts) >= MANY_TEXTS else 1
+        options = ngram_options(self.problem, LONGEST)
+        self.vectorizer = CountVectorizer(binary=True, dtype=np.float32, min_df=least, **options)
         occurs = self.vectorizer.fit_transform(texts)
         if not self.problem.several:
             labels = np.eye(len(self.problem.label_names), dtype=np.int64)[labels]
@@ -72,6 +76,11 @@ def _fit_label(occurs: csr_matrix, applies: np.ndarray) -> tuple[np.ndarray, flo
         return np.zeros(occurs.shape[1], dtype=np.float32), 2.0 * applies[0] - 1.0
     ratios = log_count_ratios(occurs, applies).astype(np.float32)
     machine = LinearSVC(random_state=0).fit(occurs.multiply(ratios).tocsr(), applies)
-    weights = machine.coef_[0].astype(np.float32)
-    weights = (1 - INTERPOLATION) * np.abs(weights).mean() + INTERPOLATION * weights
-    return ratios * weights, float(machine.intercept_[0])
+    weights, intercept = machine.coef_[0].astype(np.float32), float(machine.intercept_[0])
+    # The paper interpolates the weights alone; with classes of unequal size the prior must come along.
+    mean = np.abs(weights).mean()
+    prior = float(np.log(applies.mean() / (1 - applies.mean())))
+    return (
+        ratios * ((1 - INTERPOLATION) * mean + INTERPOLATION * weights),
+        float((1 - INTERPOLATION) * mean * prior + INTERPOLATION * intercept),
+    )
