@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -140,19 +139,21 @@ def measure(
 def _run_once(make: Callable[[Problem, int], Candidate], seed: int, split: Split, clock: Callable[[], float]) -> Run:
     # Libraries and checkpoints are loaded here, before the clock starts.
     candidate = make(split.problem, seed)
-    gc.collect()
-    start = clock()
-    candidate.fit(split.train.texts, split.train.labels)
-    fitted = clock()
-    prediction = candidate.predict(split.test.texts)
-    passes = [clock() - fitted]
-    minutes = (clock() - start) / _SECONDS
-    while sum(passes) < _LONG_ENOUGH and len(passes) < _MOST_PASSES:
-        again = clock()
-        candidate.predict(split.test.texts)
-        passes.append(clock() - again)
-    rate = len(split.test) / max(min(passes), 1e-9)
-    return Run(score(prediction, split.test.labels), minutes, rate, candidate.size())
+    try:
+        start = clock()
+        candidate.fit(split.train.texts, split.train.labels)
+        fitted = clock()
+        prediction = candidate.predict(split.test.texts)
+        passes = [clock() - fitted]
+        minutes = (clock() - start) / _SECONDS
+        while sum(passes) < _LONG_ENOUGH and len(passes) < _MOST_PASSES:
+            again = clock()
+            candidate.predict(split.test.texts)
+            passes.append(clock() - again)
+        rate = len(split.test) / max(min(passes), 1e-9)
+        return Run(score(prediction, split.test.labels), minutes, rate, candidate.size())
+    finally:
+        candidate.close()
 
 
 def make_table(split: Split, found: Sequence[Measured]) -> Table:

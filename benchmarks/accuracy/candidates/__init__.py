@@ -54,6 +54,9 @@ class Candidate(ABC):
         """Bytes of the saved model; None where nobody would save it."""
         return None
 
+    def close(self) -> None:  # noqa: B027
+        """Remove what it has written; nothing by default."""
+
 
 @dataclass(frozen=True)
 class Entry:

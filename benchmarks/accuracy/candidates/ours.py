@@ -32,11 +32,10 @@ class Ours(Candidate):
     def __init__(self, problem: Problem, seed: int, flags: Sequence[str] = ()):
         super().__init__(problem, seed)
         self.flags = flags
+        self.folder = tempfile.TemporaryDirectory(prefix="hfattnlstm-")
 
     def fit(self, texts: Sequence[str], labels: np.ndarray) -> None:
         """Write the texts to a file, train, and load what was saved."""
-        # The files of the model may be read as long as it lives.
-        self.folder = tempfile.TemporaryDirectory(prefix="hfattnlstm-")
         path, self.output = (Path(self.folder.name) / name for name in ("train.parquet", "model"))
         self.problem.as_dataset(texts, labels).to_parquet(path)
         run_task(make_task(path, self.output, self.seed, self.flags), _Quiet())
@@ -45,6 +44,10 @@ class Ours(Candidate):
     def predict(self, texts: Sequence[str]) -> Prediction:
         """Label texts with the saved model in its pipeline."""
         return predict(self.classifier, texts, self.problem)
+
+    def close(self) -> None:
+        """Remove texts, model and checkpoints."""
+        self.folder.cleanup()
 
     def size(self) -> int:
         """Of the weights and the tokenizer."""

@@ -33,8 +33,8 @@ def predict(classifier: Pipeline, texts: Sequence[str], problem: Problem) -> Pre
     scores = np.zeros((len(texts), len(own)))
     ours = isinstance(classifier, AttnLSTMTextClassificationPipeline)
     options = {} if ours else {"batch_size": BATCH_SIZE, "truncation": True}
-    # Of a list the pipeline would keep all results.
-    for row, found in enumerate(classifier(iter(texts), top_k=None, **options)):
+    # Of a list the pipeline would keep all results, and the stock one knows no other iterator.
+    for row, found in enumerate(classifier((text for text in texts), top_k=None, **options)):
         for entry in found:
             scores[row, places[entry["label"]]] = entry["score"]
     order = label_places(own, problem)
