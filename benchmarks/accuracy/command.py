@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -54,10 +56,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         with no_progress_bars():
             # Nobody waits, because a table takes hours; a busy machine is only told.
-            table = run(candidates, split, settings, quiet=QuietMachine(0.0))
+            keep = functools.partial(_write, files, record)
+            table = run(candidates, split, settings, quiet=QuietMachine(0.0), keep=keep)
     except KeyboardInterrupt:
         return 130
-    files.write(record, [table], _draw)
     print(f"\n{as_text(table)}\n", flush=True)
     return 0 if any("minutes" in row for row in table.rows) else 1
 
@@ -143,6 +145,10 @@ def _load(parsed: argparse.Namespace) -> Split:
         validation_size=parsed.validation_size,
         split_seed=parsed.split_seed,
     )
+
+
+def _write(files: Files, record: dict[str, Any], table: Table) -> None:
+    files.write(record, [table], _draw)
 
 
 def _draw(table: Table, path: Path) -> None:

@@ -88,6 +88,7 @@ def run(
     settings: Settings,
     clock: Callable[[], float] = time.perf_counter,
     quiet: QuietMachine | None = None,
+    keep: Callable[[Table], object] = lambda _: None,
 ) -> Table:
     """Measure candidates one after the other.
 
@@ -97,15 +98,19 @@ def run(
         settings: Which candidates, and how often.
         clock: Gives the time in seconds.
         quiet: Asked before each run; its remark becomes a note.
+        keep: Called with the table so far after each candidate, because a later one may be interrupted.
 
     Returns:
         The table; a candidate that cannot be measured has a row that says why.
     """
-    wanted = [entry for entry in candidates if settings.wants(entry.name)]
-    found = [measure(entry, split, settings, clock, quiet) for entry in wanted]
-    table = make_table(split, found)
-    if quiet is not None and (remark := quiet.remark(sum(len(each.runs) for each in found))):
-        table.notes.append(remark.replace("rounds", "runs"))
+    found: list[Measured] = []
+    for entry in candidates:
+        if settings.wants(entry.name):
+            found.append(measure(entry, split, settings, clock, quiet))
+            table = make_table(split, found)
+            if quiet is not None and (remark := quiet.remark(sum(len(each.runs) for each in found))):
+                table.notes.append(remark.replace("rounds", "runs"))
+            keep(table)
     return table
 
 

@@ -30,7 +30,8 @@ def score(prediction: Prediction, labels: np.ndarray) -> dict[str, float]:
     Example:
 
     ```python
-    >>> score(Prediction(np.array([0, 1, 1, 1])), np.array([0, 1, 1, 0]))
+    >>> found = score(Prediction(np.array([0, 1, 1, 1])), np.array([0, 1, 1, 0]))
+    >>> {name: round(value, 3) for name, value in found.items()}
     {'accuracy': 0.75, 'f1_macro': 0.733, 'standard_error': 0.217}
     ```
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -214,7 +215,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     model = BertForSequenceClassification(config)
     with torch.no_grad():
-        model.classifier.bias.copy_(torch.tensor([3.0, 0.0]))
+        model.classifier.bias.copy_(torch.tensor([0.5, 0.0]))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
@@ -239,7 +240,7 @@ def test_a_classifier_with_other_labels_is_not(checkpoint: str):
 @pytest.mark.parametrize("kind", ["one label", "several labels"])
 def test_a_fine_tuned_classifier_learns(kind: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch):
     problem, texts, labels = PROBLEMS[kind]
-    for name, value in {"EPOCHS": 30, "LEARNING_RATE": 2e-2, "BATCH_SIZE": 8}.items():
+    for name, value in {"EPOCHS": 40, "LEARNING_RATE": 1e-2, "BATCH_SIZE": 8}.items():
         monkeypatch.setattr(f"benchmarks.accuracy.candidates.transformer.{name}", value)
     (entry,) = entries(models=[checkpoint], finetune=True)[-1:]
     assert (entry.name, entry.seeded) == ("tiny-bert, fine-tuned", True)
@@ -247,6 +248,16 @@ def test_a_fine_tuned_classifier_learns(kind: str, checkpoint: str, monkeypatch:
     assert isinstance(own, FineTuned)
     own.fit(texts, labels)
     assert (own.predict(texts).decisions == labels).mean() > 0.75
+
+
+def test_a_model_of_ours_goes_on_by_our_command(tmp_path: Path):
+    config = hfattnlstm.AttnLSTMConfig(vocab_size=9, hidden_size=4, embedding_size=4)
+    config.save_pretrained(tmp_path)
+    (entry,) = entries(models=[str(tmp_path)], finetune=True)[-1:]
+    own = entry.make(ONE, 1)
+    own.close()
+    assert isinstance(own, ours.Ours)
+    assert own.flags == ("--model_name_or_path", str(tmp_path))
 
 
 def test_places_of_labels_without_names_are_their_numbers():

@@ -175,3 +175,10 @@ def test_scores_of_several_labels_a_text():
 
 def test_a_single_value_has_no_deviation():
     assert summary([0.5]) == {"mean": 0.5, "deviation": None, "values": [0.5]}
+
+
+def test_the_table_so_far_is_kept_after_each_candidate():
+    clock = FakeTime()
+    kept = []
+    run([entry("a", clock), entry("b", clock)], SPLIT, Settings(), clock, keep=lambda table: kept.append(table.rows))
+    assert [[row["candidate"] for row in rows] for rows in kept] == [["a"], ["a", "b"]]

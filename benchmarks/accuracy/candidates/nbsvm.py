@@ -75,7 +75,8 @@ def _fit_label(occurs: csr_matrix, applies: np.ndarray) -> tuple[np.ndarray, flo
         # Nothing to tell apart.
         return np.zeros(occurs.shape[1], dtype=np.float32), 2.0 * applies[0] - 1.0
     ratios = log_count_ratios(occurs, applies).astype(np.float32)
-    machine = LinearSVC(random_state=0).fit(occurs.multiply(ratios).tocsr(), applies)
+    weighed = csr_matrix((ratios[occurs.indices], occurs.indices, occurs.indptr), shape=occurs.shape)
+    machine = LinearSVC(random_state=0).fit(weighed, applies)
     weights, intercept = machine.coef_[0].astype(np.float32), float(machine.intercept_[0])
     # The paper interpolates the weights alone; with classes of unequal size the prior must come along.
     mean = np.abs(weights).mean()

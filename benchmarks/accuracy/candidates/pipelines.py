@@ -24,7 +24,7 @@ def predict(classifier: Pipeline, texts: Sequence[str], problem: Problem) -> Pre
     """Label texts, from text to result; with one label each also give the probabilities.
 
     Args:
-        classifier: Ours, which is told how many texts make a batch by nobody, or the stock one, which takes 32.
+        classifier: Our pipeline, which chooses its batches itself, or the stock one, which is given batches of 32.
         texts: What to label.
         problem: Whose labels are those of the classifier, see [`label_places`].
     """
