@@ -53,10 +53,11 @@ class Run:
 
 @dataclass
 class Measured:
-    """The runs of a candidate, and why there are fewer than there should be."""
+    """The runs of a candidate, how many were begun, and why there are fewer than there should be."""
 
     name: str
     runs: list[Run] = field(default_factory=list)
+    begun: int = 0
     remark: str | None = None
 
 
@@ -108,7 +109,7 @@ def run(
         if settings.wants(entry.name):
             found.append(measure(entry, split, settings, clock, quiet))
             table = make_table(split, found)
-            if quiet is not None and (remark := quiet.remark(sum(len(each.runs) for each in found))):
+            if quiet is not None and (remark := quiet.remark(sum(each.begun for each in found))):
                 table.notes.append(remark.replace("rounds", "runs"))
             keep(table)
     return table
@@ -130,6 +131,7 @@ def measure(
             measured.remark = f"{len(measured.runs)} of {len(seeds)} seeds: it had used {used:.1f} minutes"
             break
         settings.report(entry.name + (f", seed {seed}" if entry.seeded else ""))
+        measured.begun += 1
         if quiet is not None:
             quiet.wait()
         try:

@@ -146,8 +146,9 @@ def test_only_keeps_the_majority_class_and_the_baseline():
 def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("benchmarks.machine.busy_share", lambda: 0.9)
     clock = FakeTime()
-    table = run([entry("lstm", clock)], SPLIT, Settings(), clock, QuietMachine(0.0))
-    assert table.notes[-1] == "3 of 3 runs began while other programs were busy: measure again."
+    candidates = [entry("lstm", clock), failing("peer", MemoryError())]
+    table = run(candidates, SPLIT, Settings(), clock, QuietMachine(0.0))
+    assert table.notes[-1] == "4 of 4 runs began while other programs were busy: measure again."
 
 
 def test_scores_of_one_label_a_text():
