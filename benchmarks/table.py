@@ -134,8 +134,18 @@ def _between(pair: Sequence[float]) -> str:
     return f"{_three_digits(low * factor)}–{upper} {unit}"
 
 
+def _score(summary: dict[str, Any]) -> str:
+    """A mean as a percentage, with its deviation where there are several values."""
+    deviation = summary["deviation"]
+    return f"{100 * summary['mean']:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
+
+
 FORMATS = {
     "text": str,
+    "score": _score,
+    "decimals": lambda summary: f"{summary['mean']:.3f}",
+    "minutes": lambda summary: _three_digits(summary["mean"]),
+    "megabytes": lambda count: f"{count / 1e6:,.1f}",
     "time": format_time,
     "range": _between,
     "rate": lambda value: f"{_three_digits(value)}" if value < 100 else f"{value:,.0f}",
