@@ -1,0 +1,135 @@
+"""A training ends with n-grams and a temperature from held-out texts, which the n-grams then learn, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from hfattnlstm import AttnLSTMClassifier
+from hfattnlstm.modeling.ngrams import NgramIndex
+from hfattnlstm.training import TaskRun, ngram_part
+from hfattnlstm.training.finishing import Finisher
+from hfattnlstm.training.ngram_choice import count_ngrams
+from training.test_classification import run, write_texts
+
+
+# Far too little for the LSTM to learn anything.
+IDLE = ("--num_train_epochs", "1", "--learning_rate", "1e-6")
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_texts(tmp_path_factory.mktemp("texts") / "texts.csv")
+
+
+@pytest.fixture(scope="module")
+def finished(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> TaskRun:
+    return run(tmp_path_factory.mktemp("run") / "model", texts, *IDLE)
+
+
+def counts_of(finished: TaskRun, *texts: str) -> np.ndarray:
+    """Which n-grams of texts the model has weights for."""
+    index: NgramIndex = finished.model.ngrams.index
+    return count_ngrams(index, [finished.processor(text)["input_ids"] for text in texts]).toarray()
+
+
+def test_ngrams_know_what_the_lstm_has_not_learnt(finished: TaskRun, texts: Path, tmp_path: Path) -> None:
+    assert finished.metrics["eval_accuracy"] == 1.0
+    alone = run(tmp_path / "model", texts, *IDLE, "--classifier_ngrams", "0")
+    assert alone.metrics["eval_accuracy"] < 0.9
+    assert alone.model.ngrams is None
+
+
+def test_they_are_saved_with_the_model(finished: TaskRun) -> None:
+    loaded = AutoModelForSequenceClassification.from_pretrained(finished.trainer.args.output_dir)
+    batch = finished.processor(["a superb film", "it was awful"], return_tensors="pt")
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(**batch).logits, finished.model.eval()(**batch).logits)
+    assert loaded.config.calibration_temperature == finished.model.config.calibration_temperature != 1
+
+
+def test_held_out_texts_are_learnt_when_they_were_measured(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    index_of = ngram_part.NgramOptions.index_of
+    monkeypatch.setattr(
+        ngram_part.NgramOptions, "index_of", lambda self, rows: sizes.append(len(rows.ids)) or index_of(self, rows)
+    )
+    run(tmp_path / "one", texts, *IDLE)
+    assert sizes == [144, 160]
+    sizes.clear()
+    other = write_texts(tmp_path / "other.csv", count=40)
+    run(tmp_path / "two", texts, *IDLE, "--validation_file", str(other))
+    assert sizes == [160]
+
+
+def test_figures_on_held_out_texts_are_from_before_they_were_learnt(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn_held_out = Finisher.learn_held_out
+
+    def spoilt(self: Finisher) -> None:
+        learn_held_out(self)
+        self._trainer.model.ngrams.weight.neg_()
+
+    monkeypatch.setattr(Finisher, "learn_held_out", spoilt)
+    finished = run(tmp_path / "model", texts, *IDLE, "--test_file", str(texts))
+    assert finished.metrics["eval_accuracy"] == 1.0
+    assert finished.metrics["test_accuracy"] < 0.2
+
+
+def test_uncalibrated_models_have_no_temperature(texts: Path, tmp_path: Path) -> None:
+    finished = run(tmp_path / "model", texts, *IDLE, "--calibrate", "false")
+    assert finished.model.config.calibration_temperature == 1
+    assert finished.model.ngrams is not None
+
+
+def test_a_training_that_goes_on_learns_its_ngrams_anew(finished: TaskRun, tmp_path: Path) -> None:
+    rows = "".join(f"what a fine day {index},neg\nwhat a grey day {index},pos\n" for index in range(60))
+    (tmp_path / "texts.csv").write_text("text,label\n" + rows)
+    from hfattnlstm.training import parse_task, run_task
+
+    flags = ["--train_file", str(tmp_path / "texts.csv"), "--output_dir", str(tmp_path / "model"), "--use_cpu"]
+    start = ["--model_name_or_path", finished.trainer.args.output_dir, "--disable_tqdm", "true"]
+    again = run_task(parse_task([*flags, *start, *IDLE]))
+    assert again.model.ngrams.weight.shape != finished.model.ngrams.weight.shape
+
+
+def test_the_lengths_and_numbers_are_those_asked_for(texts: Path, tmp_path: Path) -> None:
+    flags = ("--classifier_ngrams", "20", "--classifier_ngram_length", "2")
+    finished = run(tmp_path / "model", texts, *IDLE, *flags)
+    config = finished.model.config
+    assert config.classifier_ngram_length == 2
+    assert len(finished.processor) < config.classifier_ngrams <= len(finished.processor) + 20
+
+
+def test_a_regression_has_none(tmp_path: Path) -> None:
+    finished = run(tmp_path / "model", write_texts(tmp_path / "texts.csv", "regression"), *IDLE)
+    assert finished.model.ngrams is None
+    with pytest.raises(ValueError, match="--classifier_ngrams has no meaning in a regression"):
+        run(tmp_path / "other", tmp_path / "texts.csv", *IDLE, "--classifier_ngrams", "5")
+
+
+def test_several_labels_a_text_have_them(tmp_path: Path) -> None:
+    finished = run(tmp_path / "model", write_texts(tmp_path / "texts.jsonl", "multi"), *IDLE)
+    assert finished.metrics["eval_f1_micro"] > 0.9
+
+
+def test_embeddings_of_ngrams_are_there_from_the_beginning(texts: Path, tmp_path: Path) -> None:
+    flags = ("--embedding_ngrams", "30", "--embedding_ngram_length", "2", "--classifier_ngrams", "0")
+    finished = run(tmp_path / "model", texts, *flags)
+    assert 0 < finished.model.config.embedding_ngrams <= 30
+    assert finished.model.config.ngram_dropout == 0.3
+    assert finished.metrics["eval_accuracy"] > 0.9
+
+
+def test_scikit_learn_has_them_too() -> None:
+    texts, labels = ["a great film", "an awful film"] * 40, ["pos", "neg"] * 40
+    classifier = AttnLSTMClassifier(num_train_epochs=1, learning_rate=1e-6, hidden_size=8, embedding_size=8)
+    assert classifier.fit(texts, labels).score(texts, labels) == 1.0
+    assert classifier.model_.ngrams is not None
