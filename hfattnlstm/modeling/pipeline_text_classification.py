@@ -82,8 +82,8 @@ class CalibratedTextClassificationPipeline(TextClassificationPipeline):
 
     ```python
     >>> classifier = pipeline("text-classification", "my-model", pipeline_class=CalibratedTextClassificationPipeline)
-    >>> classifier("Not bad at all")
-    [{'label': 'positive', 'score': 0.94}]
+    >>> classifier("Not bad at all")[0]["label"]
+    'positive'
     ```
     """
 

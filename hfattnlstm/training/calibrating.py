@@ -50,7 +50,7 @@ def fit_temperature(logits: np.ndarray, references: np.ndarray, problem_type: st
     ```python
     >>> sure, right = np.array([[4.0, 0.0]] * 100), np.array([0] * 80 + [1] * 20)
     >>> round(fit_temperature(sure, right, "single_label_classification"), 1)
-    2.9
+    2.8
     ```
     """
     logits, references = _checked(logits, references, problem_type)

@@ -20,6 +20,7 @@ from transformers import EvalPrediction
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.configuration_checks import check_positive, check_threshold
 from .calibration import sigmoid
+from .correlations import pearson, r2, ranks
 
 
 # The label that cross entropy leaves out, and so do the scores.
@@ -88,26 +89,6 @@ def _f1(references: np.ndarray, predictions: np.ndarray, axis: int | None) -> np
     """F1 of 0 and 1 along an axis, or over all of them; 0 where there is no 1."""
     ones = (references + predictions).sum(axis)
     return 2 * (references * predictions).sum(axis) / np.maximum(ones, 1)
-
-
-def _r2(references: np.ndarray, predictions: np.ndarray) -> float:
-    if np.ptp(references) == 0:
-        return float(np.array_equal(references, predictions))
-    return float(sklearn_metrics.r2_score(references, predictions))
-
-
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    # Scaled first, so that the squares of very small or large numbers neither vanish nor overflow.
-    x, y = ((v - v.mean()) / np.ptp(v) for v in (x, y))
-    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1; equal values share their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
 class _Metric(evaluate.Metric):
@@ -209,9 +190,9 @@ class RegressionMetrics(_Metric):
             "mse": mse,
             "rmse": mse**0.5,
             "mae": float(np.abs(references - predictions).mean()),
-            "r2": float(np.mean([_r2(x, y) for x, y in columns])),
-            "pearson": float(np.mean([_pearson(x, y) for x, y in columns])),
-            "spearman": float(np.mean([_pearson(_ranks(x), _ranks(y)) for x, y in columns])),
+            "r2": float(np.mean([r2(x, y) for x, y in columns])),
+            "pearson": float(np.mean([pearson(x, y) for x, y in columns])),
+            "spearman": float(np.mean([pearson(ranks(x), ranks(y)) for x, y in columns])),
         }
 
 

@@ -74,8 +74,8 @@ class TestTemperature:
     def test_the_bounds(self) -> None:
         hopeless = np.array([[90.0, 0.0]] * 10), np.array([1] * 10)
         assert fit_temperature(*hopeless, SINGLE) == 20
-        assert fit_temperature(np.array([[1e-3, 0.0]] * 10**6), np.zeros(10**6, int), SINGLE) == pytest.approx(0.05)
-        assert fit_temperature(np.array([[3000.0, -3000.0]]), np.array([[1, 0]]), MULTI) < 1
+        assert fit_temperature(np.array([[1e-3, 0.0]] * 10**4), np.zeros(10**4, int), SINGLE) == pytest.approx(0.05)
+        assert fit_temperature(np.array([[3000.0, -3000.0]]), np.array([[1, 0]]), MULTI) == 1
 
     def test_texts_without_a_label_are_left_out(self) -> None:
         logits, references = classes(50, 2.0)
