@@ -47,6 +47,8 @@ NO_SELF_ATTENTION = (
     "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
 )
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
+# Lists with a number a label: given together with other labels, they replace those of a checkpoint.
+BY_LABEL = ("class_weights", "threshold")
 PROBABILITIES = ("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout", "ngram_dropout")
 
 # What transformers itself, the Hub and older checkpoints write beside the declared fields.
@@ -211,6 +213,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             if isinstance(getattr(cls, key, None), property):
                 raise ValueError(f"The configuration sets {key!r}, which follows from other fields: remove it.")
         declared = {key: value for key, value in config_dict.items() if key in known}
+        declared |= {key: kwargs.pop(key) for key in BY_LABEL if key in kwargs}
         labels = {key: kwargs.pop(key) for key in LABEL_KEYS if kwargs.get(key) is not None}
         if labels:
             declared = {key: value for key, value in declared.items() if key not in LABEL_KEYS} | labels

@@ -444,3 +444,14 @@ class TestNamesOfOthers:
 )
 def test_the_problem_type_is_decided_in_one_place(options, float_labels, expected):
     assert tiny_config(**options).resolve_problem_type(float_labels) == expected
+
+
+@pytest.mark.parametrize(("name", "own", "other"), [("threshold", [0.1, 0.2], 0.5), ("class_weights", [1, 2], None)])
+def test_what_stands_for_each_label_is_replaced_with_the_labels(name, own, other, tmp_path):
+    kind = {"problem_type": "multi_label_classification"}
+    tiny_config(**{name: own}, **kind).save_pretrained(tmp_path)
+    labels = {"id2label": {0: "a", 1: "b", 2: "c"}}
+    assert getattr(AttnLSTMConfig.from_pretrained(tmp_path, **labels, **{name: other}), name) == other
+    assert getattr(AttnLSTMConfig.from_pretrained(tmp_path, **labels, **{name: [0.5] * 3}), name) == [0.5] * 3
+    with pytest.raises(ValueError, match=f"{name} has 2 numbers for 3 labels: give one a label"):
+        AttnLSTMConfig.from_pretrained(tmp_path, **labels)
