@@ -51,7 +51,15 @@ def padded_batches() -> Iterator[dict[str, torch.Tensor]]:
 
 
 def torch_outputs(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Logits, with attention pooling its weights, and but for a regression the probabilities."""
     explains = "attention" in model.config.poolings
     with torch.no_grad():
         outputs = model(**batch, output_attentions=explains)
-    return [outputs.logits, outputs.attentions[-1].squeeze(2)] if explains else [outputs.logits]
+    scaled = outputs.logits / model.config.calibration_temperature
+    probabilities = {
+        "regression": [],
+        "single_label_classification": [torch.softmax(scaled, -1)],
+        "multi_label_classification": [torch.sigmoid(scaled)],
+    }[model.config.resolve_problem_type()]
+    weights = [outputs.attentions[-1].squeeze(2)] if explains else []
+    return [outputs.logits, *weights, *probabilities]

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threshold",
         type=float,
-        help="with several labels a text, the probability above which a label applies; the model's own without",
+        help="with several labels a text, the probability above which any label applies; the model's own without",
     )
     parser.add_argument("--batch_size", type=int, help="texts in a batch; chosen by their length without")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code in the checkpoint")

@@ -18,7 +18,6 @@ from .terminal import has_colours, legend, printable, shade_words
 
 
 if TYPE_CHECKING:
-    from ..training.calibration import Calibration
     from ..training.evaluation import Evaluation, Mistake
 
 # Below it, columns have short names.
@@ -57,7 +56,7 @@ def _parts(evaluation: Evaluation, title: str, width: int, coloured: bool) -> It
     if evaluation.problem_type != REGRESSION:
         yield _per_class(evaluation, width)
         yield _confusions(evaluation, width)
-        yield _calibration(evaluation.calibration, evaluation.problem_type == MULTI_LABEL)
+        yield _calibration(evaluation)
     yield from _mistakes(evaluation, coloured)
 
 
@@ -121,13 +120,22 @@ def _decisions(evaluation: Evaluation, width: int) -> RenderableType:
     heads = ("label", *(("given rightly", "given wrongly") if wide else ("right", "wrong")), "missed")
     matrices = zip(evaluation.label_names, evaluation.confusion_matrix.tolist())
     rows = [(name, f"{hits:,}", f"{alarms:,}", f"{missed:,}") for name, ((_, alarms), (missed, hits)) in matrices]
-    heading = f"decisions, with labels above {evaluation.threshold:g}"
+    if isinstance(evaluation.threshold, Sequence):
+        heading = "decisions, with each label above its own threshold"
+        heads, rows = (*heads, "above"), [(*row, f"{own:.3f}") for row, own in zip(rows, evaluation.threshold)]
+    else:
+        heading = f"decisions, with labels above {evaluation.threshold:g}"
     if len(rows) > _MANY_CLASSES:
         return section(heading, Text(f"{len(rows)} labels are too many to show; --output has them"))
     return section(heading, table(heads, rows))
 
 
-def _calibration(calibration: Calibration, several: bool) -> RenderableType:
+def _calibration(evaluation: Evaluation) -> RenderableType:
+    from ..training.calibration import before_calibration
+
+    calibration, several = evaluation.calibration, evaluation.problem_type == MULTI_LABEL
+    before = evaluation.uncalibrated
+    notes = [] if before is None else [Text(before_calibration(evaluation.temperature, before))]
     heading = (
         f"calibration: ECE {calibration.ece:.4f} ({calibration.num_bins} bins), log loss {calibration.log_loss:.4f}"
     )
@@ -136,7 +144,7 @@ def _calibration(calibration: Calibration, several: bool) -> RenderableType:
         for part in calibration.bins
     )
     heads = ("score", "labels", "mean", "apply") if several else ("score", "texts", "mean", "right")
-    return section(heading, table(heads, rows))
+    return section(heading, *notes, table(heads, rows))
 
 
 def _mistakes(evaluation: Evaluation, coloured: bool) -> Iterator[RenderableType]:

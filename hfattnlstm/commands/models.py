@@ -20,7 +20,10 @@ from transformers import (
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from .._places import loading_from
 from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
-from ..modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
+from ..modeling.pipeline_text_classification import (
+    AttnLSTMTextClassificationPipeline,
+    CalibratedTextClassificationPipeline,
+)
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -133,7 +136,8 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> PreTrainedToke
 
 
 def load_classifier(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:
-    """The pipeline of a model with its tokenizer: ours, which explains, where the model has attention pooling.
+    """The pipeline of a model with its tokenizer: ours, which calibrates the scores and, where the model has attention
+    pooling, explains; for other models the stock one.
 
     Args:
         name: Folder or Hub name, or what was exported.
@@ -160,7 +164,8 @@ def load_classifier(name: str, config: PretrainedConfig, trust_remote_code: bool
     if has_attention(config):
         own = AttnLSTMTextClassificationPipeline
         return pipeline(ATTENTION_TEXT_CLASSIFICATION, model=model, tokenizer=tokenizer, pipeline_class=own)
-    return pipeline("text-classification", model=model, tokenizer=tokenizer)
+    options = {"pipeline_class": CalibratedTextClassificationPipeline} if hasattr(config, "poolings") else {}
+    return pipeline("text-classification", model=model, tokenizer=tokenizer, **options)
 
 
 def has_attention(config: PretrainedConfig) -> bool:

@@ -18,7 +18,7 @@ from ..data.progress import no_progress_bars
 from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
-from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
+from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, thresholds_by_label
 from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
@@ -72,13 +72,13 @@ def predict(arguments: Sequence[str]) -> int:
     with no_progress_bars():
         texts = read_inputs(parsed, columns)
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
-    threshold = _threshold(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
-    several = threshold is not None or (parsed.top_k or 1) > 1
-    parameters = _parameters(parsed, explains, all_labels=threshold is not None)
+    thresholds = _thresholds(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
+    several = thresholds is not None or (parsed.top_k or 1) > 1
+    parameters = _parameters(parsed, explains, all_labels=thresholds is not None)
     answers = _one_by_one if is_conversation(parsed) else _as_they_arrive if is_stream(parsed) else _streamed
     with open_results(parsed.output, form, several, explains, columns) as writer, _progress(texts, parsed) as bar:
         for text, found in answers(classifier, texts, parameters):
-            writer.write(_result(text, found, threshold))
+            writer.write(_result(text, found, thresholds))
             bar.update(1)
     return 0
 
@@ -106,7 +106,7 @@ def _parser() -> SentenceParser:
     parser.add_argument(
         "--threshold",
         type=float,
-        help="with several labels a text, the probability above which a label is shown; the model's own without",
+        help="with several labels a text, the probability above which any label is shown; the model's own without",
     )
     parser.add_argument("--level", choices=LEVELS, help="what the attention is given for; word without")
     parser.add_argument("--batch_size", type=int, help="texts in a batch; chosen by their length without")
@@ -151,8 +151,9 @@ def _check_columns(parsed: argparse.Namespace, columns: Sequence[str] | None, ex
         )
 
 
-def _threshold(parsed: argparse.Namespace, config: PretrainedConfig) -> float:
-    return getattr(config, "threshold", THRESHOLD) if parsed.threshold is None else parsed.threshold
+def _thresholds(parsed: argparse.Namespace, config: PretrainedConfig) -> dict[str, float]:
+    own = getattr(config, "threshold", THRESHOLD)
+    return thresholds_by_label(own if parsed.threshold is None else parsed.threshold, config)
 
 
 def _parameters(parsed: argparse.Namespace, explains: bool, all_labels: bool) -> dict[str, Any]:
@@ -205,9 +206,9 @@ def _one_by_one(classifier: Pipeline, texts: Iterable[str], parameters: dict[str
         yield text, classifier([pipeline_input(text)], **parameters)[0]
 
 
-def _result(text: str, found: dict[str, Any] | list[dict[str, Any]], threshold: float | None) -> Result:
-    """The result of the pipeline; with a threshold, no label may be left, but the text and its attention are."""
+def _result(text: str, found: dict[str, Any] | list[dict[str, Any]], thresholds: dict[str, float] | None) -> Result:
+    """The result of the pipeline; with thresholds, no label may be left, but the text and its attention are."""
     entries = found if isinstance(found, list) else [found]
     extra = {key: value for key, value in entries[0].items() if key not in ("label", "score")}
-    shown = [entry for entry in entries if threshold is None or entry["score"] > threshold]
+    shown = [entry for entry in entries if thresholds is None or entry["score"] > thresholds[entry["label"]]]
     return Result(text, shown, extra)

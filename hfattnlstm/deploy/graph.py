@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.lstm_backends import LSTMState, Reading, onnx_operator, onnx_weights
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.reading_order import ReadingOrder, place_in_order
@@ -20,7 +21,7 @@ from ..modeling.recurrence import LSTMLayer
 
 
 class ClassifierGraph(nn.Module):
-    """Computes the logits and, with attention pooling, the attention weights; only for `torch.onnx.export`.
+    """Computes the outputs of [`output_names`]; only for `torch.onnx.export`.
 
     Args:
         model: A classifier in float32 and in evaluation mode, within [`onnx_layers`].
@@ -38,7 +39,8 @@ class ClassifierGraph(nn.Module):
             attention_mask: (batch, length) integers of 0 and 1; 1 marks the real tokens, wherever they stand.
 
         Returns:
-            The logits (batch, labels), and with attention pooling the weights (batch, heads, length).
+            The logits (batch, labels), with attention pooling the weights (batch, heads, length), and but for a
+            regression the calibrated probabilities (batch, labels).
         """
         mask = attention_mask.bool()
         count = mask.sum(1, keepdim=True)
@@ -49,8 +51,33 @@ class ClassifierGraph(nn.Module):
         logits = self.model.classifier(outputs.pooler_output)
         if self.model.ngrams is not None:
             logits = logits + self.model.ngrams(ids, real)
-        weights = outputs.pooler_weights
-        return (logits,) if weights is None else (logits, _put_back(weights.squeeze(2), place))
+        found = {"logits": logits, "probabilities": probabilities_of(logits, self.model.config)}
+        if outputs.pooler_weights is not None:
+            found["attentions"] = _put_back(outputs.pooler_weights.squeeze(2), place)
+        return tuple(found[name] for name in output_names(self.model.config))
+
+
+def output_names(config: AttnLSTMConfig) -> list[str]:
+    """What an exported model computes, in order.
+
+    Example:
+
+    ```python
+    >>> output_names(AttnLSTMConfig(classifier_pooling="max"))
+    ['logits', 'probabilities']
+    ```
+    """
+    attentions = ["attentions"] if "attention" in config.poolings else []
+    return ["logits", *attentions, *([] if config.resolve_problem_type() == REGRESSION else ["probabilities"])]
+
+
+def probabilities_of(logits: Tensor, config: AttnLSTMConfig) -> Tensor:
+    """The calibrated probabilities (batch, labels) that belong to logits; the numbers of a regression as they are."""
+    kind = config.resolve_problem_type()
+    if kind == REGRESSION:
+        return logits
+    scaled = logits / config.calibration_temperature
+    return scaled.sigmoid() if kind == MULTI_LABEL else scaled.softmax(-1)
 
 
 def _put_back(weights: Tensor, place: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMC
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder, pad_ids
 from ..modeling.text_rows import text_or_row
+from .graph import output_names, probabilities_of
 
 
 TOLERANCE = 1e-5
@@ -53,8 +54,8 @@ def largest_difference(session: Any, model: AttnLSTMForSequenceClassification) -
         model: The model in evaluation mode.
 
     Returns:
-        The largest difference of a logit or an attention weight. Logits beyond 1 count in relation to the largest of
-        their batch, because float32 is no more exact than that.
+        The largest difference of a logit, an attention weight or a probability. Logits beyond 1 count in relation to
+        the largest of their batch, because float32 is no more exact than that.
     """
     generator = torch.Generator().manual_seed(0)
     differences = []
@@ -88,8 +89,10 @@ def _torch_outputs(
     explains = "attention" in model.config.poolings
     with torch.no_grad():
         outputs = model(ids, mask, output_attentions=explains)
-    logits = (outputs.logits.numpy(),)
-    return (*logits, outputs.attentions[-1].squeeze(2).numpy()) if explains else logits
+    found = {"logits": outputs.logits, "probabilities": probabilities_of(outputs.logits, model.config)}
+    if explains:
+        found["attentions"] = outputs.attentions[-1].squeeze(2)
+    return tuple(found[name].numpy() for name in output_names(model.config))
 
 
 def _difference(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -110,9 +113,10 @@ def agreement(
         config: The model's configuration.
     """
     answers, others = [], []
+    name = "logits" if config.resolve_problem_type() == REGRESSION else "probabilities"
     texts = [text_or_row(text, config.text_columns, position) for position, text in enumerate(texts)]
     for batch in _batches(TextEncoder(tokenizer, None, config.truncation).input_ids(texts), config):
-        one, other = (_probabilities(session.run(["logits"], batch)[0], config) for session in (first, second))
+        one, other = (session.run([name], batch)[0] for session in (first, second))
         answers.append(one)
         others.append(other)
     one, other = np.concatenate(answers), np.concatenate(others)
@@ -139,18 +143,11 @@ def _batches(encoded: Iterable[list[int]], config: AttnLSTMConfig) -> Iterator[d
         yield named_inputs(config, ids, mask.astype(np.int64))
 
 
-def _probabilities(logits: np.ndarray, config: AttnLSTMConfig) -> np.ndarray:
-    kind = config.resolve_problem_type()
-    if kind == REGRESSION:
-        return logits
-    tensor = torch.from_numpy(logits)
-    return (tensor.sigmoid() if kind == MULTI_LABEL else tensor.softmax(-1)).numpy()
-
-
 def _share_of_equal_labels(one: np.ndarray, other: np.ndarray, config: AttnLSTMConfig) -> float | None:
     kind = config.resolve_problem_type()
     if kind == REGRESSION:
         return None
     if kind == MULTI_LABEL:
-        return float(((one > config.threshold) == (other > config.threshold)).all(-1).mean())
+        bounds = np.asarray(config.threshold)
+        return float(((one > bounds) == (other > bounds)).all(-1).mean())
     return float((one.argmax(-1) == other.argmax(-1)).mean())

@@ -27,7 +27,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .export_files import FILES, check_replaced, refuse_checkpoint, write_files
-from .graph import ClassifierGraph, onnx_layers
+from .graph import ClassifierGraph, onnx_layers, output_names
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
 from .quantization import quantize
 from .session import open_session
@@ -85,11 +85,12 @@ def export_onnx(
     """Write a classifier as one ONNX file that ONNX Runtime runs without this package.
 
     The graph takes `input_ids` and `attention_mask`, int64 (batch, length) with both sizes free and at least 1, and
-    gives `logits` (batch, labels) and, with attention pooling, `attentions` (batch, heads, length), which are 0 on
-    padding. Beside the file stand the config.json and the tokenizer; the file itself names the labels, the longest
-    input and the like in its metadata. float32 is compared with the model on random batches with all kinds of padding,
-    and files are put in place only when no logit and no weight is off by more than 1e-5 (logits beyond 1: in relation
-    to the largest of the batch).
+    gives `logits` (batch, labels), with attention pooling `attentions` (batch, heads, length), which are 0 on padding,
+    and, but for a regression, `probabilities` (batch, labels), those of the logits divided by the configuration's
+    `calibration_temperature`. Beside the file stand the config.json and the tokenizer; the file itself names the
+    labels, the longest input and the like in its metadata. float32 is compared with the model on random batches with
+    all kinds of padding, and files are put in place only when no logit, no weight and no probability is off by more
+    than 1e-5 (logits beyond 1: in relation to the largest of the batch).
 
     Args:
         model: An [`AttnLSTMForSequenceClassification`], or its folder or name on the Hub. It is not changed.
@@ -249,7 +250,6 @@ def _staging_folder(parent: Path) -> Iterator[Path]:
 
 def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
     graph = ClassifierGraph(twin).eval()
-    names = ["logits", "attentions"][: 1 + ("attention" in twin.config.poolings)]
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     # Sizes other than 1, which the exporter would take for fixed.
     example = torch.zeros(2, 3, dtype=torch.long)
@@ -261,7 +261,7 @@ def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
                 dynamo=True,
                 dynamic_shapes=(free, free),
                 input_names=list(twin.config.model_input_names),
-                output_names=names,
+                output_names=output_names(twin.config),
                 opset_version=opset,
                 verbose=False,
             )
@@ -294,7 +294,8 @@ def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, fi
         "producer": f"hfattnlstm {__version__}",
         "labels": json.dumps(label_names_of(config), ensure_ascii=False),
         "problem_type": config.problem_type,
-        "threshold": config.threshold if config.problem_type == MULTI_LABEL else None,
+        "threshold": json.dumps(config.threshold) if config.problem_type == MULTI_LABEL else None,
+        "calibration_temperature": config.calibration_temperature if config.calibration_temperature != 1 else None,
         "pad_token_id": config.pad_token_id,
         "truncation": config.truncation,
         "max_length": longest if longest is not None and longest <= NO_MAX_LENGTH else None,

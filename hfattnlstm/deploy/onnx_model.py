@@ -23,8 +23,10 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from .._files import same_file, written_beside
 from .._heads import ATTENTION_TEXT_CLASSIFICATION
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.pipeline_text_classification import CalibratedTextClassificationPipeline
 from ..modeling.reading_order import boolean_mask
 from .export_files import refuse_checkpoint
+from .graph import output_names
 from .onnx_check import named_inputs, vocabulary_hash
 from .session import open_session
 
@@ -34,7 +36,8 @@ class OnnxAttnLSTMForSequenceClassification:
 
     It is called as the model is, and can be given to `pipeline("attention-text-classification", model=…, tokenizer=…)`
     and `pipeline("text-classification", …)`, with `device="cpu"` on a machine with an accelerator, which it does not
-    use. It cannot be trained, and one instance serves several threads.
+    use. It cannot be trained, and one instance serves several threads. Like the model it returns logits, of which the
+    pipelines make scores; the `probabilities` of the file are for those who run it by themselves.
 
     Args:
         path: The .onnx file.
@@ -76,7 +79,7 @@ class OnnxAttnLSTMForSequenceClassification:
         outputs = self._session().get_outputs()
         inputs = [entry.name for entry in self._session().get_inputs()]
         fits = inputs == list(config.model_input_names) and outputs[0].shape[1] == config.num_labels
-        if not fits or len(outputs) != 1 + self._explains:
+        if not fits or [entry.name for entry in outputs] != output_names(config):
             raise ValueError(f"The config.json beside {path} belongs to another model: export the model again.")
 
     @classmethod
@@ -289,7 +292,8 @@ def onnx_pipeline(
         task: `"attention-text-classification"` or `"text-classification"`; by default the first, if the model has
             attention pooling.
         num_threads: Threads of one call; as many as torch uses when it is called if it is None.
-        kwargs: Passed on to `transformers.pipeline`.
+        kwargs: Passed on to `transformers.pipeline`. With either task the scores are calibrated, by the config's
+            `calibration_temperature`; `pipeline_class=TextClassificationPipeline` leaves that out.
 
     Raises:
         FileNotFoundError: When a file is missing.
@@ -313,4 +317,6 @@ def onnx_pipeline(
         model.check_tokenizer(kwargs["tokenizer"])
     if task is None:
         task = ATTENTION_TEXT_CLASSIFICATION if "attention" in model.config.poolings else "text-classification"
+    if task == "text-classification":
+        kwargs = {"pipeline_class": CalibratedTextClassificationPipeline, **kwargs}
     return pipeline(task, model=model, **{"device": "cpu", **kwargs})

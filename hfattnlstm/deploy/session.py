@@ -35,7 +35,7 @@ def open_session(path: str | PathLike[str], num_threads: int | None = None) -> A
     ```python
     >>> session = open_session("my-model-onnx/model.onnx")
     >>> [output.name for output in session.get_outputs()]
-    ['logits', 'attentions']
+    ['logits', 'attentions', 'probabilities']
     ```
     """
     onnxruntime = import_optional("onnxruntime")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -51,13 +53,20 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16", False))
 
 
-def same_answers(exact: Tensor, rough: Tensor, problem_type: str, threshold: float = 0.5) -> bool:
+def same_answers(
+    exact: Tensor,
+    rough: Tensor,
+    problem_type: str,
+    threshold: float | Sequence[float] = 0.5,
+    temperature: float = 1.0,
+) -> bool:
     """Whether two computations of the same texts give the same labels, and probabilities within 0.02.
 
     Args:
         exact, rough: Logits (texts, labels) of either computation.
         problem_type: That of the model. The numbers of a regression are never taken for the same.
-        threshold: Of multi-label problems, the probability above which a label applies.
+        threshold: Of multi-label problems, the probability above which a label applies; one number, or one a label.
+        temperature: Divides the logits, see `calibration_temperature` of the configuration.
 
     Example:
 
@@ -69,6 +78,8 @@ def same_answers(exact: Tensor, rough: Tensor, problem_type: str, threshold: flo
     if problem_type == REGRESSION:
         return False
     several = problem_type == MULTI_LABEL
-    first, second = (values.float().sigmoid() if several else values.float().softmax(-1) for values in (exact, rough))
-    labels = [values > threshold if several else values.argmax(-1) for values in (first, second)]
+    scaled = [values.float() / temperature for values in (exact, rough)]
+    first, second = (values.sigmoid() if several else values.softmax(-1) for values in scaled)
+    bounds = torch.as_tensor(threshold, device=first.device)
+    labels = [values > bounds if several else values.argmax(-1) for values in (first, second)]
     return torch.equal(*labels) and bool((first - second).abs().max() <= TOLERANCE)

@@ -47,6 +47,8 @@ NO_SELF_ATTENTION = (
     "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
 )
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
+# Lists with a number a label: given together with other labels, they replace those of a checkpoint.
+BY_LABEL = ("class_weights", "threshold")
 PROBABILITIES = ("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout", "ngram_dropout")
 
 # What transformers itself, the Hub and older checkpoints write beside the declared fields.
@@ -106,7 +108,8 @@ class AttnLSTMConfig(PreTrainedConfig):
             examples in multi-label ones.
         label_smoothing: Share of the target that the loss spreads evenly over the labels (Szegedy et al., 2016); in
             multi-label problems over yes and no. None in a regression.
-        threshold: In multi-label problems, the probability above which a label is taken to apply.
+        threshold: In multi-label problems, the probability above which a label is taken to apply: one number, or a
+            list with one for each label.
         truncation: Which part of a text beyond the tokenizer's `model_max_length` is read in training and in the
             attention pipeline: `"head"`, `"tail"`, or `"head_tail"`, a quarter from the beginning and the rest from
             the end (Sun et al., 2019).
@@ -119,7 +122,7 @@ class AttnLSTMConfig(PreTrainedConfig):
         classifier_ngrams: How many n-grams, single tokens among them, have weights that are added to the logits; see
             [`NgramLogits`].
         classifier_ngram_length: Tokens in the longest of them.
-        calibration_temperature: Divides the logits where the pipeline makes probabilities of them; above 1, they are
+        calibration_temperature: Divides the logits where this package makes probabilities of them; above 1, they are
             less sure (Guo et al., 2017). The logits that the model returns are not divided.
         initializer_range: Standard deviation of the initial embeddings.
         pad_token_id: Row of the embedding that stays zero; None for none.
@@ -168,7 +171,7 @@ class AttnLSTMConfig(PreTrainedConfig):
     classifier_dropout: float | int = 0.1
     class_weights: list[float | int] | None = None
     label_smoothing: float | int = 0.0
-    threshold: float | int = 0.5
+    threshold: float | int | list[float | int] = 0.5
     truncation: Literal["head", "tail", "head_tail"] = "head"
     text_columns: list[str] | None = None
     embedding_ngrams: int = 0
@@ -210,6 +213,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             if isinstance(getattr(cls, key, None), property):
                 raise ValueError(f"The configuration sets {key!r}, which follows from other fields: remove it.")
         declared = {key: value for key, value in config_dict.items() if key in known}
+        declared |= {key: kwargs.pop(key) for key in BY_LABEL if key in kwargs}
         labels = {key: kwargs.pop(key) for key in LABEL_KEYS if kwargs.get(key) is not None}
         if labels:
             declared = {key: value for key, value in declared.items() if key not in LABEL_KEYS} | labels
@@ -464,7 +468,7 @@ class AttnLSTMConfig(PreTrainedConfig):
             raise ValueError("A regression has no calibration_temperature: leave it out.")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
-        check_threshold(self.threshold)
+        check_threshold(self.threshold, self.num_labels)
         if self.threshold != 0.5 and self.resolve_problem_type(float_labels=True) != MULTI_LABEL:
             raise ValueError(
                 f"threshold is for multi-label problems: leave it at 0.5, or set problem_type={MULTI_LABEL!r}."

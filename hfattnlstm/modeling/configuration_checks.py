@@ -36,10 +36,14 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be above 0, got {value}.")
 
 
-def check_threshold(threshold: Any) -> None:
-    """ValueError for what is no probability between 0 and 1."""
-    if not isinstance(threshold, numbers.Real) or not 0 < threshold < 1:
-        raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {threshold!r}.")
+def check_threshold(threshold: Any, num_labels: int | None = None) -> None:
+    """ValueError for what is no probability between 0 and 1, nor a list of such, one for each of the labels."""
+    several = isinstance(threshold, (list, tuple))
+    if several and num_labels not in (None, len(threshold)):
+        raise ValueError(f"threshold has {len(threshold)} numbers for {num_labels} labels: give one a label.")
+    for value in threshold if several else [threshold]:
+        if not isinstance(value, numbers.Real) or not 0 < value < 1:
+            raise ValueError(f"threshold is a probability and must lie between 0 and 1, got {value!r}.")
 
 
 def check_num_labels(num_labels: Any) -> None:

@@ -1,4 +1,4 @@
-"""A text-classification pipeline that returns the attention on each word with the label."""
+"""Text-classification pipelines: one with calibrated scores, and one that also gives the attention on each word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pipelines.text_classification import ClassificationFunction, TextClassificationPipeline
 from transformers.utils import logging
 
@@ -75,7 +75,35 @@ class _Window:
         return found
 
 
-class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
+class CalibratedTextClassificationPipeline(TextClassificationPipeline):
+    """The stock pipeline for models of this package, with their calibrated probabilities for scores.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model", pipeline_class=CalibratedTextClassificationPipeline)
+    >>> classifier("Not bad at all")[0]["label"]
+    'positive'
+    ```
+    """
+
+    def postprocess(
+        self,
+        model_outputs: dict[str, torch.Tensor],
+        function_to_apply: ClassificationFunction | None = None,
+        **parameters: Any,
+    ) -> Any:
+        """As the base class's. The function of the problem type, named or not, gets logits divided by the config's
+        `calibration_temperature`; another one gets them as they are.
+        """
+        own = FUNCTION_OF[self.model.config.resolve_problem_type()]
+        function, logits = function_to_apply or own, model_outputs["logits"]
+        if function == own:
+            logits = logits.float() / self.model.config.calibration_temperature
+        return super().postprocess({"logits": logits}, function, **parameters)
+
+
+class AttnLSTMTextClassificationPipeline(CalibratedTextClassificationPipeline):
     """Labels texts and shows the pooling attention on each word; one forward pass gives both.
 
     Load it with `pipeline("attention-text-classification", model=folder)` after `import hfattnlstm`, or from a
@@ -93,10 +121,12 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         batch_size: Most texts in a batch; without it, as many as fit into the processor's cache.
         progress_bar: Whether to show one: by default in a terminal, for a list that takes longer than two seconds.
         top_k: How many labels are given, best first; None for all of them.
-        threshold: For multi-label models, the probability above which labels are given; the config's by default. In
-            a call, it takes the place of a `top_k` from before, and the other way round.
+        threshold: For multi-label models, the probability above which labels are given, one number or a list with
+            one a label; the config's by default. In a call, it takes the place of a `top_k` from before, and the
+            other way round.
         function_to_apply: `"sigmoid"`, `"softmax"` or `"none"` makes scores of the logits; what the problem type asks
-            for by default, which is the only one that a threshold goes with.
+            for by default, which is the only one that a threshold goes with, and the only one whose scores are
+            calibrated, by the config's `calibration_temperature`. The others take the logits as they are.
 
     A call takes a text, a list or another sequence of texts, or an iterable of texts, such as a generator or a column
     of a data set. It returns for each text a dictionary with `label`, `score` and `attention`: a list of
@@ -147,7 +177,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         max_length: int | None = None,
         dtype: str | torch.dtype | None = None,
         progress_bar: bool | None = None,
-        threshold: float | None = None,
+        threshold: float | Sequence[float] | None = None,
         **kwargs: Any,
     ) -> tuple[dict, dict, dict]:
         if "top_k" in kwargs:
@@ -182,8 +212,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             forward["dtype"] = dtype_name(dtype)
         return preprocess, forward, postprocess
 
-    def _checked_threshold(self, threshold: float, postprocess: dict) -> float:
-        check_threshold(threshold)
+    def _checked_threshold(self, threshold: float | Sequence[float], postprocess: dict) -> float | Sequence[float]:
+        check_threshold(threshold, self.model.config.num_labels)
         kind = self.model.config.resolve_problem_type()
         if kind != MULTI_LABEL:
             raise ValueError(
@@ -191,7 +221,7 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             )
         if "top_k" in postprocess:
             raise ValueError("threshold and top_k both say how many labels are given: leave one of them out.")
-        return float(threshold)
+        return threshold
 
     def _parameters(self, **called: Any) -> _Parameters:
         """Those of the call, and those given before; how many labels are given is said once, by either."""
@@ -320,7 +350,8 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
             self.forward(inputs, model=self._model_in(name, encoded))["logits"] for name in ("float32", "bfloat16")
         )
         config = self.model.config
-        return same_answers(exact, rough, config.resolve_problem_type(), config.threshold)
+        kind = config.resolve_problem_type()
+        return same_answers(exact, rough, kind, config.threshold, config.calibration_temperature)
 
     def _results(self, texts: list[Text], encoded: list[EncodedText], outputs: Any, parameters: dict) -> list[Any]:
         """Results of a batch; None for a text for which the model computes NaN or infinity."""
@@ -344,17 +375,16 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         self,
         model_outputs: dict[str, torch.Tensor],
         function_to_apply: ClassificationFunction | None = None,
-        threshold: float | None = None,
+        threshold: float | Sequence[float] | None = None,
         **top_k: Any,
     ) -> Any:
-        """As the base class's, by the problem type; for a multi-label model, all labels above the threshold."""
-        config = self.model.config
-        function = function_to_apply or FUNCTION_OF[config.resolve_problem_type()]
+        """As the base class's; for a multi-label model, all labels above the threshold."""
         if not self._gives_several(top_k):
-            return super().postprocess(model_outputs, function, **top_k)
-        threshold = config.threshold if threshold is None else threshold
-        entries = super().postprocess(model_outputs, function, top_k=None, _legacy=False)
-        return [entry for entry in entries if entry["score"] > threshold]
+            return super().postprocess(model_outputs, function_to_apply, **top_k)
+        config = self.model.config
+        bounds = thresholds_by_label(config.threshold if threshold is None else threshold, config)
+        entries = super().postprocess(model_outputs, function_to_apply, top_k=None, _legacy=False)
+        return [entry for entry in entries if entry["score"] > bounds[entry["label"]]]
 
     def save_pretrained(self, save_directory: str, **kwargs: Any) -> None:
         """Save the model, its code and the tokenizer.
@@ -364,6 +394,21 @@ class AttnLSTMTextClassificationPipeline(TextClassificationPipeline):
         """
         self.model.save_pretrained(save_directory, **kwargs)
         self.tokenizer.save_pretrained(save_directory, **kwargs)
+
+
+def thresholds_by_label(threshold: float | Sequence[float], config: PreTrainedConfig) -> dict[str, float]:
+    """The probability above which each label applies, by the label's name; ValueError for what is none.
+
+    Example:
+
+    ```python
+    >>> thresholds_by_label([0.3, 0.6], AutoConfig.from_pretrained("my-model"))
+    {'negative': 0.3, 'positive': 0.6}
+    ```
+    """
+    check_threshold(threshold, config.num_labels)
+    several = isinstance(threshold, Sequence)
+    return {name: threshold[index] if several else threshold for index, name in config.id2label.items()}
 
 
 def _check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> None:

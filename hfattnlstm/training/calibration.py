@@ -42,12 +42,15 @@ class Calibration:
         log_loss: The mean of the negative logarithm of the probability of what is true, in nats.
         num_bins: How many bins of equal width there are from 0 to 1, with those that are empty.
         bins: Those that are not.
+        cross_fitted: Whether the texts also gave the temperature, that of each half fitted on the other one, as
+            [`cross_fitted_calibration`] does.
     """
 
     ece: float
     log_loss: float
     num_bins: int
     bins: tuple[ReliabilityBin, ...]
+    cross_fitted: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, for JSON."""
@@ -103,6 +106,19 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """The probability of each label on its own, without an overflow for very low logits."""
     return np.exp(-np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64)))
+
+
+def before_calibration(temperature: float, uncalibrated: Calibration) -> str:
+    """The end of a sentence on a calibration: by which temperature it came about, and what would be without.
+
+    Example:
+        >>> before_calibration(1.5, calibration_of_classes(np.zeros((2, 2)), np.array([0, 1])))
+        'with the temperature 1.5; without it, ECE 0.0000 and log loss 0.6931'
+    """
+    return (
+        f"with the temperature {temperature:.3g}; without it, ECE {uncalibrated.ece:.4f} and log loss "
+        f"{uncalibrated.log_loss:.4f}"
+    )
 
 
 def _calibration(scores: np.ndarray, right: np.ndarray, log_loss: float, num_bins: int) -> Calibration:

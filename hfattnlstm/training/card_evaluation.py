@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..modeling.configuration_attnlstm import MULTI_LABEL
-from .calibration import Calibration
+from .calibration import before_calibration
 from .evaluation import Evaluation
 from .markdown import escaped, table
 
@@ -36,16 +38,19 @@ def describe_evaluation(evaluation: Evaluation, split: str) -> str:
         sections.append(
             f"### Confusions\n\nThe right class by row, the predicted one by column:\n\n{_square(evaluation)}"
         )
-    sections.append(f"### Calibration\n\n{_calibration(evaluation.calibration, split, several)}")
+    sections.append(f"### Calibration\n\n{_calibration(evaluation, split, several)}")
     return "\n\n".join(sections)
 
 
 def _per_class(evaluation: Evaluation) -> str:
-    rows = (
+    heads: tuple[str, ...] = ("label", "precision", "recall", "F1", "texts")
+    rows = [
         (escaped(name), *(f"{of[score]:.4f}" for score in ("precision", "recall", "f1")), f"{of['support']:,}")
         for name, of in evaluation.per_class.items()
-    )
-    return table(("label", "precision", "recall", "F1", "texts"), rows)
+    ]
+    if isinstance(evaluation.threshold, Sequence):
+        heads, rows = (*heads, "above"), [(*row, f"{own:.3f}") for row, own in zip(rows, evaluation.threshold)]
+    return table(heads, rows)
 
 
 def _square(evaluation: Evaluation) -> str:
@@ -54,7 +59,8 @@ def _square(evaluation: Evaluation) -> str:
     return table(("", *names), rows)
 
 
-def _calibration(calibration: Calibration, split: str, several: bool) -> str:
+def _calibration(evaluation: Evaluation, split: str, several: bool) -> str:
+    calibration = evaluation.calibration
     count = sum(part.count for part in calibration.bins)
     score, share = (
         sum(part.count * getattr(part, name) for part in calibration.bins) / count for name in ("score", "share")
@@ -63,5 +69,14 @@ def _calibration(calibration: Calibration, split: str, several: bool) -> str:
     return (
         f"On the {split} split, the expected calibration error of the score is {calibration.ece:.4f} "
         f"({calibration.num_bins} bins) and the log loss {calibration.log_loss:.4f}: the scores are {score:.1%} on "
-        f"average, and {share:.1%} of the {what}."
+        f"average, and {share:.1%} of the {what}{_fitted(evaluation)}."
     ).replace("%", " %")
+
+
+def _fitted(evaluation: Evaluation) -> str:
+    """How the scores were calibrated, and what they would be without; nothing where they were not."""
+    before = evaluation.uncalibrated
+    told = "" if before is None else f", {before_calibration(evaluation.temperature, before)}"
+    if evaluation.calibration.cross_fitted:
+        told += ". The temperature was fitted on this split: each half was measured with that of the other half"
+    return told

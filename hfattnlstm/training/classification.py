@@ -47,6 +47,7 @@ from .markdown import code_span
 from .metrics import (
     ONE_HALF,
     Scorer,
+    Threshold,
     all_logits,
     best_metric_for,
     classification_report,
@@ -100,8 +101,9 @@ class ClassificationTask(Task):
     # Whether the validation texts were taken from those for training, which may then learn from them in the end.
     held_out: bool = False
     _finisher: Finisher | None = None
-    # That of the model, once it is made.
-    threshold: float = ONE_HALF
+    # Those of the model, once it is made.
+    threshold: Threshold = ONE_HALF
+    temperature: float = 1.0
 
     def check(self) -> None:
         """Refuse flags that do not fit together; a test file that is named is measured."""
@@ -217,6 +219,7 @@ class ClassificationTask(Task):
         model = self._new_or_loaded(examples, processor)
         if self.problem_type == MULTI_LABEL:
             self.threshold = model.config.threshold
+        self.temperature = model.config.calibration_temperature
         return model
 
     def _new_or_loaded(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -337,7 +340,7 @@ class ClassificationTask(Task):
         """By problem type, with the scores of each label where one of them chooses the best checkpoint."""
         by_label = "/" in (self.training.metric_for_best_model or "") and self.training.metric_is_chosen
         names = list(self.label_names) if by_label and self.label_names else None
-        return compute_metrics_for(self.problem_type, names, self.threshold)
+        return compute_metrics_for(self.problem_type, names, self.threshold, self.temperature)
 
     def best_metric(self) -> tuple[str, bool]:
         """Accuracy, micro F1 or squared error."""
@@ -350,7 +353,7 @@ class ClassificationTask(Task):
     def intervals(self, output: PredictionOutput) -> dict[str, Interval]:
         """By problem type."""
         prediction = EvalPrediction(output.predictions, output.label_ids)
-        references, predictions = prepared(prediction, self.problem_type, self.threshold)
+        references, predictions = prepared(prediction, self.problem_type, self.threshold, self.temperature)
         return score_intervals(self.problem_type, references, predictions)
 
     def details(self, output: PredictionOutput) -> dict[str, Any]:
@@ -364,7 +367,8 @@ class ClassificationTask(Task):
         if self.problem_type == REGRESSION:
             return None
         logits, labels = output.predictions, output.label_ids
-        return evaluate_logits(logits, labels, self.label_names, self.problem_type, threshold=self.threshold)
+        decided = {"threshold": self.threshold, "temperature": self.temperature}
+        return evaluate_logits(logits, labels, self.label_names, self.problem_type, **decided)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
@@ -414,7 +418,7 @@ class ClassificationTask(Task):
 
 
 def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
-    """What the loss has beside the plain one, and the threshold."""
+    """What the loss has beside the plain one, and what makes answers of the logits."""
     recipe: dict[str, Any] = {}
     if config.class_weights is not None:
         recipe["class weights"] = ", ".join(f"{weight:g}" for weight in config.class_weights)
@@ -424,7 +428,11 @@ def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
         coefficients = (config.pooler_l2_coef, config.pooler_entropy_coef, config.pooler_diversity_coef)
         recipe["penalties on the attention (l2, entropy, diversity)"] = ", ".join(map(str, coefficients))
     if config.problem_type == MULTI_LABEL:
-        recipe["threshold of a label"] = config.threshold
+        several = isinstance(config.threshold, list)
+        shown = ", ".join(f"{value:.3g}" for value in config.threshold) if several else config.threshold
+        recipe["thresholds of the labels" if several else "threshold of a label"] = shown
+    if config.calibration_temperature != 1:
+        recipe["temperature of the probabilities"] = f"{config.calibration_temperature:.3g}"
     return recipe
 
 

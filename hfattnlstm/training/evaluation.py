@@ -12,7 +12,15 @@ from transformers import EvalPrediction
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .calibration import Calibration, calibration_of_classes, calibration_of_labels, log_softmax, sigmoid
 from .intervals import CONFIDENCE, Interval, score_intervals
-from .metrics import ONE_HALF, all_labels, all_logits, classification_report, compute_metrics_for, prepared
+from .metrics import (
+    ONE_HALF,
+    Threshold,
+    all_labels,
+    all_logits,
+    classification_report,
+    compute_metrics_for,
+    prepared,
+)
 
 
 # How many mistakes are kept, where nobody says otherwise.
@@ -53,12 +61,15 @@ class Evaluation:
         samples: How many texts were measured.
         scores: By name, as `hfattnlstm.training.metrics` defines them.
         intervals: Of the scores that have one, their 95 % intervals.
-        threshold: With several labels a text, the probability above which one is taken to apply.
+        threshold: With several labels a text, the probability above which one is taken to apply; one number, or one
+            for each label.
+        temperature: Divided the logits before they became probabilities.
         per_class: `precision`, `recall`, `f1` and `support` by label name; empty in a regression.
         confusion_matrix: (classes, classes), the right class by row and the predicted one by column; with several
             labels a text (labels, 2, 2), for each `[[true negatives, false positives], [false negatives, true
             positives]]`; None in a regression.
         calibration: Of the scores; None in a regression.
+        uncalibrated: The same at the temperature 1; None where that is the one above, and in a regression.
         mistakes: Those of which the model was most sure, or the largest errors; worst first.
     """
 
@@ -67,10 +78,12 @@ class Evaluation:
     samples: int
     scores: dict[str, float]
     intervals: dict[str, Interval]
-    threshold: float = ONE_HALF
+    threshold: Threshold = ONE_HALF
+    temperature: float = 1.0
     per_class: dict[str, dict[str, Any]] = field(default_factory=dict)
     confusion_matrix: np.ndarray | None = None
     calibration: Calibration | None = None
+    uncalibrated: Calibration | None = None
     mistakes: Sequence[Mistake] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,8 +92,9 @@ class Evaluation:
         Returns:
             `problem_type`, `samples`, the scores by their names (such as `accuracy` and `f1_macro`), `intervals` and
             their `confidence`. For a regression also `largest_errors`; otherwise `labels`, `per_class`,
-            `confusion_matrix`, `ece`, `log_loss`, `calibration` and `mistakes`, and, with several labels a text, the
-            `threshold`, and the matrices by label.
+            `confusion_matrix`, `ece`, `log_loss`, `calibration` and `mistakes`, with several labels a text the
+            `threshold`, a number or a list in the order of `labels`, and the matrices by label, and with another
+            temperature than 1 `calibration_temperature`, `ece_uncalibrated` and `log_loss_uncalibrated`.
 
         Example:
 
@@ -100,7 +114,7 @@ class Evaluation:
             return shown | {"largest_errors": [_error_to_dict(mistake) for mistake in self.mistakes]}
         matrix: Any = self.confusion_matrix.tolist()
         if self.problem_type == MULTI_LABEL:
-            shown["threshold"] = self.threshold
+            shown["threshold"] = list(self.threshold) if isinstance(self.threshold, Sequence) else self.threshold
             matrix = dict(zip(self.label_names, matrix))
         return shown | {
             "labels": list(self.label_names),
@@ -108,8 +122,18 @@ class Evaluation:
             "confusion_matrix": matrix,
             "ece": self.calibration.ece,
             "log_loss": self.calibration.log_loss,
+            **self._before_calibration(),
             "calibration": self.calibration.to_dict(),
             "mistakes": [_mistake_to_dict(mistake) for mistake in self.mistakes],
+        }
+
+    def _before_calibration(self) -> dict[str, float]:
+        if self.uncalibrated is None:
+            return {}
+        return {
+            "calibration_temperature": self.temperature,
+            "ece_uncalibrated": self.uncalibrated.ece,
+            "log_loss_uncalibrated": self.uncalibrated.log_loss,
         }
 
     def largest_confusions(self, most: int) -> list[tuple[str, str, int, float]]:
@@ -143,7 +167,8 @@ def evaluate_logits(
     label_names: Sequence[str] = (),
     problem_type: str = SINGLE_LABEL,
     *,
-    threshold: float = ONE_HALF,
+    threshold: Threshold = ONE_HALF,
+    temperature: float = 1.0,
     mistakes: int = MISTAKES,
 ) -> Evaluation:
     """Measure what a model computed against what is right.
@@ -153,11 +178,14 @@ def evaluate_logits(
         references: (texts,) class ids, (texts, labels) of 0 and 1, or (texts,) numbers.
         label_names: Names of the classes or labels in order.
         problem_type: "single_label_classification", "multi_label_classification" or "regression".
-        threshold: With several labels a text, the probability above which one is taken to apply.
+        threshold: With several labels a text, the probability above which one is taken to apply; one number, or one
+            for each label. Give `config.threshold` of the model.
+        temperature: Divides the logits of a classification before they become probabilities; give
+            `config.calibration_temperature` of the model.
         mistakes: How many of the worst mistakes are kept.
 
     Raises:
-        ValueError: When the logits, the labels or the names do not fit together.
+        ValueError: When the logits, the labels, the names or the thresholds do not fit together.
 
     Example:
 
@@ -175,17 +203,16 @@ def evaluate_logits(
         kept = references >= 0
         logits, references = logits[kept], references[kept]
     prediction = EvalPrediction(logits, references)
-    right, predicted = prepared(prediction, problem_type, threshold)
+    scorer = compute_metrics_for(problem_type, None, threshold, temperature)
+    right, predicted = prepared(prediction, problem_type, threshold, temperature)
     found = Evaluation(
         problem_type=problem_type,
         label_names=tuple(label_names),
         samples=len(right),
-        scores={
-            name: float(value)
-            for name, value in compute_metrics_for(problem_type, None, threshold)(prediction).items()
-        },
+        scores={name: float(value) for name, value in scorer(prediction).items()},
         intervals=score_intervals(problem_type, right, predicted),
         threshold=threshold,
+        temperature=temperature,
     )
     detail = {SINGLE_LABEL: _classes, MULTI_LABEL: _labels, REGRESSION: _errors}[problem_type]
     return detail(found, logits, right, predicted, mistakes)
@@ -196,13 +223,15 @@ def _classes(found: Evaluation, logits: np.ndarray, right: np.ndarray, predicted
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     per_class = classification_report(predicted, right, names)["per_class"]
     np.add.at(matrix, (right, predicted), 1)
-    scores = np.exp(log_softmax(logits).max(-1))
+    calibrated = logits / found.temperature
+    scores = np.exp(log_softmax(calibrated).max(-1))
     wrong = np.flatnonzero(right != predicted)
     return replace(
         found,
         per_class=per_class,
         confusion_matrix=matrix,
-        calibration=calibration_of_classes(logits, right),
+        calibration=calibration_of_classes(calibrated, right),
+        uncalibrated=None if found.temperature == 1 else calibration_of_classes(logits, right),
         mistakes=tuple(
             Mistake(int(row) + 1, names[right[row]], names[predicted[row]], float(scores[row]))
             for row in _worst(wrong, scores, most)
@@ -211,7 +240,7 @@ def _classes(found: Evaluation, logits: np.ndarray, right: np.ndarray, predicted
 
 
 def _labels(found: Evaluation, logits: np.ndarray, right: np.ndarray, predicted: np.ndarray, most: int) -> Evaluation:
-    names = found.label_names
+    names, calibrated = found.label_names, logits / found.temperature
     hits, alarms = (right & predicted).sum(0), (~right.astype(bool) & predicted.astype(bool)).sum(0)
     missed = right.sum(0) - hits
     rest = len(right) - hits - alarms - missed
@@ -220,8 +249,9 @@ def _labels(found: Evaluation, logits: np.ndarray, right: np.ndarray, predicted:
         found,
         per_class={name: _scores_of(*counts) for name, counts in zip(names, zip(hits, alarms, missed))},
         confusion_matrix=matrices,
-        calibration=calibration_of_labels(logits, right),
-        mistakes=_wrong_decisions(names, sigmoid(logits), right, predicted, most),
+        calibration=calibration_of_labels(calibrated, right),
+        uncalibrated=None if found.temperature == 1 else calibration_of_labels(logits, right),
+        mistakes=_wrong_decisions(names, sigmoid(calibrated), right, predicted, most),
     )
 
 

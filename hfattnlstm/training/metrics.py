@@ -18,13 +18,17 @@ from sklearn import metrics as sklearn_metrics
 from transformers import EvalPrediction
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from ..modeling.configuration_checks import check_threshold
+from ..modeling.configuration_checks import check_positive, check_threshold
+from .calibration import sigmoid
+from .correlations import pearson, r2, ranks
 
 
 # The label that cross entropy leaves out, and so do the scores.
 IGNORED_LABEL = -100
 # The threshold of several labels a text where nobody says otherwise.
 ONE_HALF = 0.5
+# One for all labels, or one for each.
+Threshold = float | Sequence[float]
 
 # What is undefined, such as the precision of a class that was never predicted, counts as 0.
 _precision_recall_f1 = partial(sklearn_metrics.precision_recall_fscore_support, zero_division=0)
@@ -85,26 +89,6 @@ def _f1(references: np.ndarray, predictions: np.ndarray, axis: int | None) -> np
     """F1 of 0 and 1 along an axis, or over all of them; 0 where there is no 1."""
     ones = (references + predictions).sum(axis)
     return 2 * (references * predictions).sum(axis) / np.maximum(ones, 1)
-
-
-def _r2(references: np.ndarray, predictions: np.ndarray) -> float:
-    if np.ptp(references) == 0:
-        return float(np.array_equal(references, predictions))
-    return float(sklearn_metrics.r2_score(references, predictions))
-
-
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    # Scaled first, so that the squares of very small or large numbers neither vanish nor overflow.
-    x, y = ((v - v.mean()) / np.ptp(v) for v in (x, y))
-    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1; equal values share their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
 class _Metric(evaluate.Metric):
@@ -206,9 +190,9 @@ class RegressionMetrics(_Metric):
             "mse": mse,
             "rmse": mse**0.5,
             "mae": float(np.abs(references - predictions).mean()),
-            "r2": float(np.mean([_r2(x, y) for x, y in columns])),
-            "pearson": float(np.mean([_pearson(x, y) for x, y in columns])),
-            "spearman": float(np.mean([_pearson(_ranks(x), _ranks(y)) for x, y in columns])),
+            "r2": float(np.mean([r2(x, y) for x, y in columns])),
+            "pearson": float(np.mean([pearson(x, y) for x, y in columns])),
+            "spearman": float(np.mean([pearson(ranks(x), ranks(y)) for x, y in columns])),
         }
 
 
@@ -248,20 +232,20 @@ def _report_row(precision: float, recall: float, f1: float, support: int) -> dic
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}
 
 
-def _single_label(logits: np.ndarray, labels: np.ndarray, _: float) -> tuple[np.ndarray, np.ndarray]:
+def _single_label(logits: np.ndarray, labels: np.ndarray, _: Threshold) -> tuple[np.ndarray, np.ndarray]:
     labels = labels.reshape(-1)
     if len(labels) != len(logits):
         raise ValueError(f"There are {len(labels)} labels for {len(logits)} rows of logits: give one label a row.")
     return _without_ignored(labels, logits.argmax(axis=1), logits.shape[1])
 
 
-def _multi_label(logits: np.ndarray, labels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def _multi_label(logits: np.ndarray, labels: np.ndarray, threshold: Threshold) -> tuple[np.ndarray, np.ndarray]:
     _check_same_shape(labels, logits)
-    # The logit of the threshold, which is 0 for one half.
-    return _indicators(labels, "labels"), (logits > np.log(threshold / (1 - threshold))).astype(np.int64)
+    check_threshold(threshold, logits.shape[1])
+    return _indicators(labels, "labels"), (sigmoid(logits) > np.asarray(threshold)).astype(np.int64)
 
 
-def _regression(logits: np.ndarray, labels: np.ndarray, _: float) -> tuple[np.ndarray, np.ndarray]:
+def _regression(logits: np.ndarray, labels: np.ndarray, _: Threshold) -> tuple[np.ndarray, np.ndarray]:
     references, predictions = _numbers(labels, "labels"), _numbers(logits, "logits")
     _check_same_shape(references, predictions)
     return references, predictions
@@ -345,13 +329,13 @@ def _column_scores(
 
 
 def prepared(
-    prediction: EvalPrediction, problem_type: str, threshold: float = ONE_HALF
+    prediction: EvalPrediction, problem_type: str, threshold: Threshold = ONE_HALF, temperature: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """References and predictions as the metrics of a problem type take them.
 
     Args:
         prediction: Logits and labels.
-        problem_type, threshold: As in [`compute_metrics_for`].
+        problem_type, threshold, temperature: As in [`compute_metrics_for`].
 
     Returns:
         Class ids (examples,), vectors of 0 and 1 (examples, labels), or numbers (examples, columns).
@@ -363,7 +347,7 @@ def prepared(
         >>> prepared(EvalPrediction(np.array([[2.0, 1.0]]), np.array([0])), "single_label_classification")
         (array([0]), array([0]))
     """
-    logits = _logits_of(prediction, problem_type)
+    logits = _logits_of(prediction, problem_type) / temperature
     return _PROBLEMS[problem_type][0](logits, all_labels(prediction.label_ids), threshold)
 
 
@@ -371,11 +355,14 @@ class Scorer:
     """The `compute_metrics` of a Trainer, see [`compute_metrics_for`].
 
     Attributes:
-        problem_type, label_names, threshold: As given.
+        problem_type, label_names, threshold, temperature: As given.
     """
 
-    def __init__(self, problem_type: str, label_names: Sequence[str] | None, threshold: float):
-        self.problem_type, self.label_names, self.threshold = problem_type, label_names, threshold
+    def __init__(
+        self, problem_type: str, label_names: Sequence[str] | None, threshold: Threshold, temperature: float = 1.0
+    ):
+        self.problem_type, self.label_names = problem_type, label_names
+        self.threshold, self.temperature = threshold, temperature
 
     def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
         """The scores of logits and labels."""
@@ -383,7 +370,7 @@ class Scorer:
         columns = _logits_of(prediction, self.problem_type).shape[1]
         if names is not None and len(names) != columns:
             raise ValueError(f"label_names has {len(names)} names for {columns} columns of logits.")
-        references, predictions = prepared(prediction, self.problem_type, self.threshold)
+        references, predictions = prepared(prediction, self.problem_type, self.threshold, self.temperature)
         with tempfile.TemporaryDirectory() as folder:
             metrics = [metric(keep_in_memory=True, cache_dir=folder) for metric in _PROBLEMS[self.problem_type][1]]
             scores = evaluate.combine(metrics).compute(predictions=predictions, references=references)
@@ -395,7 +382,10 @@ class Scorer:
 
 
 def compute_metrics_for(
-    problem_type: str, label_names: Sequence[str] | None = None, threshold: float = ONE_HALF
+    problem_type: str,
+    label_names: Sequence[str] | None = None,
+    threshold: Threshold = ONE_HALF,
+    temperature: float = 1.0,
 ) -> Callable[[EvalPrediction], dict[str, float]]:
     """Makes the `compute_metrics` function of a `transformers.Trainer`.
 
@@ -407,15 +397,17 @@ def compute_metrics_for(
         problem_type: "single_label_classification", "multi_label_classification" or "regression".
         label_names: One name a column of the logits. Adds the score of each column, as `f1/<name>`, or as
             `mse/<name>` for regression.
-        threshold: In multi-label problems, the probability above which a label is taken to apply; give
-            `config.threshold` of the model.
+        threshold: In multi-label problems, the probability above which a label is taken to apply, one number or one
+            a label; give `config.threshold` of the model.
+        temperature: Divides the logits of a classification before they become probabilities; give
+            `config.calibration_temperature` of the model.
 
     Returns:
         A function from an `EvalPrediction` to flat numbers; shapes or labels that do not fit are a ValueError.
 
     Raises:
-        ValueError: When the problem type is unknown, `label_names` is no list of different names, or the threshold is
-            no probability or has no meaning for the problem type.
+        ValueError: When the problem type is unknown, `label_names` is no list of different names, the threshold is
+            no probability, the temperature is not above 0, or one of the two has no meaning for the problem type.
 
     Example:
         >>> compute_metrics = compute_metrics_for("single_label_classification")
@@ -426,9 +418,12 @@ def compute_metrics_for(
     if label_names is not None:
         _check_label_names(label_names)
     check_threshold(threshold)
+    check_positive("temperature", temperature)
+    if temperature != 1 and problem_type == REGRESSION:
+        raise ValueError("A regression has no temperature: leave it out.")
     if threshold != ONE_HALF and problem_type != MULTI_LABEL:
         raise ValueError(f"threshold={threshold} has a meaning for {MULTI_LABEL} only: leave it out.")
-    return Scorer(problem_type, label_names, threshold)
+    return Scorer(problem_type, label_names, threshold, temperature)
 
 
 def best_metric_for(problem_type: str) -> tuple[str, bool]:

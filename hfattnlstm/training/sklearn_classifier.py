@@ -176,8 +176,9 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[chosen]
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The probability of each class, float64 (texts, classes), in the order of `classes_`."""
-        return torch.from_numpy(self._logits(X)).double().softmax(-1).numpy()
+        """The calibrated probability of each class, float64 (texts, classes), in the order of `classes_`."""
+        logits = torch.from_numpy(self._logits(X)).double()
+        return (logits / self.model_.config.calibration_temperature).softmax(-1).numpy()
 
     def to_pipeline(self) -> Pipeline:
         """The pipeline that shows the attention on each word with the label; it shares the model.

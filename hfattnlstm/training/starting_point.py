@@ -183,7 +183,7 @@ class StartingPoint:
         """
         if class_weights is None and self.keeps_labels:
             class_weights = self.config.class_weights
-        fields = {"class_weights": class_weights} | self._changes | _suits(self.config, labels["problem_type"])
+        fields = {"class_weights": class_weights} | self._changes | self._left_behind(labels["problem_type"])
         config = AutoConfig.from_pretrained(self.name, **fields, **labels)
         if len(tokenizer) > config.vocab_size:
             raise ValueError(
@@ -199,13 +199,17 @@ class StartingPoint:
             model.check_trained()
         return model
 
-
-def _suits(config: AttnLSTMConfig, problem_type: str) -> dict[str, Any]:
-    """What of a configuration has no meaning for another problem, and is left behind."""
-    left: dict[str, Any] = {} if problem_type == MULTI_LABEL else {"threshold": ONE_HALF}
-    if problem_type == REGRESSION:
-        left |= {"label_smoothing": 0.0, "class_weights": None}
-    return {name: value for name, value in left.items() if getattr(config, name) != value}
+    def _left_behind(self, problem_type: str) -> dict[str, Any]:
+        """What has no meaning for another problem, for other labels, or once the weights have changed."""
+        left: dict[str, Any] = {}
+        if problem_type != MULTI_LABEL or (isinstance(self.config.threshold, list) and not self.keeps_labels):
+            left["threshold"] = ONE_HALF
+        if not self.rules:
+            # It was fitted to the logits of these weights.
+            left["calibration_temperature"] = 1.0
+        if problem_type == REGRESSION:
+            left |= {"label_smoothing": 0.0, "class_weights": None}
+        return {name: value for name, value in left.items() if getattr(self.config, name) != value}
 
 
 def _config_of(name: str) -> AttnLSTMConfig:

@@ -21,6 +21,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from ..modeling.configuration_checks import check_threshold
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
 from .evaluation import MISTAKES, ONE_HALF, Evaluation, Mistake, evaluate_logits
+from .metrics import Threshold
 
 
 # Of the stock pipeline, which takes one text at a time without.
@@ -34,11 +35,11 @@ def evaluate_texts(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split: str | None = None,
-    threshold: float | None = None,
+    threshold: Threshold | None = None,
     batch_size: int | None = None,
     mistakes: int = MISTAKES,
 ) -> Evaluation:
-    """Measure a classifier on texts whose labels are known.
+    """Measure a classifier on texts whose labels are known, with calibrated probabilities where the model has them.
 
     Args:
         classifier: A text-classification pipeline: ours, the stock one, or one of an exported model.
@@ -48,8 +49,8 @@ def evaluate_texts(
             trained on, where they are several, or one with a usual name.
         label_column: Column of the labels; by default one with a usual name.
         split: Of a source with several; by default the test split, otherwise that for validation.
-        threshold: For several labels a text, the probability above which a label is taken to apply; the model's own
-            by default, or one half.
+        threshold: For several labels a text, the probability above which a label is taken to apply, one number or one
+            a label; the model's own by default, or one half.
         batch_size: Texts in a batch; chosen by their length by default.
         mistakes: How many of the most confident mistakes, or of the largest errors, are kept.
 
@@ -81,22 +82,31 @@ def evaluate_texts(
     logits = _logits(classifier, texts, names, batch_size)
     references = _references(labelled["label"][:], problem, len(names))
     names = () if problem == REGRESSION else names
-    found = evaluate_logits(logits, references, names, problem, threshold=threshold, mistakes=mistakes)
+    found = evaluate_logits(
+        logits,
+        references,
+        names,
+        problem,
+        threshold=threshold,
+        temperature=getattr(config, "calibration_temperature", 1.0),
+        mistakes=mistakes,
+    )
     return replace(found, mistakes=_with_texts(found.mistakes, classifier, texts))
 
 
-def threshold_of(config: Any, wanted: float | None) -> float:
-    """The threshold that is asked for, the model's own, or one half.
+def threshold_of(config: Any, wanted: Threshold | None) -> Threshold:
+    """The threshold that is asked for, the model's own, or one half; one number, or one a label.
 
     Raises:
-        ValueError: It is no probability, or asked for and without a meaning for the model.
+        ValueError: It is no probability, has another number of labels than the model, or is asked for and without a
+            meaning for the model.
     """
     problem = problem_type_of(config)
     if wanted is None:
         return getattr(config, "threshold", ONE_HALF) if problem == MULTI_LABEL else ONE_HALF
     if problem != MULTI_LABEL:
         raise ValueError(f"{option('threshold')} is for models with several labels a text, and this one gives one.")
-    check_threshold(wanted)
+    check_threshold(wanted, config.num_labels)
     return wanted
 
 

@@ -99,8 +99,34 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     found = evaluated(tmp_path, model, str(tmp_path / "t.jsonl"))
     assert found["threshold"] == 0.4 and set(found["confusion_matrix"]) == {"calm", "sad", "glad"}
+    own = save_multi_label(tmp_path / "own", threshold=[0.99, 0.4, 0.01])
+    each = evaluated(tmp_path, own, str(tmp_path / "t.jsonl"))
+    assert each["threshold"] == [0.99, 0.4, 0.01]
+    assert each["confusion_matrix"]["calm"] == [[3, 0], [2, 0]] and each["confusion_matrix"]["glad"] == [
+        [0, 5],
+        [0, 0],
+    ]
+    assert each["confusion_matrix"]["sad"] == found["confusion_matrix"]["sad"]
+    overridden = evaluated(tmp_path, own, str(tmp_path / "t.jsonl"), "--threshold", "0.4")
+    assert overridden["confusion_matrix"] == found["confusion_matrix"] and overridden["threshold"] == 0.4
     sure = evaluated(tmp_path, model, str(tmp_path / "t.jsonl"), "--threshold", "0.99")
     assert sure["confusion_matrix"]["calm"] == [[3, 0], [2, 0]] and sure["recall_micro"] == 0
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_figures_are_those_of_calibrated_probabilities(
+    pooling: str, reviews: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cold = save_model(tmp_path / "cold", classifier_pooling=pooling)
+    warm = save_model(tmp_path / "warm", classifier_pooling=pooling, calibration_temperature=5.0)
+    before, after = evaluated(tmp_path, cold, reviews), evaluated(tmp_path, warm, reviews)
+    assert after["log_loss_uncalibrated"] == pytest.approx(before["log_loss"]) != pytest.approx(after["log_loss"])
+    assert after["ece_uncalibrated"] == pytest.approx(before["ece"]) and "ece_uncalibrated" not in before
+    right = ["pos", "neg", "pos", "neg", "neg"]
+    assert main(["predict", warm, *TEXTS, "--top_k", "2", "--format", "json"]) == 0
+    found = [json.loads(line)["labels"] for line in capsys.readouterr().out.splitlines()[-len(TEXTS) :]]
+    scores = [next(entry["score"] for entry in row if entry["label"] == label) for row, label in zip(found, right)]
+    assert after["log_loss"] == pytest.approx(-np.log(scores).mean(), abs=1e-5)
 
 
 def test_a_number_a_text(tmp_path: Path) -> None:
@@ -112,12 +138,15 @@ def test_a_number_a_text(tmp_path: Path) -> None:
     assert found["largest_errors"][0]["error"] >= found["largest_errors"][1]["error"]
 
 
-def test_in_python(model: str, reviews: str) -> None:
+def test_in_python(model: str, reviews: str, tmp_path: Path) -> None:
     classifier = pipeline("attention-text-classification", model=model)
     found = evaluate_texts(classifier, reviews, mistakes=1)
     assert found.samples == 5 and len(found.mistakes) <= 1
     with pytest.raises(ValueError, match="threshold= is for models with several labels a text"):
         evaluate_texts(classifier, reviews, threshold=0.3)
+    several = pipeline("attention-text-classification", model=save_multi_label(tmp_path / "several"))
+    with pytest.raises(ValueError, match="threshold has 2 numbers for 3 labels: give one a label"):
+        evaluate_texts(several, reviews, threshold=[0.3, 0.4])
     with pytest.raises(ValueError, match="mistakes= must be at least 0, got -1"):
         evaluate_texts(classifier, reviews, mistakes=-1)
 

@@ -100,6 +100,26 @@ def test_names_and_texts_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in printed and "[red]b[/red]" in printed
 
 
+def test_the_calibration_is_told_beside_what_was_before() -> None:
+    logits, right = np.eye(2)[[0, 0, 1]] * 3, np.array([0, 1, 1])
+    warm, cold = (evaluate_logits(logits, right, ["a", "b"], temperature=temperature) for temperature in (2.5, 1.0))
+    before = cold.calibration
+    told = f"with the temperature 2.5; without it, ECE {before.ece:.4f} and log loss {before.log_loss:.4f}"
+    lines = piped(warm).splitlines()
+    assert lines[lines.index(told) - 1].startswith(f"calibration: ECE {warm.calibration.ece:.4f} (15 bins), log loss")
+    assert "temperature" not in piped(cold)
+
+
+def test_each_label_is_shown_with_its_threshold() -> None:
+    logits, right = np.array([[3.0, -3.0], [3.0, 2.0]]), np.array([[1, 1], [0, 1]])
+    found = evaluate_logits(logits, right, ["calm", "sad"], "multi_label_classification", threshold=[0.25, 0.9])
+    lines = piped(found).splitlines()
+    assert "decisions, with each label above its own threshold" in lines
+    assert "label  given rightly  given wrongly  missed  above" in lines
+    assert "calm               1              1       0  0.250" in lines
+    assert "sad                0              0       2  0.900" in lines
+
+
 def test_several_labels_and_numbers() -> None:
     logits, right = np.array([[3.0, -3.0], [3.0, 2.0]]), np.array([[1, 1], [0, 1]])
     lines = piped(evaluate_logits(logits, right, ["calm", "sad"], "multi_label_classification")).splitlines()

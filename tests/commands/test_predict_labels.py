@@ -23,6 +23,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "multi": save_multi_label(folder / "multi"),
         "multi-mean": save_multi_label(folder / "multi-mean", classifier_pooling="mean"),
         "high": save_multi_label(folder / "high", threshold=0.99),
+        "own": save_multi_label(folder / "own", threshold=[0.999, 0.001, 0.001], calibration_temperature=9.0),
+        "own-mean": save_multi_label(
+            folder / "own-mean",
+            classifier_pooling="mean",
+            threshold=[0.999, 0.001, 0.001],
+            calibration_temperature=9.0,
+        ),
         "number": save_model(folder / "number", id2label=None, num_labels=1, problem_type="regression"),
     }
     assert main(["export", found["attention"], "--output", str(folder / "onnx")]) == 0
@@ -30,12 +37,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def probabilities(model: str, text: str) -> dict[str, float]:
-    """What the model itself says, by a sigmoid of each logit."""
+    """What the model itself says, by a sigmoid of each calibrated logit."""
     loaded = AttnLSTMForSequenceClassification.from_pretrained(model)
     tokenizer = pipeline("text-classification", model=model).tokenizer
     with torch.no_grad():
         logits = loaded(**tokenizer(text, return_tensors="pt")).logits[0]
-    return {loaded.config.id2label[index]: value for index, value in enumerate(logits.sigmoid().tolist())}
+    calibrated = (logits / loaded.config.calibration_temperature).sigmoid()
+    return {loaded.config.id2label[index]: value for index, value in enumerate(calibrated.tolist())}
 
 
 @pytest.mark.parametrize("kind", ["multi", "multi-mean"])
@@ -60,6 +68,21 @@ def test_the_threshold_of_the_model_holds(models: dict[str, str], capsys: pytest
     assert main(["predict", models["multi-mean"], "good", "--format", "json"]) == 0
     (record,) = records(capsys.readouterr().out)
     assert above_half and {entry["label"] for entry in record["labels"]} == set(above_half)
+
+
+@pytest.mark.parametrize("kind", ["own", "own-mean"])
+def test_each_label_has_its_threshold_for_its_calibrated_score(
+    models: dict[str, str], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = probabilities(models[kind], "good film")
+    capsys.readouterr()
+    assert main(["predict", models[kind], "good film", "--format", "json"]) == 0
+    (record,) = records(capsys.readouterr().out)
+    found = {entry["label"]: entry["score"] for entry in record["labels"]}
+    assert found == pytest.approx({name: score for name, score in scores.items() if name != "calm"}, abs=1e-5)
+    assert main(["predict", models[kind], "good film", "--format", "json", "--threshold", "0.001"]) == 0
+    (record,) = records(capsys.readouterr().out)
+    assert {entry["label"] for entry in record["labels"]} == set(scores)
 
 
 def test_a_text_without_labels_keeps_its_row_and_its_attention(

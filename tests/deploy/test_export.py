@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from deploy_helpers import LABELS, padded_batches, random_model, torch_outputs, word_tokenizer
 from hfattnlstm import AttnLSTMConfig
 from hfattnlstm.deploy import OnnxExport, export_onnx, onnx_check, onnx_export
+from hfattnlstm.deploy.graph import probabilities_of
 from hfattnlstm.deploy.onnx_check import agreement, largest_difference, vocabulary_hash
 from hfattnlstm.modeling import lstm_backends
 
@@ -61,12 +62,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "direction_merge": "mean",
         "num_labels": 4,
         "problem_type": "multi_label_classification",
+        "calibration_temperature": 2.5,
+        "threshold": [0.2, 0.4, 0.6, 0.8],
     },
     "one direction, no attention": {
         "bidirectional": False,
         "residual": True,
         "num_hidden_layers": 2,
         "classifier_pooling": ["sum", "last"],
+        "calibration_temperature": 0.4,
     },
 }
 
@@ -103,7 +107,9 @@ def test_every_option_computes_the_same_at_sizes_the_export_did_not_see(name: st
     expected_shapes = {"logits": ["batch", model.config.num_labels]}
     if "attention" in model.config.poolings:
         expected_shapes["attentions"] = ["batch", model.config.pooler_num_heads, "length"]
-    assert shapes(session.get_outputs()) == expected_shapes
+    if model.config.resolve_problem_type() != "regression":
+        expected_shapes["probabilities"] = expected_shapes["logits"]
+    assert list(shapes(session.get_outputs()).items()) == list(expected_shapes.items())
     for batch in padded_batches():
         outputs = session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
         for output, expected in zip(outputs, torch_outputs(model, batch), strict=True):
@@ -169,7 +175,7 @@ def test_int8_is_a_smaller_file_of_int8_operators_with_near_answers(float32: Onn
     assert found["", "MatMulInteger"] == 1
     assert int8.agreement.num_texts == 30 and 0 < int8.agreement.largest_difference < 0.1
     for batch in padded_batches():
-        (logits, weights), (exact, _) = run(int8.path, batch), run(float32.path, batch)
+        (logits, weights, _), (exact, _, _) = run(int8.path, batch), run(float32.path, batch)
         np.testing.assert_allclose(logits, exact, rtol=0, atol=0.5)
         assert (weights[~np.broadcast_to(batch["attention_mask"].numpy()[:, None] > 0, weights.shape)] == 0).all()
 
@@ -235,15 +241,17 @@ class FakeSession:
         return self.answer(inputs)
 
 
-@pytest.mark.parametrize("mistake", ["none", "logits", "weights", "nan", "shape", "padding", "length one"])
+@pytest.mark.parametrize(
+    "mistake", ["none", "logits", "weights", "probabilities", "nan", "shape", "padding", "length one"]
+)
 def test_the_check_notices(mistake: str) -> None:
-    model = random_model()
+    model = random_model(calibration_temperature=1.5)
 
     def answer(inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         ids, mask = (torch.from_numpy(inputs[name]) for name in INPUTS)
         if mistake == "padding" and (mask.diff() > 0).any():
             mask = torch.ones_like(mask)
-        logits, weights = (
+        logits, weights, probabilities = (
             tensor.numpy() for tensor in torch_outputs(model, {"input_ids": ids, "attention_mask": mask})
         )
         if mistake == "logits" or (mistake == "length one" and ids.shape[1] == 1):
@@ -252,7 +260,10 @@ def test_the_check_notices(mistake: str) -> None:
             weights = weights * 0.999
         if mistake == "nan":
             logits = np.where(mask.any(1, keepdims=True), logits, np.nan)
-        return [logits[:, None] if mistake == "shape" else logits, weights]
+        if mistake == "probabilities":
+            # As without the temperature.
+            probabilities = torch.from_numpy(logits).softmax(-1).numpy()
+        return [logits[:, None] if mistake == "shape" else logits, weights, probabilities]
 
     found = largest_difference(FakeSession(answer), model)
     assert (found <= onnx_check.TOLERANCE) == (mistake == "none")
@@ -261,7 +272,7 @@ def test_the_check_notices(mistake: str) -> None:
 def compare(answers: tuple[list, list], **options: Any) -> onnx_check.Agreement:
     """Two sessions that give a text the answer at the position of its only token."""
     config = AttnLSTMConfig(vocab_size=30, **options)
-    tables = [np.array(table, dtype=np.float32) for table in answers]
+    tables = [probabilities_of(torch.tensor(table, dtype=torch.float32), config).numpy() for table in answers]
     sessions = [FakeSession(lambda inputs, table=table: [table[inputs["input_ids"][:, 0] - 2]]) for table in tables]
     return agreement(*sessions, ["a", "all", "at", "bad"], word_tokenizer(), config)
 
@@ -276,6 +287,13 @@ def test_the_share_of_equal_labels() -> None:
     assert found.equal_labels == 0.5 and found.largest_difference == pytest.approx(0.4621, abs=1e-4)
     found = compare(([[1, -1]] * 4, [[2, -1]] * 4), problem_type="multi_label_classification", threshold=0.8)
     assert found.equal_labels == 0
+    # Calibrated, one is at .73 and the other at .66.
+    options = {"problem_type": "multi_label_classification", "calibration_temperature": 2}
+    shares = [
+        compare(([[2, 1.3]] * 4, [[2, 1.3]] * 3 + [[1.3, 2]]), threshold=bounds, **options).equal_labels
+        for bounds in ([0.7, 0.7], [0.6, 0.6], [0.7, 0.6])
+    ]
+    assert shares == [0.75, 1, 0.75]
     found = compare(([[1]] * 4, [[1], [1], [9], [1]]), num_labels=1)
     assert found.equal_labels is None and found.largest_difference == 8
 

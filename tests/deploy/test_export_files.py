@@ -80,7 +80,11 @@ def test_what_was_changed_since_an_export_is_kept(copied: Path) -> None:
 def test_the_threshold_of_several_labels_is_in_the_file(tmp_path: Path) -> None:
     export_onnx(random_model(problem_type="multi_label_classification", threshold=0.3), tmp_path)
     facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
-    assert facts["threshold"] == "0.3"
+    assert facts["threshold"] == "0.3" and "calibration_temperature" not in facts
+    calibrated = {"threshold": [0.3, 0.6], "calibration_temperature": 1.5}
+    export_onnx(random_model(problem_type="multi_label_classification", **calibrated), tmp_path / "other")
+    facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "other" / "model.onnx").metadata_props}
+    assert {name: json.loads(facts[name]) for name in calibrated} == calibrated
 
 
 def test_a_model_with_weights_that_its_checkpoint_lacked_is_refused(

@@ -14,7 +14,7 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from transformers import PreTrainedModel, pipeline
+from transformers import PreTrainedModel, TextClassificationPipeline, pipeline
 from transformers.pipelines import base
 
 import hfattnlstm
@@ -85,9 +85,10 @@ def test_pipelines_give_the_results_of_the_model(
     assert_same_results(single, other)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"threshold": 0.2}, {"top_k": 2}])
+@pytest.mark.parametrize("parameters", [{}, {"threshold": 0.2}, {"threshold": [0.9, 0.1, 0.5]}, {"top_k": 2}])
 def test_all_labels_above_the_threshold(parameters: dict[str, Any], tmp_path: Path) -> None:
-    model = random_model(id2label=LABELS, problem_type="multi_label_classification", threshold=0.4)
+    decided = {"threshold": [0.4, 0.5, 0.3], "calibration_temperature": 3.0}
+    model = random_model(id2label=LABELS, problem_type="multi_label_classification", **decided)
     export_onnx(model, tmp_path, tokenizer=word_tokenizer())
     exported, original = onnx_pipeline(tmp_path), pipeline(ATTENTION, model=model, tokenizer=word_tokenizer())
     found = exported(TEXTS[:6], **parameters)
@@ -96,6 +97,22 @@ def test_all_labels_above_the_threshold(parameters: dict[str, Any], tmp_path: Pa
     assert_same_results(exported("good", **parameters), original("good", **parameters))
     with pytest.raises(ValueError, match="must lie between 0 and 1"):
         exported("good", threshold=2)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "max"])
+def test_its_pipelines_are_calibrated_as_the_file_is(pooling: str, tmp_path: Path) -> None:
+    model = random_model(id2label=LABELS, classifier_pooling=pooling, calibration_temperature=3.0)
+    file = export_onnx(model, tmp_path, tokenizer=word_tokenizer()).path
+    ids = word_tokenizer()("not a good film")["input_ids"]
+    inputs = {"input_ids": [ids], "attention_mask": [[1] * len(ids)]}
+    (probabilities,) = open_session(file).run(["probabilities"], inputs)[0].tolist()
+    tasks = [None, STOCK, ATTENTION] if pooling == "attention" else [None, STOCK]
+    for task in tasks:
+        scores = onnx_pipeline(file, task=task)("not a good film", top_k=None)
+        found = {entry["label"]: entry["score"] for entry in scores}
+        assert found == pytest.approx(dict(zip(LABELS.values(), probabilities)), abs=1e-6)
+    own = {"pipeline_class": TextClassificationPipeline}
+    assert max(probabilities) < onnx_pipeline(file, task=STOCK, **own)("not a good film")[0]["score"] - 0.02
 
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
@@ -116,7 +133,7 @@ def test_calls_give_the_outputs_of_the_model(
         for mask in (batch["attention_mask"], batch["attention_mask"].bool(), batch["attention_mask"].float(), None):
             inputs = {"input_ids": batch["input_ids"], "attention_mask": mask}
             outputs = exported(**inputs, output_attentions=True, use_cache=False)
-            logits, weights = torch_outputs(model, inputs)
+            logits, weights, _ = torch_outputs(model, inputs)
             torch.testing.assert_close(outputs.logits, logits, rtol=0, atol=1e-5)
             torch.testing.assert_close(outputs.attentions[-1].squeeze(2), weights, rtol=0, atol=1e-5)
     assert exported(batch["input_ids"]).attentions is None

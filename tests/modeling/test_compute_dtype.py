@@ -42,6 +42,18 @@ def test_answers_are_compared_as_the_user_sees_them(rough, problem_type, expecte
     assert same_answers(torch.tensor([[2.0, 0.0]]), torch.tensor(rough), problem_type) is expected
 
 
+def test_they_are_calibrated_and_each_label_has_its_threshold():
+    exact, rough = torch.tensor([[2.0, 0.0]]), torch.tensor([[2.3, 0.0]])
+    assert not same_answers(exact, rough, SINGLE)
+    assert same_answers(exact, rough, SINGLE, temperature=10)
+    exact, rough = torch.tensor([[0.40, 0.40]]), torch.tensor([[0.42, 0.40]])
+    between = torch.tensor(0.41).sigmoid().item()
+    assert not same_answers(exact, rough, MULTI, between)
+    assert not same_answers(exact, rough, MULTI, [between, 0.5])
+    assert same_answers(exact, rough, MULTI, [0.5, between])
+    assert same_answers(exact, rough, MULTI, between, temperature=2)
+
+
 def test_a_label_that_flips_is_another_answer_however_near():
     exact, rough = torch.tensor([[0.001, 0.0]]), torch.tensor([[0.0, 0.001]])
     assert not same_answers(exact, rough, SINGLE)

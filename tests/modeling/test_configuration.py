@@ -171,6 +171,16 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
         ({"label_smoothing": 0.1, "problem_type": "regression"}, "A regression has no label_smoothing: leave it out"),
         ({"threshold": 0}, "threshold is a probability and must lie between 0 and 1, got 0"),
         ({"threshold": 1.0}, "threshold is a probability and must lie between 0 and 1, got 1.0"),
+        (
+            {"threshold": [0.5, 0], "problem_type": "multi_label_classification"},
+            "threshold is a probability .*, got 0",
+        ),
+        (
+            {"threshold": [0.5] * 3, "problem_type": "multi_label_classification"},
+            "threshold has 3 numbers for 2 labels: give one a label",
+        ),
+        ({"threshold": [], "problem_type": "multi_label_classification"}, "threshold has 0 numbers for 2 labels"),
+        ({"threshold": [0.5, 0.5], "problem_type": "single_label_classification"}, "threshold is for multi-label"),
         ({"threshold": 0.3, "num_labels": 1}, "threshold is for multi-label problems: leave it at 0.5"),
         ({"threshold": 0.3, "problem_type": "single_label_classification"}, "threshold is for multi-label problems"),
         ({"problem_type": "foo"}, "problem_type must be one of .*got 'foo'"),
@@ -245,6 +255,7 @@ def test_class_weights_are_refused_where_one_label_means_a_regression():
         {"label_smoothing": 0.1},
         {"label_smoothing": 0.1, "num_labels": 1, "problem_type": "multi_label_classification"},
         {"threshold": 0.9},
+        {"threshold": [0.9, 0.2], "problem_type": "multi_label_classification"},
         {"threshold": 0.9, "num_labels": 1, "problem_type": "multi_label_classification"},
         {"residual": True, "num_hidden_layers": 2},
         {"residual": True, "embedding_size": 12},
@@ -433,3 +444,14 @@ class TestNamesOfOthers:
 )
 def test_the_problem_type_is_decided_in_one_place(options, float_labels, expected):
     assert tiny_config(**options).resolve_problem_type(float_labels) == expected
+
+
+@pytest.mark.parametrize(("name", "own", "other"), [("threshold", [0.1, 0.2], 0.5), ("class_weights", [1, 2], None)])
+def test_what_stands_for_each_label_is_replaced_with_the_labels(name, own, other, tmp_path):
+    kind = {"problem_type": "multi_label_classification"}
+    tiny_config(**{name: own}, **kind).save_pretrained(tmp_path)
+    labels = {"id2label": {0: "a", 1: "b", 2: "c"}}
+    assert getattr(AttnLSTMConfig.from_pretrained(tmp_path, **labels, **{name: other}), name) == other
+    assert getattr(AttnLSTMConfig.from_pretrained(tmp_path, **labels, **{name: [0.5] * 3}), name) == [0.5] * 3
+    with pytest.raises(ValueError, match=f"{name} has 2 numbers for 3 labels: give one a label"):
+        AttnLSTMConfig.from_pretrained(tmp_path, **labels)

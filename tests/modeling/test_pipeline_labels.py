@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMTextClassificationPipeline
 from hfattnlstm.modeling import text_inputs
+from hfattnlstm.modeling.pipeline_text_classification import CalibratedTextClassificationPipeline
 
 
 MULTI = "multi_label_classification"
@@ -67,6 +68,66 @@ def test_the_threshold_is_taken_from_the_config_or_a_parameter(where: str, thres
     ]
 
 
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        ([0.2, 0.6, 0.9], ["negative"]),
+        ([0.3, 0.5, 0.9], ["neutral"]),
+        ((0.2, 0.5, 0.8), ["positive", "neutral", "negative"]),
+    ],
+)
+@pytest.mark.parametrize("where", ["config", "made", "called"])
+def test_each_label_may_have_a_threshold(where: str, threshold: Any, expected: list) -> None:
+    model = several(threshold=list(threshold)) if where == "config" else several(threshold=0.2)
+    classifier = attention_pipeline(model, **({"threshold": threshold} if where == "made" else {}))
+    found = classifier(["so", "good"], **({"threshold": threshold} if where == "called" else {}))
+    assert labels_of(found) == [expected, expected]
+    assert labels_of(classifier(["so"], threshold=0.7)) == [["positive"]]
+
+
+def test_a_threshold_that_was_spoilt_later_is_told(classifier: AttnLSTMTextClassificationPipeline) -> None:
+    classifier.model.config.threshold = [0.5]
+    with pytest.raises(ValueError, match="threshold has 1 numbers for 3 labels: give one a label"):
+        classifier("so")
+
+
+def test_scores_are_calibrated_where_the_function_is_that_of_the_problem() -> None:
+    with torch.no_grad():
+        ids = word_piece()("so good", return_tensors="pt")["input_ids"]
+        logits = several()(ids).logits[0]
+    for kind, function, other in (
+        (MULTI, "sigmoid", "softmax"),
+        ("single_label_classification", "softmax", "sigmoid"),
+    ):
+        model = several(problem_type=kind, calibration_temperature=4.0)
+        ours = attention_pipeline(model, top_k=None)
+        plain = pipeline("text-classification", model=model, tokenizer=word_piece())
+        own = CalibratedTextClassificationPipeline(model=model, tokenizer=word_piece())
+        apply = {"sigmoid": torch.sigmoid, "softmax": lambda values: values.softmax(-1)}
+        expected = {
+            None: apply[function](logits / 4),
+            function: apply[function](logits / 4),
+            other: apply[other](logits),
+            "none": logits,
+        }
+        for name, scores in expected.items():
+            for classifier in (ours, own):
+                found = classifier("so good", top_k=None, function_to_apply=name)
+                scored = {entry["label"]: entry["score"] for entry in found}
+                assert scored == pytest.approx(dict(zip(LABELS.values(), scores.tolist())), abs=1e-5)
+        # The stock pipeline does not know of it.
+        assert plain("so good")[0]["score"] == pytest.approx(apply[function](logits).max().item(), abs=1e-5)
+
+
+def test_a_threshold_is_compared_with_the_calibrated_probability() -> None:
+    """They are about .44, .51 and .59."""
+    classifier = attention_pipeline(several(calibration_temperature=4.0, threshold=0.55))
+    assert labels_of(classifier(["so"])) == [["positive"]]
+    assert labels_of(classifier(["so"], threshold=[0.3, 0.55, 0.6])) == [["negative"]]
+    assert labels_of(attention_pipeline(several(threshold=0.6))(["so"])) == [["positive"]]
+    assert labels_of(attention_pipeline(several(calibration_temperature=4.0, threshold=0.6))(["so"])) == [[]]
+
+
 def test_the_shape_of_what_a_call_gives(classifier: AttnLSTMTextClassificationPipeline) -> None:
     (result,) = classifier(["so good"])
     assert isinstance(result, list) and len(result) == 2
@@ -108,6 +169,8 @@ def test_the_call_wins_over_what_the_pipeline_was_made_with() -> None:
         ({"threshold": -0.5}, "must lie between 0 and 1, got -0.5"),
         ({"threshold": float("nan")}, "must lie between 0 and 1, got nan"),
         ({"threshold": "0.5"}, "must lie between 0 and 1, got '0.5'"),
+        ({"threshold": [0.5, 0.5]}, "threshold has 2 numbers for 3 labels: give one a label"),
+        ({"threshold": [0.5, 0.5, 1]}, "must lie between 0 and 1, got 1"),
         ({"threshold": 0.5, "top_k": 2}, "threshold and top_k both say how many labels are given: leave one"),
         ({"threshold": 0.5, "top_k": None}, "threshold and top_k both say how many labels are given: leave one"),
     ],

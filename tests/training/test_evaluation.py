@@ -15,7 +15,7 @@ NAMES = ["bad", "good", "odd"]
 LOGITS = np.array([[4.0, 0, 0], [0, 3.0, 0], [0, 5.0, 0], [0, 2.0, 0], [0, 0, 1.0]])
 
 
-def classes(references: list[int], **options: int) -> Evaluation:
+def classes(references: list[int], **options: float) -> Evaluation:
     return evaluate_logits(LOGITS, np.array(references), NAMES, **options)
 
 
@@ -57,6 +57,22 @@ class TestClasses:
     def test_labels_that_are_left_out(self) -> None:
         assert classes([-100, 1, -100, -100, 2]).samples == 2
 
+    def test_probabilities_are_calibrated_and_what_was_before_is_kept(self) -> None:
+        right = [0, 1, 0, 0, 2]
+        found, cold = classes(right, temperature=2.0), classes(right)
+        halved = evaluate_logits(LOGITS / 2, np.array(right), NAMES)
+        assert (found.calibration, found.scores, found.mistakes) == (
+            halved.calibration,
+            halved.scores,
+            halved.mistakes,
+        )
+        assert (found.uncalibrated, found.temperature) == (cold.calibration, 2.0) and cold.uncalibrated is None
+        shown = json.loads(json.dumps(found.to_dict()))
+        assert (shown["ece"], shown["log_loss"]) == (halved.calibration.ece, halved.calibration.log_loss)
+        assert shown["ece_uncalibrated"] == cold.calibration.ece and shown["calibration_temperature"] == 2.0
+        assert shown["log_loss_uncalibrated"] == cold.calibration.log_loss != shown["log_loss"]
+        assert not {"ece_uncalibrated", "log_loss_uncalibrated", "calibration_temperature"} & set(cold.to_dict())
+
     def test_as_json(self) -> None:
         shown = json.loads(json.dumps(classes([0, 1, 0, 0, 2]).to_dict()))
         assert {"accuracy", "f1_macro", "ece", "log_loss", "confusion_matrix", "per_class", "mistakes"} <= set(shown)
@@ -69,9 +85,9 @@ class TestLabels:
     LOGITS = np.array([[3.0, -3.0], [3.0, 2.0], [-3.0, 0.5]])
     RIGHT = np.array([[1, 0], [0, 1], [1, 0]])
 
-    def found(self, threshold: float = 0.5) -> Evaluation:
+    def found(self, threshold: float | list[float] = 0.5, **options: float) -> Evaluation:
         kind = "multi_label_classification"
-        return evaluate_logits(self.LOGITS, self.RIGHT, ["calm", "sad"], kind, threshold=threshold)
+        return evaluate_logits(self.LOGITS, self.RIGHT, ["calm", "sad"], kind, threshold=threshold, **options)
 
     def test_a_square_and_scores_of_each_label(self) -> None:
         found = self.found()
@@ -82,6 +98,22 @@ class TestLabels:
 
     def test_the_threshold_counts(self) -> None:
         assert self.found(0.7).confusion_matrix[1].tolist() == [[2, 0], [0, 1]]
+
+    def test_each_label_may_have_its_own(self) -> None:
+        found = self.found([0.5, 0.7])
+        assert found.confusion_matrix[0].tolist() == self.found().confusion_matrix[0].tolist()
+        assert found.confusion_matrix[1].tolist() == self.found(0.7).confusion_matrix[1].tolist()
+        assert json.loads(json.dumps(found.to_dict()))["threshold"] == [0.5, 0.7]
+        with pytest.raises(ValueError, match="threshold has 3 numbers for 2 labels"):
+            self.found([0.5] * 3)
+
+    def test_probabilities_are_calibrated(self) -> None:
+        """Of 2 it is .88, and divided by 4 it is .62."""
+        found = self.found(0.7, temperature=4.0)
+        assert found.confusion_matrix[1].tolist() == [[2, 0], [1, 0]] != self.found(0.7).confusion_matrix[1].tolist()
+        halved = evaluate_logits(self.LOGITS / 4, self.RIGHT, ["calm", "sad"], found.problem_type, threshold=0.7)
+        assert found.calibration == halved.calibration and found.mistakes == halved.mistakes
+        assert found.uncalibrated == self.found().calibration
 
     def test_the_worst_decision_of_a_text(self) -> None:
         given, missed = self.found().mistakes

@@ -13,6 +13,7 @@ from hfattnlstm.training.metrics import (
     compute_metrics_for,
     greater_is_better,
     metric_directions,
+    prepared,
 )
 
 
@@ -68,11 +69,34 @@ def test_labels_apply_above_the_threshold() -> None:
         (SINGLE, 0.7, "has a meaning for multi_label"),
         (REGRESSION, 0.2, "has a meaning"),
         (MULTI, 1.0, "between 0 and 1"),
+        (MULTI, [0.5, 0], "between 0 and 1, got 0"),
+        (SINGLE, [0.5, 0.5], "has a meaning for multi_label"),
     ],
 )
 def test_thresholds_that_do_not_fit(problem_type: str, threshold: float, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         compute_metrics_for(problem_type, threshold=threshold)
+
+
+def test_each_label_has_its_threshold_for_its_calibrated_probability() -> None:
+    logits, labels = np.array([[2.0, 2.0], [1.0, 1.0]]), np.ones((2, 2))
+    # Divided by 2, they are .73 and .62.
+    for threshold, share in (([0.7, 0.6], 0.75), ([0.7, 0.9], 0.25), (0.6, 1.0), (0.7, 0.5)):
+        decided = {"threshold": threshold, "temperature": 2.0}
+        prediction = EvalPrediction(logits, labels)
+        assert compute_metrics_for(MULTI, **decided)(prediction)["recall_micro"] == share
+        assert prepared(prediction, MULTI, **decided)[1].mean() == share
+    with pytest.raises(ValueError, match="threshold has 3 numbers for 2 labels: give one a label"):
+        compute_metrics_for(MULTI, threshold=[0.5] * 3)(EvalPrediction(logits, labels))
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "temperature", "sentence"),
+    [(MULTI, 0, "temperature must be above 0, got 0"), (REGRESSION, 2.0, "A regression has no temperature: leave")],
+)
+def test_temperatures_that_do_not_fit(problem_type: str, temperature: float, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        compute_metrics_for(problem_type, temperature=temperature)
 
 
 def test_batches_that_were_not_joined() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,27 @@ def test_validation_is_shown_without_a_test_split_and_nothing_without_either(tmp
 def test_many_classes_have_no_square() -> None:
     found = evaluate_logits(np.eye(11), np.arange(11), [f"c{number}" for number in range(11)])
     assert "### Confusions" not in describe_evaluation(found, "test")
+
+
+def test_what_the_calibration_has_brought() -> None:
+    cold, warm = (evaluate_logits(LOGITS, REFERENCES, ["x", "y"], temperature=temperature) for temperature in (1, 2))
+    before = f"ECE {cold.calibration.ece:.4f} and log loss {cold.calibration.log_loss:.4f}."
+    said = describe_evaluation(warm, "test")
+    assert f"the log loss {warm.calibration.log_loss:.4f}" in said
+    assert said.endswith(f"labelled rightly, with the temperature 2; without it, {before}")
+    assert "temperature" not in describe_evaluation(cold, "test")
+    crossed = replace(warm, calibration=replace(warm.calibration, cross_fitted=True))
+    told = "The temperature was fitted on this split: each half was measured with that of the other half."
+    assert describe_evaluation(crossed, "validation").endswith(f"{before} {told}")
+
+
+def test_thresholds_of_their_own_stand_beside_the_labels() -> None:
+    several = evaluate_logits(
+        LOGITS, np.eye(2, dtype=int)[REFERENCES], ["x", "y"], "multi_label_classification", threshold=[0.25, 0.6]
+    )
+    said = describe_evaluation(several, "test").splitlines()
+    assert "| label | precision | recall | F1 | texts | above |" in said
+    assert [line[-10:] for line in said if line.startswith(("| x", "| y"))] == [" | 0.250 |", " | 0.600 |"]
 
 
 def test_what_only_a_person_knows_is_not_guessed(tmp_path: Path) -> None:

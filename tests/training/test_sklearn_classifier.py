@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import io
 import logging
@@ -271,6 +272,15 @@ def test_what_is_saved_loads_in_a_pipeline(fitted: AttnLSTMClassifier, tmp_path:
     own = fitted.predict_proba(TEXTS[:2])
     for scores, row in zip(found, own):
         assert {entry["label"]: entry["score"] for entry in scores} == pytest.approx(dict(zip(fitted.classes_, row)))
+
+
+def test_probabilities_are_calibrated(fitted: AttnLSTMClassifier) -> None:
+    own = copy.deepcopy(fitted)
+    own.model_.config.calibration_temperature = 3.0
+    found, logits = own.predict_proba(TEXTS[:2]), np.log(fitted.predict_proba(TEXTS[:2])) / 3
+    assert found == pytest.approx(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), abs=1e-4)
+    entries = own.to_pipeline()(TEXTS[0], top_k=None)
+    assert {entry["label"]: entry["score"] for entry in entries} == pytest.approx(dict(zip(own.classes_, found[0])))
 
 
 def test_its_pipeline_shows_the_words(fitted: AttnLSTMClassifier) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -175,6 +176,40 @@ def test_the_threshold_goes_on_or_is_changed(tmp_path: Path) -> None:
     changed = measured(tmp_path, tmp_path / "start", rows, "--threshold", "0.01", "--overwrite")
     assert (kept.model.config.threshold, changed.model.config.threshold) == (0.9, 0.01)
     assert changed.metrics["eval_recall_micro"] == 1.0 > kept.metrics["eval_recall_micro"]
+
+
+def _decide(folder: Path, **fields: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_thresholds_of_the_labels_and_the_temperature(tmp_path: Path) -> None:
+    """Both are measured with; a training makes the temperature void, and new labels the thresholds."""
+    rows = [(text, [label, "film"]) for text, label in labelled("good", "bad")]
+    start = tmp_path / "start"
+    run(start, write_rows(tmp_path / "t.jsonl", rows), "--num_train_epochs", "2")
+    thresholds = [0.999, 0.001, 0.001]
+    _decide(start, threshold=thresholds, calibration_temperature=4.0)
+    kept = measured(tmp_path, start, rows)
+    found = kept.evaluations["eval"]
+    assert (found.threshold, found.temperature) == (thresholds, 4.0) and found.uncalibrated is not None
+    assert kept.metrics["eval_recall_micro"] == found.scores["recall_micro"]
+    first, *others = found.label_names
+    assert found.per_class[first]["recall"] == 0 and {found.per_class[name]["recall"] for name in others} == {1.0}
+    changed = measured(tmp_path, start, rows, "--threshold", "0.001", "--overwrite")
+    assert changed.model.config.threshold == 0.001 and changed.metrics["eval_recall_micro"] == 1.0
+
+    further = ("--model_name_or_path", str(start), "--num_train_epochs", "1")
+    again = run(tmp_path / "same", write_rows(tmp_path / "t.jsonl", rows), *further)
+    assert (again.model.config.threshold, again.model.config.calibration_temperature) == (thresholds, 1.0)
+    card = (tmp_path / "same" / "README.md").read_text()
+    assert "- thresholds of the labels: 0.999, 0.001, 0.001" in card and "temperature" not in card
+    other = write_rows(tmp_path / "o.jsonl", [(text, [label, "play"]) for text, label in labelled("yes", "no")])
+    assert run(tmp_path / "other", other, *further).model.config.threshold == 0.5
+    one = run(tmp_path / "one", write_rows(tmp_path / "c.jsonl", labelled("pos", "neg")), *further)
+    assert one.model.config.threshold == 0.5
+    numbers = run(tmp_path / "numbers", write_rows(tmp_path / "n.jsonl", labelled(1.5, -0.5)), *further)
+    assert numbers.model.config.calibration_temperature == 1.0
 
 
 class TestMeasuring:
