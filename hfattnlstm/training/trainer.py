@@ -17,15 +17,20 @@ from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
+from .._wording import option
 from ..data.batching import LengthGroupedSampler
+from .averaging import AVERAGES, WeightAveraging
 from .lazy_adamw import LazyAdamW, LazyEmbedding
+from .regularization import regularized_loss
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
 from .trainer_options import (
     add_embedding_noise,
     check_options,
+    check_regularization,
     follow_directions,
     is_attnlstm,
     precision_kept,
+    regularization_of,
     set_plateau_mode,
     smooth_in_the_model,
 )
@@ -51,6 +56,9 @@ class AttnLSTMTrainer(Trainer):
     AdamW updates only those rows of a large embedding that a batch has read, by [`LazyAdamW`], with the result of the
     dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense";
     the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
+
+    `rdrop_alpha` and `adversarial_epsilon` of the arguments, where they have them, add to the loss what
+    [`regularized_loss`] says, and `ema_decay` is what [`WeightAveraging`] takes, which a run adds.
 
     The model's own loss is used, with its class weights and penalties: `label_smoothing_factor` sets
     `config.label_smoothing` of the model, and a `compute_loss_func` that would replace such parts is refused. Of a
@@ -95,6 +103,7 @@ class AttnLSTMTrainer(Trainer):
             check_options(self)
             # The noise is added here, see `create_optimizer`.
             self.neftune_noise_alpha = None
+        check_regularization(self)
 
     def call_model_init(self, *args: Any, **kwargs: Any) -> nn.Module:
         """As the base class's; the labels are smoothed in this model, too."""
@@ -218,6 +227,26 @@ class AttnLSTMTrainer(Trainer):
         casts = self.args.bf16_full_eval or self.args.fp16_full_eval
         with precision_kept(self.model) if casts and not self.is_in_train else contextlib.nullcontext():
             return super().evaluation_loop(*args, **kwargs)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        averages = None if self.optimizer is None else self.optimizer.state.get(AVERAGES)
+        if averages is not None and not any(
+            isinstance(each, WeightAveraging) for each in self.callback_handler.callbacks
+        ):
+            raise ValueError(
+                f"The checkpoint {checkpoint} has averaged weights, which this training does not go on with: add "
+                f"{option('ema_decay', averages['decay'])}."
+            )
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Tensor | Any], return_outputs: bool = False, **kwargs: Any
+    ) -> Any:
+        """As the base class's; in training, with R-Drop and adversarial texts where the arguments have them."""
+        wanted = regularization_of(self.args)
+        if return_outputs or not wanted or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **kwargs)
+        return regularized_loss(self.accelerator.unwrap_model(model), inputs, **wanted, forward=model)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """As the base class's, but a card that the run has written is kept; `push_to_hub` calls this."""
