@@ -87,14 +87,32 @@ def check_effects(effects: Iterable[Effect], given: Set[str], values: Any) -> No
     """
     of_recipe = getattr(given, "of_recipe", frozenset())
     for effect in effects:
-        wanted = [flag for flag in effect.flags if flag in given]
-        if not wanted or effect.holds(values):
-            continue
-        for flag in wanted:
-            if flag not in of_recipe:
-                raise ValueError(f"--{flag} has no effect {effect.why_not}.")
-            reason = effect.why_not.partition(":")[0]
-            logger.warning("--%s of the recipe %s has no effect %s.", flag, given.recipe, reason)
+        wanted = [flag for flag in effect.flags if flag in given and flag not in of_recipe]
+        if wanted and not effect.holds(values):
+            raise ValueError(f"--{wanted[0]} has no effect {effect.why_not}.")
+    if of_recipe:
+        tell_without_effect(effects, of_recipe, given.recipe, values)
+
+
+def tell_without_effect(effects: Iterable[Effect], flags: Set[str], recipe: str, values: Any) -> set[str]:
+    """Tell by a warning which flags of a recipe have no effect beside the others.
+
+    Args:
+        effects: When each has one.
+        flags: Those of the recipe.
+        recipe: Its name.
+        values: What `Effect.holds` takes.
+
+    Returns:
+        Their names.
+    """
+    found = {}
+    for effect in effects:
+        if not effect.holds(values):
+            found |= {flag: effect.why_not for flag in effect.flags if flag in flags and flag not in found}
+    for flag, why_not in found.items():
+        logger.warning("--%s of the recipe %s has no effect %s.", flag, recipe, why_not.partition(":")[0])
+    return set(found)
 
 
 def check_run(training: RunArguments, given: Set[str]) -> None:

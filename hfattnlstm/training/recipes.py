@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Set
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from transformers.utils import logging
 
 from .._parsing import did_you_mean
 from .classification_arguments import NEW_TOKENIZER_FLAGS
+from .classification_flags import MODEL_EFFECTS, flags_as_config
+from .flag_effects import tell_without_effect
 from .flags import FILE_ENDINGS, read_flags
 from .starting_point import CHANGEABLE
 
@@ -91,25 +94,30 @@ def _description(path: Path) -> str:
     return str(described or next(comments, "")).lstrip("# ")
 
 
-def left_out(recipe: Recipe, flags: Iterable[str], values: Any, model_flags: Sequence[str]) -> frozenset[str]:
-    """Flags of a recipe that something else has decided, each told by a warning.
+def left_out(recipe: Recipe, flags: Set[str], model: Any, resumes: bool) -> frozenset[str]:
+    """Flags of a recipe which the user's flags have made meaningless, each told by a warning.
 
     Args:
         recipe: The recipe.
         flags: Those of its flags that nothing overrides, by their full names.
-        values: The flags of the model, which the recipe and the user have chosen together.
-        model_flags: The names of all flags of the model.
+        model: The flags of the model, with those of the recipe.
+        resumes: Whether a training goes on, whose checkpoint must agree with all flags.
     """
-    decided: dict[str, frozenset[str]] = {}
-    if getattr(values, "tokenizer_name", None) is not None:
-        decided["tokenizer_name"] = frozenset(NEW_TOKENIZER_FLAGS)
-    if getattr(values, "model_name_or_path", None) is not None:
-        decided["model_name_or_path"] = frozenset(model_flags) - _OPEN_BESIDE_A_CHECKPOINT
-    for other, names in decided.items():
-        found = sorted(names & set(flags))
-        if found:
+    out: set[str] = set()
+    for other, names in _decided(model).items():
+        if found := sorted(names & flags - out):
             named = " and ".join(f"--{flag}" for flag in found)
             logger.warning(
                 "--%s has decided what the recipe %s says of %s: that is left out.", other, recipe.name, named
             )
-    return frozenset(flags).intersection(frozenset().union(*decided.values()))
+            out |= set(found)
+    if model.model_name_or_path is None and not resumes:
+        out |= tell_without_effect(MODEL_EFFECTS, flags, recipe.name, flags_as_config(model))
+    return frozenset(out)
+
+
+def _decided(model: Any) -> dict[str, Set[str]]:
+    """Flags that have no meaning beside one that loads something, by its name."""
+    every = frozenset(item.name for item in fields(model))
+    names = {"tokenizer_name": set(NEW_TOKENIZER_FLAGS), "model_name_or_path": every - _OPEN_BESIDE_A_CHECKPOINT}
+    return {other: flags for other, flags in names.items() if getattr(model, other) is not None}

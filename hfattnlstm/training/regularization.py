@@ -111,15 +111,19 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
     ```
     """
     real = mask[..., None].to(embedded.dtype)
-    count = real.sum().clamp(min=1)
-    mean = (embedded * real).sum((0, 1)) / count
-    variance = ((embedded - mean).square() * real).sum((0, 1)) / count
     least = torch.finfo(gradient.dtype).tiny
     gradient = gradient * real
     # The squares of a late training's gradients are too small to be told from 0.
     gradient = gradient / gradient.abs().amax((1, 2), keepdim=True).clamp(min=least)
     norm = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True).clamp(min=least)
-    return gradient * (epsilon * variance.mean().sqrt() / norm)
+    return gradient * (epsilon * _deviation(embedded, real) / norm)
+
+
+def _deviation(embedded: Tensor, real: Tensor) -> Tensor:
+    """The standard deviation of the embeddings of a batch around their mean, a scalar; `real` is 1 on real tokens."""
+    count = real.sum().clamp(min=1)
+    mean = (embedded * real).sum((0, 1)) / count
+    return (((embedded - mean).square() * real).sum((0, 1)) / count).mean().sqrt()
 
 
 def _with_adversarial_texts(

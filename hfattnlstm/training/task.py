@@ -7,7 +7,7 @@ import shlex
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -209,7 +209,7 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     """
     argv = list(argv)
     file = None
-    if argv and argv[0].endswith(FILE_ENDINGS):
+    if argv and argv[0].endswith(FILE_ENDINGS) and not argv[0].startswith("-"):
         path = argv.pop(0)
         file = path, read_flags(path)
     named, argv = _take("--recipe", argv, file[1].pop("recipe", None) if file else None)
@@ -239,7 +239,7 @@ def _applied(recipe: Recipe, given: GivenFlags, data: Any, model: Any, training:
         raise ValueError(
             "--recipe has no effect beside --do_train false, which only measures: leave one of the two out."
         )
-    out = left_out(recipe, given.of_recipe, model, [item.name for item in fields(model)])
+    out = left_out(recipe, given.of_recipe, model, training.resume_from_checkpoint is not None)
     return recipe._replace(values={name: value for name, value in recipe.values.items() if name not in out})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from hfattnlstm import AttnLSTMTrainer
-from hfattnlstm.training import WeightAveraging
+from hfattnlstm.training import TaskRun, WeightAveraging
 from hfattnlstm.training.averaging import AVERAGES, decay_over
 from training.test_classification import run, write_texts
 from training.training_helpers import NO_DROPOUT, make_dataset, make_model, make_trainer, weights_of
@@ -239,40 +238,37 @@ def test_weights_in_pieces_are_refused(tmp_path: Path) -> None:
         callback.on_train_begin(trainer.args, trainer.state, trainer.control, model=None, optimizer=None)
 
 
-class TestRun:
-    """The flag `--ema_decay`, from the texts to the model in a folder, and on from a checkpoint."""
+_FLAGS = ("--ema_decay", "0.8", "--save_total_limit", "9", "--num_train_epochs", "4")
 
-    FLAGS = ("--ema_decay", "0.8", "--save_total_limit", "9", "--num_train_epochs", "4")
 
-    @pytest.fixture(scope="class")
-    def finished(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-        folder = tmp_path_factory.mktemp("averaged")
-        return folder, run(folder / "model", write_texts(folder / "texts.csv"), *self.FLAGS)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TaskRun]:
+    """A folder with texts and the model of a run with averages."""
+    folder = tmp_path_factory.mktemp("averaged")
+    return folder, run(folder / "model", write_texts(folder / "texts.csv"), *_FLAGS)
 
-    def test_it_is_measured_saved_and_told(self, finished: tuple[Path, Any]) -> None:
-        folder, done = finished
-        saved = load_file(folder / "model" / "model.safetensors")
-        assert difference(saved, done.model.state_dict()) == 0
-        best = load_file(Path(done.trainer.state.best_model_checkpoint) / "model.safetensors")
-        assert difference(saved, best) == 0
-        assert (
-            done.trainer.state.best_metric
-            == json.loads((folder / "model/all_results.json").read_text())["eval_accuracy"]
-        )
-        state = torch.load(Path(done.trainer.state.best_model_checkpoint) / "optimizer.pt", weights_only=True)
-        raw = state["state"][AVERAGES]["raw"]
-        assert max((raw[name] - best[name]).abs().max().item() for name in raw) > 1e-3
-        card = (folder / "model" / "README.md").read_text()
-        assert "- averaged weights, decay: 0.8" in card and "--ema_decay 0.8" in card
 
-    def test_going_on(self, finished: tuple[Path, Any], tmp_path: Path) -> None:
-        folder, done = finished
-        checkpoint = str(folder / "model" / "checkpoint-10")
-        flags = (*self.FLAGS, "--resume_from_checkpoint", checkpoint)
-        resumed = run(tmp_path / "model", folder / "texts.csv", *flags)
-        assert difference(resumed.model.state_dict(), done.model.state_dict()) == 0
-        with pytest.raises(ValueError, match=r"has averaged weights, .*: add --ema_decay 0\.8"):
-            run(tmp_path / "other", folder / "texts.csv", *flags, "--ema_decay", "0")
+def test_what_a_run_measures_saves_and_tells(finished: tuple[Path, TaskRun]) -> None:
+    folder, done = finished
+    saved = load_file(folder / "model" / "model.safetensors")
+    checkpoint = Path(done.trainer.state.best_model_checkpoint)
+    best = load_file(checkpoint / "model.safetensors")
+    assert difference(saved, done.model.state_dict()) == difference(saved, best) == 0
+    assert done.trainer.state.best_metric == done.metrics["eval_accuracy"]
+    kept = torch.load(checkpoint / "optimizer.pt", weights_only=True)["state"][AVERAGES]
+    assert difference(kept["average"], best) == 0
+    assert difference(kept["raw"], best) > 1e-3
+    card = (folder / "model" / "README.md").read_text()
+    assert "- averaged weights, decay: 0.8" in card and "--ema_decay 0.8" in card
+
+
+def test_a_run_goes_on(finished: tuple[Path, TaskRun], tmp_path: Path) -> None:
+    folder, done = finished
+    flags = (*_FLAGS, "--resume_from_checkpoint", str(folder / "model" / "checkpoint-10"))
+    resumed = run(tmp_path / "model", folder / "texts.csv", *flags)
+    assert difference(resumed.model.state_dict(), done.model.state_dict()) == 0
+    with pytest.raises(ValueError, match=r"has averaged weights, .*: add --ema_decay 0\.8"):
+        run(tmp_path / "other", folder / "texts.csv", *flags, "--ema_decay", "0")
 
 
 _TWO_PROCESSES = """
