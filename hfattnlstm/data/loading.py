@@ -32,12 +32,14 @@ class LoadedTexts(NamedTuple):
         splits: "train" and, if any, "validation" and "test", with columns `text` and `label`.
         text_columns, label_column: Their names in the source.
         other_columns: Of the training split, what is not read.
+        held_out: Whether the validation texts were taken from those for training.
     """
 
     splits: DatasetDict
     text_columns: list[str]
     label_column: str
     other_columns: list[str]
+    held_out: bool = False
 
 
 def load_texts(
@@ -156,10 +158,11 @@ def hold_out(loaded: LoadedTexts, validation_size: float | int, seed: int) -> Lo
     """
     _check_size(validation_size)
     parts = dict(loaded.splits)
-    if "validation" not in parts:
+    held_out = "validation" not in parts
+    if held_out:
         parts["train"], parts["validation"] = split_train(parts["train"], validation_size, seed)
     _tell_shared_texts(parts)
-    return loaded._replace(splits=_in_order(parts))
+    return loaded._replace(splits=_in_order(parts), held_out=held_out)
 
 
 def _in_order(parts: Mapping[str, Dataset]) -> DatasetDict:

@@ -191,7 +191,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             dropout=config.embedding_dropout,
             locked_dropout=config.locked_dropout,
             word_dropout=config.word_dropout,
-            ngrams=_ngram_embedding(config) if config.embedding_ngrams else None,
+            ngrams=_ngram_embedding(config),
         )
         self.encoder = LSTMStack(
             config.embedding_size,
@@ -205,6 +205,33 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         )
         self.pooler = _pooler(config) if add_pooling_layer else None
         self.post_init()
+
+    @torch.no_grad()
+    def set_ngrams(self, numbers: Tensor, longest: int, dropout: float = 0.0) -> None:
+        """Give n-grams an embedding of their own, in place of those that have one; it is random.
+
+        Args:
+            numbers: (size,), those of the n-grams in rising order, see [`ngram_numbers`].
+            longest: Tokens in the longest of them.
+            dropout: On their embeddings.
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig())
+        >>> model.set_ngrams(torch.tensor([6 * 2**31 + 7]), longest=2)  # token 6 after token 5
+        >>> model.config.embedding_ngrams
+        1
+        ```
+        """
+        self.config.embedding_ngrams = len(numbers)
+        if len(numbers):
+            self.config.embedding_ngram_length, self.config.ngram_dropout = longest, dropout
+        self.config.validate_architecture()
+        self.embeddings.ngrams = _ngram_embedding(self.config)
+        if self.embeddings.ngrams is not None:
+            self._init_weights(self.embeddings.ngrams.table)
+            self.embeddings.ngrams.to(self.device, self.dtype).index.numbers.copy_(numbers)
 
     @merge_with_config_defaults
     @capture_outputs
@@ -259,7 +286,9 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         )
 
 
-def _ngram_embedding(config: AttnLSTMConfig) -> NgramEmbedding:
+def _ngram_embedding(config: AttnLSTMConfig) -> NgramEmbedding | None:
+    if not config.embedding_ngrams:
+        return None
     return NgramEmbedding(
         config.embedding_ngrams, config.embedding_ngram_length, config.embedding_size, config.ngram_dropout
     )

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.get_logger(__name__)
 
+# The field's default, which stands where it has no effect.
+NO_NGRAMS_LENGTH = AttnLSTMConfig.classifier_ngram_length
+
 
 class ClassificationHead(nn.Module):
     """Dropout and a linear layer, with dropout and a tanh layer before them where `hidden_size` is given.
@@ -88,12 +91,34 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
             hidden_size=config.classifier_hidden_size,
             dropout=config.classifier_dropout,
         )
-        self.ngrams = (
-            NgramLogits(config.classifier_ngrams, config.classifier_ngram_length, config.num_labels)
-            if config.classifier_ngrams
-            else None
-        )
+        self.ngrams = _ngram_logits(config)
         self.post_init()
+
+    @torch.no_grad()
+    def set_ngrams(self, numbers: Tensor, longest: int) -> None:
+        """Let the model read n-grams beside the LSTM, in place of those that it has; their weights are 0 at first.
+
+        Args:
+            numbers: (size,), those of the n-grams in rising order, see [`ngram_numbers`]; of size 0 for none.
+            longest: Tokens in the longest of them.
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMForSequenceClassification(AttnLSTMConfig())
+        >>> model.set_ngrams(torch.tensor([6]), longest=1)
+        >>> model.ngrams
+        NgramLogits(
+          (index): NgramIndex(1, longest=1)
+        )
+        ```
+        """
+        self.config.classifier_ngrams = len(numbers)
+        self.config.classifier_ngram_length = longest if len(numbers) else NO_NGRAMS_LENGTH
+        self.config.validate_architecture()
+        self.ngrams = _ngram_logits(self.config)
+        if self.ngrams is not None:
+            self.ngrams.to(self.device, self.dtype).index.numbers.copy_(numbers)
 
     @can_return_tuple
     def forward(
@@ -162,6 +187,12 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
             entropy=config.pooler_entropy_coef,
             diversity=config.pooler_diversity_coef,
         )
+
+
+def _ngram_logits(config: AttnLSTMConfig) -> NgramLogits | None:
+    if not config.classifier_ngrams:
+        return None
+    return NgramLogits(config.classifier_ngrams, config.classifier_ngram_length, config.num_labels)
 
 
 __all__ = ["AttnLSTMForSequenceClassification"]

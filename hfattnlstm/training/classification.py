@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import DatasetDict
 from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PredictionOutput
@@ -39,6 +40,7 @@ from .classification_flags import (
     tokenizer_contradiction,
 )
 from .evaluation import Evaluation, evaluate_logits
+from .finishing import Finisher
 from .flag_effects import check_effects
 from .intervals import Interval, score_intervals
 from .markdown import code_span
@@ -52,14 +54,19 @@ from .metrics import (
     metric_directions,
     prepared,
 )
+from .ngram_choice import choose_ngrams
+from .ngram_part import labelled_rows
 from .starting_point import StartingPoint
 from .task import CardParts, Task
+from .trainer import AttnLSTMTrainer
 
 
 logger = logging.get_logger(__name__)
 
 # Before a training, label noise is looked for in fewer texts than by `hfattnlstm check`: it should take a second.
 NOISE_CHARACTERS, SUSPECTS = 500_000, 2
+# How often an n-gram must occur to get an embedding.
+LEAST_COUNT = 5
 _READ_FROM = {"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}
 
 
@@ -90,6 +97,9 @@ class ClassificationTask(Task):
     trained_kind: str | None = None
     # What `load` gave, with the names of its columns.
     loaded: LoadedTexts
+    # Whether the validation texts were taken from those for training, which may then learn from them in the end.
+    held_out: bool = False
+    _finisher: Finisher | None = None
     # That of the model, once it is made.
     threshold: float = ONE_HALF
 
@@ -100,7 +110,7 @@ class ClassificationTask(Task):
         check_sources(self.data)
         resumes = self.training.resume_from_checkpoint is not None
         check_start(self.model, self.given, self.training.do_train, resumes)
-        check_effects(data_effects(self.data, self.training), self.given, None)
+        check_effects(data_effects(self.data, self.model, self.training), self.given, None)
         if self.model.model_name_or_path is None:
             if not resumes:
                 check_effects(MODEL_EFFECTS, self.given, flags_as_config(self.model))
@@ -119,7 +129,7 @@ class ClassificationTask(Task):
         with flags_in_sentences():
             self.text_columns = self._text_columns()
             self.loaded = _load_texts(self.data, self.start, self.text_columns or self.data.text_column)
-        texts = self.loaded.splits
+        texts, self.held_out = self.loaded.splits, self.loaded.held_out
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
         check_problem(self.problem_type, self.given)
@@ -275,7 +285,37 @@ class ClassificationTask(Task):
         """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""
         encoded = encode_texts(examples, TextEncoder(processor, None, model.config.truncation))
         tell_unknown_tokens(encoded, processor, is_new=self.trained_kind is not None)
+        if self.start is None and self.model.embedding_ngrams:
+            self._give_ngrams(model, encoded)
         return encoded
+
+    def _give_ngrams(self, model: PreTrainedModel, encoded: DatasetDict) -> None:
+        """Embeddings for the most frequent n-grams of the training texts."""
+        flags = self.model
+        rows = labelled_rows(encoded["train"], model.num_labels, self.problem_type).ids
+        numbers = choose_ngrams(
+            rows, flags.embedding_ngram_length, flags.embedding_ngrams, shortest=2, least=LEAST_COUNT
+        )
+        model.attnlstm.set_ngrams(torch.from_numpy(numbers), flags.embedding_ngram_length, flags.ngram_dropout)
+
+    def finish(self, trainer: AttnLSTMTrainer, encoded: DatasetDict) -> None:
+        """N-grams beside the LSTM, and the temperature of the probabilities."""
+        if "validation" not in encoded or self.problem_type == REGRESSION:
+            return
+        self._finisher = Finisher(
+            trainer,
+            encoded,
+            self.problem_type,
+            longest=self.model.classifier_ngram_length,
+            most=self.model.classifier_ngrams,
+            calibrates=self.model.calibrate,
+        )
+        self._finisher.learn()
+
+    def learn_held_out(self) -> None:
+        """The n-grams do, where the run itself held these texts out."""
+        if self._finisher is not None and self.held_out:
+            self._finisher.learn_held_out()
 
     def summarize(
         self, examples: DatasetDict, encoded: DatasetDict, processor: PreTrainedTokenizerBase

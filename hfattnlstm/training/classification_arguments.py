@@ -10,6 +10,12 @@ from .arguments import flag
 
 # What only a tokenizer that is trained can be told.
 NEW_TOKENIZER_FLAGS = ("tokenizer_kind", "vocab_size", "lowercase")
+# Of n-grams with embeddings, which a model has from the beginning.
+EMBEDDING_NGRAM_FLAGS = ("embedding_ngrams", "embedding_ngram_length", "ngram_dropout")
+# What is fitted when the training has ended.
+FINISHING_FLAGS = ("classifier_ngrams", "classifier_ngram_length", "calibrate")
+# Fields of the configuration that follow from flags and texts together.
+FROM_THE_TEXTS = frozenset({"class_weights", "vocab_size", *EMBEDDING_NGRAM_FLAGS, *FINISHING_FLAGS})
 
 
 @dataclass
@@ -70,15 +76,21 @@ class ModelArguments:
     pooler_diversity_coef: float = flag(0.0, "Penalty on heads that look at the same words.")
     classifier_hidden_size: int | None = flag(None, "Width of a hidden layer before the logits.")
     classifier_dropout: float = flag(0.3, "Dropout before the logits.")
+    classifier_ngrams: int = flag(400_000, "N-grams at most that have weights beside the LSTM; 0 for none.")
+    classifier_ngram_length: int = flag(3, "Tokens in the longest of them.")
+    embedding_ngrams: int = flag(0, "N-grams at most that have embeddings, of those seen five times or more.")
+    embedding_ngram_length: int = flag(3, "Tokens in the longest of them.")
+    ngram_dropout: float = flag(0.3, "Dropout on their embeddings.")
+    calibrate: bool = flag(True, "Whether probabilities are calibrated on the held-out texts.")
     class_weights: list[str] | None = flag(None, "balanced, or a number for each label in their order.")
     threshold: float = flag(0.5, "Of several labels a text, those with a higher probability apply.")
     initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
 
 
 def config_overrides(arguments: ModelArguments) -> dict[str, Any]:
-    """The flags that are fields of [`AttnLSTMConfig`], as its keyword arguments; class weights are left out."""
+    """The flags that are fields of [`AttnLSTMConfig`], without those that the texts decide, by name."""
     names = {item.name for item in fields(AttnLSTMConfig)} & {item.name for item in fields(ModelArguments)}
-    values = {name: getattr(arguments, name) for name in names - {"class_weights", "vocab_size"}}
+    values = {name: getattr(arguments, name) for name in names - FROM_THE_TEXTS}
     poolings = values["classifier_pooling"]
     values["classifier_pooling"] = poolings[0] if len(poolings) == 1 else poolings
     return values

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SIZED_SCORES, AttnLSTMConfig
 from .arguments import RunArguments
-from .classification_arguments import NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments
+from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments
 from .flag_effects import Effect, beside, without
 
 
@@ -40,6 +40,11 @@ MODEL_EFFECTS = (
         "with one layer that is wider or narrower than the embedding: add --num_hidden_layers 2, or leave it out",
     ),
     Effect(
+        ("embedding_ngram_length", "ngram_dropout"),
+        lambda config: config.embedding_ngrams,
+        without("--embedding_ngrams"),
+    ),
+    Effect(
         ("locked_dropout",),
         lambda config: config.embedding_dropout or (config.hidden_dropout_prob and config.num_hidden_layers > 1),
         without("--embedding_dropout or --hidden_dropout_prob"),
@@ -50,7 +55,7 @@ _MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": 
 # What only a training reads.
 _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    "max_train_samples",
+    *("max_train_samples", *FINISHING_FLAGS),
 )
 
 
@@ -60,10 +65,11 @@ def flags_as_config(model: ModelArguments) -> SimpleNamespace:
     return SimpleNamespace(**vars(model), poolings=poolings)
 
 
-def data_effects(data: DataArguments, training: RunArguments) -> tuple[Effect, ...]:
+def data_effects(data: DataArguments, model: ModelArguments, training: RunArguments) -> tuple[Effect, ...]:
     """When the flags of the data, and those of the model that only a training reads, have an effect."""
     return (
         Effect(_TRAINING_ONLY, lambda _: training.do_train, beside("--do_train false, which only measures")),
+        Effect(("classifier_ngram_length",), lambda _: model.classifier_ngrams, beside("--classifier_ngrams 0")),
         Effect(("validation_size",), lambda _: data.validation_file is None, beside("--validation_file")),
         Effect(
             ("split_seed",),
@@ -147,7 +153,7 @@ def check_problem(problem_type: str, given: frozenset[str]) -> None:
         raise ValueError(
             f"--threshold is for texts with any number of labels, and this is a {shown}: leave --threshold out."
         )
-    for flag in ("label_smoothing_factor", "class_weights"):
+    for flag in ("label_smoothing_factor", "class_weights", *FINISHING_FLAGS):
         if problem_type == REGRESSION and flag in given:
             raise ValueError(f"--{flag} has no meaning in a regression: leave it out.")
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from transformers.utils import logging
 
 from .._parsing import did_you_mean
-from .classification_arguments import NEW_TOKENIZER_FLAGS
+from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS
 from .classification_flags import MODEL_EFFECTS, flags_as_config
 from .flag_effects import tell_without_effect
 from .flags import FILE_ENDINGS, read_flags
@@ -21,7 +21,10 @@ logger = logging.get_logger(__name__)
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 # Flags of the model that a checkpoint leaves open.
-_OPEN_BESIDE_A_CHECKPOINT = CHANGEABLE | {"max_length", "class_weights", "model_name_or_path", "tokenizer_name"}
+_OPEN_BESIDE_A_CHECKPOINT = CHANGEABLE | {
+    *("max_length", "class_weights", "model_name_or_path", "tokenizer_name"),
+    *FINISHING_FLAGS,
+}
 
 
 class Recipe(NamedTuple):

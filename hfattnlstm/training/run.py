@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -122,8 +123,11 @@ def _run(task: Task, display: Display | None) -> TaskRun:
     if display is not None:
         _connect(display, task, trainer, examples, encoded)
     metrics = _train(task, trainer, examples) if training.do_train else {}
+    if training.do_train:
+        with (display or Display()).phase("Finishing"):
+            task.finish(trainer, encoded)
     details, evaluations = {}, {}
-    for prefix, split in splits.items():
+    for prefix, split in _in_turn(splits, task):
         output = trainer.predict(encoded[split], metric_key_prefix=prefix)
         metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
         if len(encoded[split]) < FEW_TEXTS:
@@ -134,6 +138,16 @@ def _run(task: Task, display: Display | None) -> TaskRun:
             evaluations[prefix] = evaluation
     _save(task, trainer, examples, metrics, evaluations)
     return TaskRun(trainer.model, trainer.processing_class, metrics, details, evaluations, trainer)
+
+
+def _in_turn(splits: dict[str, str], task: Task) -> Iterator[tuple[str, str]]:
+    """The splits that are measured; before the test split, the held-out examples are learnt from."""
+    if "eval" in splits:
+        yield "eval", splits["eval"]
+    if task.training.do_train:
+        task.learn_held_out()
+    if "test" in splits:
+        yield "test", splits["test"]
 
 
 def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, DatasetDict]:

@@ -260,6 +260,7 @@ class _TextsInMemory(ClassificationTask):
         self.problem_type, self.label_names = describe_labels(self._examples.features)
         if self._held_out is None:
             return DatasetDict(train=self._examples)
+        self.held_out = True
         train, validation = split_train(self._examples, self._held_out, self.data.split_seed)
         return DatasetDict(train=train, validation=validation)
 
@@ -267,11 +268,13 @@ class _TextsInMemory(ClassificationTask):
 def _train(task: _TextsInMemory, verbose: bool) -> AttnLSTMTrainer:
     with _bars(verbose), renamed_in_sentences({"kind": "tokenizer_kind"}):
         set_seed(task.training.seed)
-        trainer, _ = make_trainer(task, task.load())
+        trainer, encoded = make_trainer(task, task.load())
         if not verbose:
             # It prints what the bars would show.
             trainer.remove_callback(PrinterCallback)
         trainer.train()
+        task.finish(trainer, encoded)
+        task.learn_held_out()
     return trainer
 
 

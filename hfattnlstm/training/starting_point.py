@@ -12,7 +12,7 @@ from .._places import loading_from
 from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
-from .classification_arguments import NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
+from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
 from .metrics import ONE_HALF
 
 
@@ -27,7 +27,13 @@ CHANGEABLE = frozenset(
     }
 )
 # Flags that are not the model's, or are seen to elsewhere.
-_OTHERS = frozenset({"model_name_or_path", "tokenizer_name", "max_length", "class_weights", *NEW_TOKENIZER_FLAGS})
+_OTHERS = frozenset(
+    {
+        *("model_name_or_path", "tokenizer_name", "max_length", "class_weights"),
+        *NEW_TOKENIZER_FLAGS,
+        *FINISHING_FLAGS,
+    }
+)
 _NO_NAME = re.compile(r"LABEL_\d+")
 
 

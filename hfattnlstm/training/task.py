@@ -22,6 +22,7 @@ from .flag_help import HELP, HELP_ALL, help_text
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
 from .intervals import Interval
 from .recipes import Recipe, describe_recipes, left_out, read_recipe
+from .trainer import AttnLSTMTrainer
 
 
 # Name of each task, and where its class is; each is imported when it is asked for.
@@ -106,6 +107,12 @@ class Task(ABC):
     @abstractmethod
     def encode(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> DatasetDict:
         """The examples as the rows that the collator takes."""
+
+    def finish(self, trainer: AttnLSTMTrainer, encoded: Any) -> None:  # noqa: B027
+        """Called after the training, to fit what is fitted on held-out examples; nothing by default."""
+
+    def learn_held_out(self) -> None:  # noqa: B027
+        """Called when these have been measured: what can learn from them, too, may do so; nothing by default."""
 
     def summarize(self, examples: DatasetDict, encoded: DatasetDict, processor: Any) -> Any:
         """What is shown of the examples before the training; nothing by default."""
