@@ -99,8 +99,8 @@ def parse_flags(
 
     ```python
     >>> (training,), given = parse_flags([RunArguments], ["--learning_rate", "1e-3"])
-    >>> training.learning_rate, given
-    (0.001, frozenset({'learning_rate'}))
+    >>> training.learning_rate, sorted(given)
+    (0.001, ['learning_rate'])
     ```
     """
     parser = _Parser(kinds, prog=program, add_help=False)

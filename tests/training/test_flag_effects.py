@@ -131,7 +131,7 @@ def test_flags_with_an_effect_pass(flags: str) -> None:
 
 def test_the_tables_name_flags_that_exist() -> None:
     known = {item.name for kind in (DataArguments, ModelArguments, RunArguments) for item in fields(kind)}
-    effects = (*RUN_EFFECTS, *MODEL_EFFECTS, *data_effects(DataArguments(), RunArguments("out")))
+    effects = (*RUN_EFFECTS, *MODEL_EFFECTS, *data_effects(DataArguments(), ModelArguments(), RunArguments("out")))
     assert {flag for effect in effects for flag in effect.flags} <= known
 
 
