@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 # Where the optimiser's state, which is saved and loaded whole, has what a checkpoint's model does not have.
 AVERAGES = "averaged_weights"
 # The average takes weights so many times in the steps that it looks back on.
-_TIMES = 50
+_TIMES = 20
 
 
 def decay_over(first: int, last: int, decay: float) -> float:
@@ -49,7 +49,7 @@ class WeightAveraging(TrainerCallback):
 
     Args:
         decay: What a step leaves of the average, such as 0.998, which looks back on about 500 steps.
-        every: The n; 50 times in the steps that the average looks back on without it: 10 with a decay of 0.998.
+        every: The n; 20 times in the steps that the average looks back on without it: 25 with a decay of 0.998.
 
     Raises:
         ValueError: When `decay` is not between 0 and 1 or `every` is below 1; from `train`, when a checkpoint has no

@@ -19,6 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from .._wording import option
 from ..data.batching import LengthGroupedSampler
+from ..modeling.ngrams import NgramEmbedding
 from .averaging import AVERAGES, WeightAveraging
 from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .regularization import regularized_loss
@@ -53,9 +54,9 @@ class AttnLSTMTrainer(Trainer):
     where looking at every loss would make it wait, before anything is logged, evaluated or saved. A model card in the
     output folder is not overwritten.
 
-    AdamW updates only those rows of a large embedding that a batch has read, by [`LazyAdamW`], with the result of the
-    dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense";
-    the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
+    AdamW updates only those rows of a large embedding, of tokens or n-grams, that a batch has read, by [`LazyAdamW`],
+    with the result of the dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it,
+    says "lazy" or "dense"; the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
 
     `rdrop_alpha` and `adversarial_epsilon` of the arguments, where they have them, add to the loss what
     [`regularized_loss`] says, and `ema_decay` is what [`WeightAveraging`] takes, which a run adds.
@@ -113,30 +114,29 @@ class AttnLSTMTrainer(Trainer):
         return model
 
     def _updates_rows(self) -> bool:
+        return bool(self._lazy_embeddings())
+
+    def _lazy_embeddings(self) -> list[nn.Embedding]:
+        """Those of which only the rows in use are updated."""
         args, model = self.args, self.model
         wanted = getattr(args, "embedding_updates", "auto")
         if not isinstance(model, PreTrainedModel) or not is_attnlstm(model):
-            return False
+            return []
         # Each place of a text has noise of its own, so a row is not the same wherever it stands.
         if args.neftune_noise_alpha is not None:
-            return False
-        embedding = model.get_input_embeddings()
-        # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
-        if type(embedding) not in (nn.Embedding, LazyEmbedding) or not embedding.weight.requires_grad:
-            return False
-        if embedding.weight.dtype != torch.float32 or args.torch_compile or self.accelerator.num_processes > 1:
-            return False
+            return []
+        if args.torch_compile or self.accelerator.num_processes > 1:
+            return []
         # Each replica of DataParallel would be a model of its own.
         if args.n_gpu > 1:
-            return False
-        if args.adam_beta1 >= args.adam_beta2**0.5:
-            return False
-        if wanted == "auto":
-            return embedding.weight.device.type == "cpu" and embedding.num_embeddings >= LEAST_ROWS
-        return wanted == "lazy"
+            return []
+        if wanted == "dense" or args.adam_beta1 >= args.adam_beta2**0.5:
+            return []
+        tables = (module.table for module in model.modules() if isinstance(module, NgramEmbedding))
+        return [table for table in (model.get_input_embeddings(), *tables) if _can_be_lazy(table, wanted == "auto")]
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
-        """As the base class's; the embedding has sparse gradients from here to the end of the training."""
+        """As the base class's; large embeddings have sparse gradients from here to the end of the training."""
         chosen = self.optimizer_cls_and_kwargs
         if self.optimizer is None and chosen is None and self._updates_rows():
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
@@ -150,17 +150,18 @@ class AttnLSTMTrainer(Trainer):
             self._silence = add_embedding_noise(self.model.get_input_embeddings(), self.args.neftune_noise_alpha)
         if isinstance(inner, LazyAdamW) and inner is not self._attached:
             self._leave()
-            self._detach = self._attach(inner, self.model.get_input_embeddings())
+            self._detach = self._attach(inner, self._lazy_embeddings())
             self._attached = inner
         return optimizer
 
-    def _attach(self, optimizer: LazyAdamW, embedding: nn.Embedding) -> Callable[[], None]:
-        detach = optimizer.attach(embedding)
+    def _attach(self, optimizer: LazyAdamW, embeddings: Iterable[nn.Embedding]) -> Callable[[], None]:
+        detach = [optimizer.attach(embedding) for embedding in embeddings]
         clip = self.accelerator.clip_grad_norm_
         self.accelerator.clip_grad_norm_ = functools.partial(_clip_grad_norm, self.accelerator, clip)
 
         def undo() -> None:
-            detach()
+            for end in detach:
+                end()
             self.accelerator.clip_grad_norm_ = clip
 
         return undo
@@ -296,6 +297,16 @@ class AttnLSTMTrainer(Trainer):
         """As the base class's, unless a loss was broken."""
         self._look_at_losses()
         super().save_model(*args, **kwargs)
+
+
+def _can_be_lazy(embedding: nn.Module, only_if_large: bool) -> bool:
+    """Whether a table can have sparse gradients, and, if that is asked for, whether they save time."""
+    # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
+    if type(embedding) not in (nn.Embedding, LazyEmbedding) or not embedding.weight.requires_grad:
+        return False
+    weight = embedding.weight
+    large = weight.device.type == "cpu" and embedding.num_embeddings >= LEAST_ROWS
+    return weight.dtype == torch.float32 and (large or not only_if_large)
 
 
 def _is_free_to_read(loss: Tensor) -> bool:
