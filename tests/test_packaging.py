@@ -73,7 +73,8 @@ def test_versions_of_python_agree() -> None:
 def test_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"hfattnlstm/py.typed", "hfattnlstm/data/reviews/reviews.jsonl"} <= set(names)
+    recipes = {f"hfattnlstm/recipes/{path.name}" for path in (ROOT / "hfattnlstm" / "recipes").iterdir()}
+    assert {"hfattnlstm/py.typed", "hfattnlstm/data/reviews/reviews.jsonl", *recipes} <= set(names) and recipes
     assert {name.partition("/")[0] for name in names} == {"hfattnlstm", f"hfattnlstm-{__version__}.dist-info"}
     assert len([name for name in names if name.endswith(".py")]) == len(list((ROOT / "hfattnlstm").rglob("*.py")))
 

@@ -7,9 +7,18 @@ from .._extras import needs_extra
 
 
 with needs_extra("Training"):
+    from .averaging import WeightAveraging
     from .run import TaskRun, run_task
     from .task import Task, parse_task
     from .trainer import AttnLSTMTrainer, NonFiniteLossError
 
 
-__all__ = ["AttnLSTMTrainer", "NonFiniteLossError", "Task", "TaskRun", "parse_task", "run_task"]
+__all__ = [
+    "AttnLSTMTrainer",
+    "NonFiniteLossError",
+    "Task",
+    "TaskRun",
+    "WeightAveraging",
+    "parse_task",
+    "run_task",
+]

@@ -89,6 +89,18 @@ class RunArguments(TrainingArguments):
         "Clip every entry of the gradients to this, after max_grad_norm, as Keras' clipvalue does; "
         "no measurement here speaks for it.",
     )
+    ema_decay: float | None = flag(
+        None,
+        "Keep an average of the weights, of which a step leaves so much: 0.998 looks back on about 500 steps; "
+        "without, or with 0, the weights themselves.",
+    )
+    rdrop_alpha: float = flag(
+        0.0, "Weight of R-Drop: each text is read twice, and its two predictions are drawn to each other."
+    )
+    adversarial_epsilon: float = flag(
+        0.0,
+        "Also learn from texts whose embeddings are moved to where the loss is highest, so many standard deviations.",
+    )
     embedding_updates: Literal["auto", "lazy", "dense"] = flag(
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Set
 from typing import Any, NamedTuple
 
+from transformers.utils import logging
+
 from .arguments import RunArguments
+
+
+logger = logging.get_logger(__name__)
 
 
 class Effect(NamedTuple):
@@ -22,6 +27,33 @@ class Effect(NamedTuple):
     why_not: str
 
 
+class GivenFlags(frozenset):
+    """Names of the flags that somebody chose.
+
+    Args:
+        names: All of them.
+        of_recipe: Those that a recipe has chosen, and nobody else.
+        recipe: Its name.
+
+    Example:
+
+    ```python
+    >>> given = GivenFlags({"warmup_steps", "seed"}, {"warmup_steps"}, "accurate")
+    >>> "seed" in given, sorted(given.of_recipe)
+    (True, ['warmup_steps'])
+    ```
+    """
+
+    of_recipe: frozenset[str]
+    recipe: str | None
+
+    def __new__(cls, names: Iterable[str], of_recipe: Iterable[str] = (), recipe: str | None = None) -> GivenFlags:
+        """As the class says; a frozenset has no other place for it."""
+        given = super().__new__(cls, names)
+        given.of_recipe, given.recipe = frozenset(of_recipe), recipe
+        return given
+
+
 def without(mend: str) -> str:
     """How a sentence goes on about what is missing."""
     return f"without {mend}: add that, or leave it out"
@@ -35,9 +67,11 @@ def beside(other: str) -> str:
 def check_effects(effects: Iterable[Effect], given: Set[str], values: Any) -> None:
     """Refuse flags that were given and have no effect.
 
+    Whoever names a recipe has not chosen each of its flags: of those without an effect a warning tells.
+
     Args:
         effects: When each has one.
-        given: Names of the flags that somebody chose; defaults are never refused.
+        given: Names of the flags that somebody chose, perhaps [`GivenFlags`]; defaults are never refused.
         values: What `Effect.holds` takes.
 
     Raises:
@@ -51,10 +85,34 @@ def check_effects(effects: Iterable[Effect], given: Set[str], values: Any) -> No
     ValueError: --eval_steps has no effect without --eval_strategy steps: add that, or leave it out.
     ```
     """
+    of_recipe = getattr(given, "of_recipe", frozenset())
     for effect in effects:
-        wanted = [flag for flag in effect.flags if flag in given]
+        wanted = [flag for flag in effect.flags if flag in given and flag not in of_recipe]
         if wanted and not effect.holds(values):
             raise ValueError(f"--{wanted[0]} has no effect {effect.why_not}.")
+    if of_recipe:
+        tell_without_effect(effects, of_recipe, given.recipe, values)
+
+
+def tell_without_effect(effects: Iterable[Effect], flags: Set[str], recipe: str, values: Any) -> set[str]:
+    """Tell by a warning which flags of a recipe have no effect beside the others.
+
+    Args:
+        effects: When each has one.
+        flags: Those of the recipe.
+        recipe: Its name.
+        values: What `Effect.holds` takes.
+
+    Returns:
+        Their names.
+    """
+    found = {}
+    for effect in effects:
+        if not effect.holds(values):
+            found |= {flag: effect.why_not for flag in effect.flags if flag in flags and flag not in found}
+    for flag, why_not in found.items():
+        logger.warning("--%s of the recipe %s has no effect %s.", flag, recipe, why_not.partition(":")[0])
+    return set(found)
 
 
 def check_run(training: RunArguments, given: Set[str]) -> None:
@@ -119,6 +177,7 @@ RUN_EFFECTS = (
             *("warmup_steps", "optim", "optim_args", "optim_target_modules", "weight_decay", "adam_beta1"),
             *("adam_beta2", "adam_epsilon", "per_device_train_batch_size", "gradient_accumulation_steps"),
             *("max_grad_norm", "max_grad_value", "embedding_updates", "early_stopping_patience"),
+            *("ema_decay", "rdrop_alpha", "adversarial_epsilon"),
             *("neftune_noise_alpha", "activation_checkpointing", "gradient_checkpointing", "save_steps"),
             *("save_total_limit", "save_only_model", "eval_steps", "eval_delay", "eval_on_start"),
             *("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "logging_steps"),

@@ -34,17 +34,26 @@ _PLACEHOLDERS = {"_file": "FILE", "_column": "COLUMN", "_dir": "FOLDER", "_path"
 _EXAMPLES = (
     "--train_file reviews.csv --output_dir my-model",
     "--dataset stanfordnlp/imdb --epochs 4 --output_dir imdb-model",
-    "recipe.yaml --lr 1e-3",
+    "--recipe accurate --train_file reviews.csv --output_dir my-model",
+    "flags.yaml --lr 1e-3",
 )
 
 
-def help_text(kinds: Sequence[type], program: str, task: str, tasks: Iterable[str], everything: bool) -> str:
+def help_text(
+    kinds: Sequence[type],
+    program: str,
+    task: str,
+    tasks: Iterable[str],
+    recipes: Iterable[tuple[str, str]],
+    everything: bool,
+) -> str:
     """The help of a task.
 
     Args:
         kinds: The dataclasses of flags: those of the data, of the model and of the run.
         program: The name of the command.
         task, tasks: The task whose flags these are, and all tasks.
+        recipes: Names and descriptions.
         everything: Whether the flags are shown, too, that the run only inherits from `TrainingArguments`.
 
     Returns:
@@ -52,7 +61,7 @@ def help_text(kinds: Sequence[type], program: str, task: str, tasks: Iterable[st
     """
     groups = _grouped(kinds)
     inherited = groups.pop(_OF_TRANSFORMERS)
-    parts = [_opening(program, task, tasks)]
+    parts = [_opening(program, task, tasks), _recipes(recipes)]
     shown = {**groups, _OF_TRANSFORMERS: inherited} if everything else groups
     parts += [_group(title, flags) for title, flags in shown.items() if flags]
     rest = [flag_line("--task NAME", f"The task: {', '.join(tasks)}.")]
@@ -75,6 +84,11 @@ def _opening(program: str, task: str, tasks: Iterable[str]) -> str:
     return (
         f"usage: {program} [FLAGS.yaml] [--flag value ...]\n\nExamples\n{examples}\n\n{textwrap.fill(text, _width())}"
     )
+
+
+def _recipes(recipes: Iterable[tuple[str, str]]) -> str:
+    text = "Begin with the flags of one of these, or of a YAML or JSON file; all others win over them."
+    return "\n".join(["Recipes", flag_line("--recipe NAME", text), *(flag_line(*recipe) for recipe in recipes)])
 
 
 def _grouped(kinds: Sequence[type]) -> dict[str, list[tuple[Field, Any]]]:

@@ -44,14 +44,14 @@ BOUNDS: dict[str, Bound] = {
     **dict.fromkeys(
         (
             *("warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers"),
-            "initializer_range",
+            *("initializer_range", "rdrop_alpha", "adversarial_epsilon"),
         ),
         _NOT_NEGATIVE,
     ),
     **dict.fromkeys(
         (
             *("adam_beta1", "adam_beta2", "label_smoothing_factor", "hidden_dropout_prob", "embedding_dropout"),
-            *("word_dropout", "classifier_dropout"),
+            *("word_dropout", "classifier_dropout", "ema_decay"),
         ),
         _SHARE,
     ),

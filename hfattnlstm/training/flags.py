@@ -13,6 +13,7 @@ from transformers import HfArgumentParser
 
 from .._parsing import SentenceParser, did_you_mean
 from .arguments import short_name
+from .flag_effects import GivenFlags
 from .flag_values import check_mapping, check_number, convert
 
 
@@ -76,7 +77,8 @@ def parse_flags(
     argv: Sequence[str],
     program: str | None = None,
     file: tuple[str, dict] | None = None,
-) -> tuple[list[Any], frozenset[str]]:
+    recipe: tuple[str, str, dict] | None = None,
+) -> tuple[list[Any], GivenFlags]:
     """Fill dataclasses of flags.
 
     Args:
@@ -84,6 +86,7 @@ def parse_flags(
         argv: The command line, without the program's name.
         program: Name of the program, for the sentences.
         file: Name and content of a file of flags; those on the command line win.
+        recipe: Name, path and content of a recipe; those of the file win.
 
     Returns:
         An instance of each, and the names of the flags that were given.
@@ -96,33 +99,40 @@ def parse_flags(
 
     ```python
     >>> (training,), given = parse_flags([RunArguments], ["--learning_rate", "1e-3"])
-    >>> training.learning_rate, given
-    (0.001, frozenset({'learning_rate'}))
+    >>> training.learning_rate, sorted(given)
+    (0.001, ['learning_rate'])
     ```
     """
     parser = _Parser(kinds, prog=program, add_help=False)
     known = {flag.name for kind in kinds for flag in fields(kind)}
     short = {short_name(flag): flag.name for kind in kinds for flag in fields(kind) if short_name(flag) is not None}
     hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind).items()}
-    given = {}
-    if file is not None:
-        path, values = file
-        values = _in_full(values, short, path)
-        for name in values:
-            if name not in known:
-                raise ValueError(f"The file of flags {path} has {_unknown_flag(str(name), {*known, *short})}")
-        given = {name: convert(name, value, hints[name], path) for name, value in values.items()}
-        # Null stands for what holds without the flag.
-        given = {name: value for name, value in given.items() if value is not None}
+    name, *recipe_file = recipe or (None,)
+    of_recipe = _of_file(*recipe_file, hints, known, short) if recipe_file else {}
+    given = _of_file(*file, hints, known, short) if file is not None else {}
     parser.set_defaults(**dict.fromkeys(known, _NOT_GIVEN))
     parsed, unknown = parser.parse_known_args(list(argv))
     if unknown:
         raise ValueError(_not_understood(unknown[0], {*known, *short}))
     given |= {name: value for name, value in vars(parsed).items() if value is not _NOT_GIVEN and name in known}
-    for name, value in given.items():
-        check_number(name, value)
-        check_mapping(name, value, hints[name])
-    return [_filled(kind, given) for kind in kinds], frozenset(given)
+    values = of_recipe | given
+    for flag, value in values.items():
+        check_number(flag, value)
+        check_mapping(flag, value, hints[flag])
+    return [_filled(kind, values) for kind in kinds], GivenFlags(values, set(of_recipe) - set(given), name)
+
+
+def _of_file(
+    path: str, values: dict[str, Any], hints: dict[str, Any], known: set[str], short: dict[str, str]
+) -> dict[str, Any]:
+    """The flags of a file by their full names, in their types."""
+    values = _in_full(values, short, path)
+    for name in values:
+        if name not in known:
+            raise ValueError(f"The file of flags {path} has {_unknown_flag(str(name), {*known, *short})}")
+    found = {name: convert(name, value, hints[name], path) for name, value in values.items()}
+    # Null stands for what holds without the flag.
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _filled(kind: type, given: dict[str, Any]) -> Any:

@@ -19,9 +19,10 @@ from .arguments import RunArguments
 from .card_evaluation import describe_evaluation
 from .evaluation import Evaluation
 from .intervals import split_intervals
-from .markdown import escaped, table
+from .markdown import code_span, escaped, table
 from .output_folder import CARD_FILE
 from .task import CardParts, Task
+from .trainer_options import regularization_of
 
 
 _SPLITS = {"eval": "validation", "test": "test"}
@@ -36,6 +37,7 @@ _METRIC_TYPES = {"subset_accuracy": "accuracy", "hamming_loss": "hamming_loss"}
 # A language of ISO 639 with a script or a country, if need be, or one of the two words that the Hub takes beside them.
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
 _LICENSE = re.compile(r"[a-z0-9]+([.+-][a-z0-9]+)*")
+_REGULARIZATION = {"rdrop_alpha": "R-Drop, weight", "adversarial_epsilon": "adversarial texts, epsilon"}
 _LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
 
 _TEMPLATE = """---
@@ -155,7 +157,7 @@ def write_model_card(
         usage_note=parts.usage_note,
         data=parts.data,
         metrics=_metrics(metrics, evaluations, trainer.args.load_best_model_at_end),
-        recipe=_list(f"{name}: {value}" for name, value in (parts.recipe | _training_recipe(trainer)).items()),
+        recipe=_list(f"{name}: {value}" for name, value in _recipe(task, parts, trainer).items()),
         command=task.command(),
         versions=_versions(),
         limits=_list((*_LIMITS, *parts.limits, *_not_said(trainer.args))),
@@ -252,12 +254,20 @@ def _metrics_table(metrics: dict[str, float], best_chosen: bool) -> str:
     return text
 
 
+def _recipe(task: Task, parts: CardParts, trainer: Trainer) -> dict[str, Any]:
+    named = {} if task.recipe is None else {"name": code_span(Path(task.recipe.name).name)}
+    return named | parts.recipe | _training_recipe(trainer)
+
+
 def _training_recipe(trainer: Trainer) -> dict[str, Any]:
     training = trainer.args
     batch = training.train_batch_size * training.gradient_accumulation_steps * max(training.world_size, 1)
-    return {
+    recipe = {
         "epochs": training.num_train_epochs,
         "batch size": batch,
         "learning rate": f"{training.learning_rate:g}, {training.lr_scheduler_type.value} schedule",
         "seed": training.seed,
     }
+    if getattr(training, "ema_decay", None):
+        recipe["averaged weights, decay"] = training.ema_decay
+    return recipe | {_REGULARIZATION[name]: value for name, value in regularization_of(training).items()}

@@ -23,6 +23,7 @@ from .._files import written_beside
 from .._wording import flags_in_sentences
 from ..data.progress import no_bars_in_a_notebook
 from .arguments import RunArguments
+from .averaging import WeightAveraging
 from .callbacks import GradientValueClipping
 from .display import Display
 from .evaluation import Evaluation
@@ -236,6 +237,8 @@ def _callbacks(training: RunArguments) -> list[TrainerCallback]:
         callbacks.append(EarlyStoppingCallback(training.early_stopping_patience))
     if training.max_grad_value is not None:
         callbacks.append(GradientValueClipping(training.max_grad_value))
+    if training.ema_decay:
+        callbacks.append(WeightAveraging(training.ema_decay))
     return callbacks
 
 

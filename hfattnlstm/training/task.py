@@ -7,7 +7,7 @@ import shlex
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,9 +17,11 @@ from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
 from .evaluation import Evaluation
+from .flag_effects import GivenFlags
 from .flag_help import HELP, HELP_ALL, help_text
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
 from .intervals import Interval
+from .recipes import Recipe, describe_recipes, left_out, read_recipe
 from .trainer import AttnLSTMTrainer
 
 
@@ -67,6 +69,7 @@ class Task(ABC):
 
     Attributes:
         checkpoint: The checkpoint that the run goes on from; [`run_task`] sets it before `load`.
+        recipe: The recipe that the flags begin with; [`parse_task`] sets it.
     """
 
     name: ClassVar[str]
@@ -74,6 +77,7 @@ class Task(ABC):
     model_arguments: ClassVar[type]
 
     checkpoint: Path | None = None
+    recipe: Recipe | None = None
 
     def __init__(self, data: Any, model: Any, training: RunArguments, given: frozenset[str] | None = None):
         self.data, self.model, self.training = data, model, training
@@ -147,16 +151,23 @@ class Task(ABC):
         return None
 
     def command(self) -> str:
-        """The command of the run: every flag that is not at its default, with local files by their names alone."""
+        """The command of the run: its recipe, and every flag that is not at its default, or at that of the recipe.
+
+        Local files are named by their names alone.
+        """
         words = ["hfattnlstm", "train"]
         if self.name != DEFAULT_TASK:
             words += ["--task", self.name]
-        for arguments in (self.data, self.model):
-            words += flags_of(chosen_flags(arguments, type(arguments)()), arguments)
+        if self.recipe is not None:
+            words += ["--recipe", Path(self.recipe.name).name]
+        kinds = (self.data_arguments, self.model_arguments, RunArguments)
+        data, model, training = parse_flags(kinds, [], recipe=self.recipe)[0]
+        for arguments, default in ((self.data, data), (self.model, model)):
+            words += flags_of(chosen_flags(arguments, default), arguments)
         # Not what the run has made of them, which the same flags give again.
-        chosen = [item.name for item in fields(self.training) if item.name in self.training.chosen]
-        words += flags_of(chosen, self.training.asked)
-        return shlex.join(words)
+        asked, default = self.training.asked, training.asked
+        names = [name for name in vars(asked) if getattr(asked, name) != getattr(default, name)]
+        return shlex.join(words + flags_of(names, asked))
 
 
 def find_task(name: str) -> type[Task]:
@@ -179,16 +190,19 @@ def find_task(name: str) -> type[Task]:
 
 
 def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
-    """A task with its flags, from the command line, from a JSON or YAML file, or from both.
+    """A task with its flags, from the command line, from a JSON or YAML file, from a recipe, or from all of them.
 
     Args:
         argv: The arguments, without the program's name. The first may be a .json, .yaml or .yml file with the flags;
             those on the command line win. `--task`, or `task` in the file, names the task; classification without.
+            `--recipe`, or `recipe` in the file, names flags to begin with, over which all others win: one of
+            `hfattnlstm/recipes`, or a file of the same form.
         program: Name of the program in the help and in sentences.
 
     Raises:
         SystemExit: After `--help`, or `--help-all`.
-        ValueError: For a file that cannot be read as a mapping, an unknown task, or a flag that the task has not.
+        ValueError: For a file that cannot be read as a mapping, an unknown task or recipe, or a flag that the task has
+            not.
 
     Example:
 
@@ -196,33 +210,55 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     >>> task = parse_task(["recipe.yaml", "--learning_rate", "1e-3"])
     >>> task.name, task.training.learning_rate
     ('classification', 0.001)
+    >>> parse_task(["recipe.yaml", "--recipe", "accurate"]).training.ema_decay
+    0.998
     ```
     """
     argv = list(argv)
     file = None
-    if argv and argv[0].endswith(FILE_ENDINGS):
+    if argv and argv[0].endswith(FILE_ENDINGS) and not argv[0].startswith("-"):
         path = argv.pop(0)
         file = path, read_flags(path)
-    name = file[1].pop("task", DEFAULT_TASK) if file else DEFAULT_TASK
-    name, argv = _take_task(argv, name)
+    named, argv = _take("--recipe", argv, file[1].pop("recipe", None) if file else None)
+    recipe = None if named is None else read_recipe(named)
+    name = recipe.values.pop("task", DEFAULT_TASK) if recipe else DEFAULT_TASK
+    name, argv = _take("--task", argv, file[1].pop("task", name) if file else name)
     task = find_task(name)
     kinds = (task.data_arguments, task.model_arguments, RunArguments)
     if {*HELP, *HELP_ALL} & set(argv):
-        print(help_text(kinds, program or Path(sys.argv[0]).name, name, TASKS, bool(set(HELP_ALL) & set(argv))))  # noqa: T201
+        everything = bool(set(HELP_ALL) & set(argv))
+        print(help_text(kinds, program or Path(sys.argv[0]).name, name, TASKS, describe_recipes(), everything))  # noqa: T201
         raise SystemExit(0)
-    arguments, given = parse_flags(kinds, argv, program, file)
-    return task(*arguments, given)
+    arguments, given = parse_flags(kinds, argv, program, file, recipe)
+    if recipe is not None:
+        applied = _applied(recipe, given, *arguments)
+        if applied != recipe:
+            recipe = applied
+            arguments, given = parse_flags(kinds, argv, program, file, recipe)
+    made = task(*arguments, given)
+    made.recipe = recipe
+    return made
 
 
-def _take_task(argv: list[str], name: str) -> tuple[str, list[str]]:
-    """The value of `--task`, and the other words."""
+def _applied(recipe: Recipe, given: GivenFlags, data: Any, model: Any, training: RunArguments) -> Recipe:
+    """The recipe without what something else has decided."""
+    if not training.do_train:
+        raise ValueError(
+            "--recipe has no effect beside --do_train false, which only measures: leave one of the two out."
+        )
+    out = left_out(recipe, given.of_recipe, model, training.resume_from_checkpoint is not None)
+    return recipe._replace(values={name: value for name, value in recipe.values.items() if name not in out})
+
+
+def _take(option: str, argv: list[str], value: Any) -> tuple[Any, list[str]]:
+    """The value of an option of the command line, or what it is without, and the other words."""
     rest = []
     words = iter(argv)
     for word in words:
-        if word == "--task":
-            name = next(words, "")
-        elif word.startswith("--task="):
-            name = word.removeprefix("--task=")
+        if word == option:
+            value = next(words, "")
+        elif word.startswith(f"{option}="):
+            value = word.removeprefix(f"{option}=")
         else:
             rest.append(word)
-    return name, rest
+    return value, rest

@@ -17,15 +17,21 @@ from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
+from .._wording import option
 from ..data.batching import LengthGroupedSampler
+from ..modeling.ngrams import NgramEmbedding
+from .averaging import AVERAGES, WeightAveraging
 from .lazy_adamw import LazyAdamW, LazyEmbedding
+from .regularization import regularized_loss
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
 from .trainer_options import (
     add_embedding_noise,
     check_options,
+    check_regularization,
     follow_directions,
     is_attnlstm,
     precision_kept,
+    regularization_of,
     set_plateau_mode,
     smooth_in_the_model,
 )
@@ -48,9 +54,12 @@ class AttnLSTMTrainer(Trainer):
     where looking at every loss would make it wait, before anything is logged, evaluated or saved. A model card in the
     output folder is not overwritten.
 
-    AdamW updates only those rows of a large embedding that a batch has read, by [`LazyAdamW`], with the result of the
-    dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it, says "lazy" or "dense";
-    the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
+    AdamW updates only those rows of a large embedding, of tokens or n-grams, that a batch has read, by [`LazyAdamW`],
+    with the result of the dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it,
+    says "lazy" or "dense"; the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
+
+    `rdrop_alpha` and `adversarial_epsilon` of the arguments, where they have them, add to the loss what
+    [`regularized_loss`] says, and `ema_decay` is what [`WeightAveraging`] takes, which a run adds.
 
     The model's own loss is used, with its class weights and penalties: `label_smoothing_factor` sets
     `config.label_smoothing` of the model, and a `compute_loss_func` that would replace such parts is refused. Of a
@@ -95,6 +104,7 @@ class AttnLSTMTrainer(Trainer):
             check_options(self)
             # The noise is added here, see `create_optimizer`.
             self.neftune_noise_alpha = None
+        check_regularization(self)
 
     def call_model_init(self, *args: Any, **kwargs: Any) -> nn.Module:
         """As the base class's; the labels are smoothed in this model, too."""
@@ -104,30 +114,29 @@ class AttnLSTMTrainer(Trainer):
         return model
 
     def _updates_rows(self) -> bool:
+        return bool(self._lazy_embeddings())
+
+    def _lazy_embeddings(self) -> list[nn.Embedding]:
+        """Those of which only the rows in use are updated."""
         args, model = self.args, self.model
         wanted = getattr(args, "embedding_updates", "auto")
         if not isinstance(model, PreTrainedModel) or not is_attnlstm(model):
-            return False
+            return []
         # Each place of a text has noise of its own, so a row is not the same wherever it stands.
         if args.neftune_noise_alpha is not None:
-            return False
-        embedding = model.get_input_embeddings()
-        # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
-        if type(embedding) not in (nn.Embedding, LazyEmbedding) or not embedding.weight.requires_grad:
-            return False
-        if embedding.weight.dtype != torch.float32 or args.torch_compile or self.accelerator.num_processes > 1:
-            return False
+            return []
+        if args.torch_compile or self.accelerator.num_processes > 1:
+            return []
         # Each replica of DataParallel would be a model of its own.
         if args.n_gpu > 1:
-            return False
-        if args.adam_beta1 >= args.adam_beta2**0.5:
-            return False
-        if wanted == "auto":
-            return embedding.weight.device.type == "cpu" and embedding.num_embeddings >= LEAST_ROWS
-        return wanted == "lazy"
+            return []
+        if wanted == "dense" or args.adam_beta1 >= args.adam_beta2**0.5:
+            return []
+        tables = (module.table for module in model.modules() if isinstance(module, NgramEmbedding))
+        return [table for table in (model.get_input_embeddings(), *tables) if _can_be_lazy(table, wanted == "auto")]
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
-        """As the base class's; the embedding has sparse gradients from here to the end of the training."""
+        """As the base class's; large embeddings have sparse gradients from here to the end of the training."""
         chosen = self.optimizer_cls_and_kwargs
         if self.optimizer is None and chosen is None and self._updates_rows():
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
@@ -141,17 +150,18 @@ class AttnLSTMTrainer(Trainer):
             self._silence = add_embedding_noise(self.model.get_input_embeddings(), self.args.neftune_noise_alpha)
         if isinstance(inner, LazyAdamW) and inner is not self._attached:
             self._leave()
-            self._detach = self._attach(inner, self.model.get_input_embeddings())
+            self._detach = self._attach(inner, self._lazy_embeddings())
             self._attached = inner
         return optimizer
 
-    def _attach(self, optimizer: LazyAdamW, embedding: nn.Embedding) -> Callable[[], None]:
-        detach = optimizer.attach(embedding)
+    def _attach(self, optimizer: LazyAdamW, embeddings: Iterable[nn.Embedding]) -> Callable[[], None]:
+        detach = [optimizer.attach(embedding) for embedding in embeddings]
         clip = self.accelerator.clip_grad_norm_
         self.accelerator.clip_grad_norm_ = functools.partial(_clip_grad_norm, self.accelerator, clip)
 
         def undo() -> None:
-            detach()
+            for end in detach:
+                end()
             self.accelerator.clip_grad_norm_ = clip
 
         return undo
@@ -219,6 +229,26 @@ class AttnLSTMTrainer(Trainer):
         with precision_kept(self.model) if casts and not self.is_in_train else contextlib.nullcontext():
             return super().evaluation_loop(*args, **kwargs)
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        averages = None if self.optimizer is None else self.optimizer.state.get(AVERAGES)
+        if averages is not None and not any(
+            isinstance(each, WeightAveraging) for each in self.callback_handler.callbacks
+        ):
+            raise ValueError(
+                f"The checkpoint {checkpoint} has averaged weights, which this training does not go on with: add "
+                f"{option('ema_decay', averages['decay'])}."
+            )
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Tensor | Any], return_outputs: bool = False, **kwargs: Any
+    ) -> Any:
+        """As the base class's; in training, with R-Drop and adversarial texts where the arguments have them."""
+        wanted = regularization_of(self.args)
+        if return_outputs or not wanted or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **kwargs)
+        return regularized_loss(self.accelerator.unwrap_model(model), inputs, **wanted, forward=model)
+
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """As the base class's, but a card that the run has written is kept; `push_to_hub` calls this."""
         if not (Path(self.args.output_dir) / "README.md").exists():
@@ -267,6 +297,16 @@ class AttnLSTMTrainer(Trainer):
         """As the base class's, unless a loss was broken."""
         self._look_at_losses()
         super().save_model(*args, **kwargs)
+
+
+def _can_be_lazy(embedding: nn.Module, only_if_large: bool) -> bool:
+    """Whether a table can have sparse gradients, and, if that is asked for, whether they save time."""
+    # Where it cannot work it is left out even if it is wanted, such as with a frozen embedding.
+    if type(embedding) not in (nn.Embedding, LazyEmbedding) or not embedding.weight.requires_grad:
+        return False
+    weight = embedding.weight
+    large = weight.device.type == "cpu" and embedding.num_embeddings >= LEAST_ROWS
+    return weight.dtype == torch.float32 and (large or not only_if_large)
 
 
 def _is_free_to_read(loss: Tensor) -> bool:

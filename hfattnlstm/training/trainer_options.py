@@ -62,6 +62,46 @@ def check_options(trainer: Trainer) -> None:
         )
 
 
+def regularization_of(args: TrainingArguments) -> dict[str, float]:
+    """What a training adds to the loss of the model, by the names of the arguments; only what is not 0.
+
+    Example:
+
+    ```python
+    >>> regularization_of(RunArguments("out", rdrop_alpha=0.5))
+    {'rdrop_alpha': 0.5}
+    ```
+    """
+    values = {name: getattr(args, name, 0.0) for name in ("rdrop_alpha", "adversarial_epsilon")}
+    return {name: value for name, value in values.items() if value}
+
+
+def check_regularization(trainer: Trainer) -> None:
+    """Refuse additions to the loss that a training cannot have.
+
+    Raises:
+        ValueError: Names the option and what to do instead.
+    """
+    wanted, model = regularization_of(trainer.args), trainer.model
+    for name in wanted:
+        if not is_attnlstm(model):
+            raise ValueError(f"{option(name)} is for the models of this package: leave it out.")
+        if trainer.compute_loss_func is not None:
+            raise ValueError(
+                f"{option(name)} adds to the loss of the model, which compute_loss_func replaces: leave one out."
+            )
+    if "rdrop_alpha" in wanted and model.config.resolve_problem_type() == REGRESSION:
+        raise ValueError(
+            f"{option('rdrop_alpha')} draws two predictions of labels to each other, and a regression predicts "
+            "numbers: leave it out."
+        )
+    if "adversarial_epsilon" in wanted and trainer.args.fp16:
+        raise ValueError(
+            f"{option('adversarial_epsilon')} needs gradients that are too small for fp16: train in bf16, or leave "
+            "one of the two out."
+        )
+
+
 def _parts_of_the_loss(config: AttnLSTMConfig) -> list[str]:
     coefficients = ("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef", "label_smoothing")
     parts = [name for name in coefficients if getattr(config, name)]

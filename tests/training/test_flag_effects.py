@@ -75,6 +75,12 @@ def task_of(*flags: str) -> Task:
             "--do_train false --model_name_or_path m --learning_rate 1",
             "--learning_rate has no effect beside --do_",
         ),
+        ("--do_train false --model_name_or_path m --ema_decay 0.9", "--ema_decay has no effect beside --do_train"),
+        ("--do_train false --model_name_or_path m --rdrop_alpha 1", "--rdrop_alpha has no effect beside --do_train"),
+        (
+            "--do_train false --model_name_or_path m --adversarial_epsilon 1",
+            "--adversarial_epsilon has no effect beside --do_train",
+        ),
         (
             "--do_train false --model_name_or_path m --word_dropout 0.2",
             "--word_dropout has no effect beside --do_",
@@ -125,7 +131,7 @@ def test_flags_with_an_effect_pass(flags: str) -> None:
 
 def test_the_tables_name_flags_that_exist() -> None:
     known = {item.name for kind in (DataArguments, ModelArguments, RunArguments) for item in fields(kind)}
-    effects = (*RUN_EFFECTS, *MODEL_EFFECTS, *data_effects(DataArguments(), RunArguments("out")))
+    effects = (*RUN_EFFECTS, *MODEL_EFFECTS, *data_effects(DataArguments(), ModelArguments(), RunArguments("out")))
     assert {flag for effect in effects for flag in effect.flags} <= known
 
 

@@ -49,6 +49,9 @@ from hfattnlstm.training.task import Task
         ("seed", "-1", "between 0 and"),
         ("split_seed", "-1", "between 0 and"),
         ("adam_beta1", "1", "at least 0 and below 1"),
+        ("ema_decay", "1 -0.1", "at least 0 and below 1"),
+        ("rdrop_alpha", "-1 nan", "at least 0|finite"),
+        ("adversarial_epsilon", "-1 inf", "at least 0|finite"),
     ],
 )
 def test_numbers_out_of_bounds(flag: str, values: str, must: str) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import TrainerCallback
 
 from hfattnlstm import AttnLSTMTrainer
+from hfattnlstm.modeling.ngrams import ngram_numbers
 from hfattnlstm.training import trainer as trainer_module
 from hfattnlstm.training.callbacks import GradientValueClipping
 from hfattnlstm.training.lazy_adamw import LazyAdamW, LazyEmbedding, horizon
@@ -275,6 +276,39 @@ def test_the_trainer_ends_with_the_weights_of_the_dense_run(tmp_path: Path, sett
     for name, expected in weights_of(models[0]).items():
         assert torch.allclose(models[1].state_dict()[name], expected, atol=3e-5), name
         assert not torch.allclose(start[name], expected, atol=1e-3), name
+
+
+@pytest.mark.parametrize("large", ["both", "n-grams"])
+def test_embeddings_of_ngrams_are_updated_by_rows_too(tmp_path: Path, monkeypatch, large: str) -> None:
+    """Both tables on request, and by themselves those that are large."""
+    monkeypatch.setattr(trainer_module, "LEAST_ROWS", 50)
+    models, sparse = {}, {}
+    for updates in ("dense", "lazy" if large == "both" else "auto"):
+        model = make_model(embedding_ngrams=60, ngram_dropout=0.0, **NO_DROPOUT)
+        index = model.attnlstm.embeddings.ngrams.index
+        pairs = [[[first, second]] for first in range(2, 6) for second in range(2, 6)]
+        numbers = ngram_numbers(torch.tensor(pairs)[:, 0], torch.ones(16, 2, dtype=torch.bool), 3)[:, 1, 1]
+        index.numbers[:16] = numbers.sort().values
+
+        class Tables(TrainerCallback):
+            def on_pre_optimizer_step(self, args, state, control, model=None, updates=updates, **kwargs):
+                words, ngrams = (
+                    model.attnlstm.embeddings.word_embeddings,
+                    model.attnlstm.embeddings.ngrams.table,
+                )
+                sparse[updates] = [table.weight.grad.is_sparse for table in (words, ngrams)]
+
+        trainer = lazy_trainer(tmp_path, model, make_dataset(), updates=updates, max_grad_norm=0.05)
+        trainer.add_callback(Tables())
+        trainer.train()
+        models[updates] = weights_of(trainer.model)
+        assert not model.attnlstm.embeddings.ngrams.table.sparse
+    dense, lazy = models.values()
+    assert [*sparse.values()] == [[False, False], [large == "both", True]]
+    start = make_model(embedding_ngrams=60, **NO_DROPOUT).attnlstm.embeddings.ngrams.table.weight
+    assert (dense["attnlstm.embeddings.ngrams.table.weight"] - start).abs().max() > 1e-3
+    for name, expected in dense.items():
+        assert torch.allclose(lazy[name], expected, atol=3e-5), name
 
 
 def test_clipping_by_value_equals_the_dense_run(tmp_path: Path) -> None:

@@ -1,0 +1,171 @@
+"""Losses of a training beyond that of the model: R-Drop, and adversarial texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.embeddings import TokenEmbeddings
+from ..modeling.reading_order import mask_of
+
+
+def regularized_loss(
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    *,
+    rdrop_alpha: float = 0.0,
+    adversarial_epsilon: float = 0.0,
+    forward: Callable[..., Any] | None = None,
+) -> Tensor:
+    """The loss of a batch with R-Drop, on adversarial texts, or both.
+
+    R-Drop (Liang et al., 2021) reads each text twice, with other units dropped, and adds `rdrop_alpha` times the
+    [`divergence`] of the two predictions to the mean of the two losses.
+
+    Adversarial training (fast gradient method, Miyato et al., 2017) takes the mean of the loss of the texts and of
+    that of their embeddings moved by [`perturbation`]; other units are dropped in the second reading.
+
+    Args:
+        model: A classifier of this package, in training mode.
+        inputs: A batch with labels, as the model takes it.
+        rdrop_alpha, adversarial_epsilon: 0 leaves that part out.
+        forward: What calls the model where processes train together; the model without.
+
+    Returns:
+        A scalar. The gradients of the unmoved texts are computed in this call, and are those of its backward pass.
+
+    Example:
+
+    ```python
+    >>> batch = {"input_ids": torch.tensor([[5, 6, 7]]), "labels": torch.tensor([1])}
+    >>> regularized_loss(model.train(), batch, rdrop_alpha=1.0, adversarial_epsilon=1.0).shape
+    torch.Size([])
+    ```
+    """
+    forward = model if forward is None else forward
+    if rdrop_alpha:
+        inputs = {name: torch.cat([value, value]) for name, value in inputs.items()}
+
+    def loss_of(reader: Callable[..., Any], batch: Mapping[str, Tensor]) -> Tensor:
+        outputs = reader(**batch)
+        if not rdrop_alpha:
+            return outputs["loss"]
+        problem_type = model.config.resolve_problem_type(batch["labels"].is_floating_point())
+        return outputs["loss"] + rdrop_alpha * divergence(*outputs["logits"].chunk(2), problem_type)
+
+    if not adversarial_epsilon:
+        return loss_of(forward, inputs)
+    return _with_adversarial_texts(model, inputs, adversarial_epsilon, forward, loss_of)
+
+
+def divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
+    """How far two predictions differ: the mean of the two Kullback-Leibler divergences.
+
+    Args:
+        first, second: Logits (batch, num_labels) of the same texts.
+        problem_type: Of several labels a text, each is a yes or no of its own, and their mean is taken.
+
+    Returns:
+        A scalar, the mean over the texts.
+
+    Example:
+
+    ```python
+    >>> divergence(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]), "single_label_classification")
+    tensor(0.1155)
+    ```
+    """
+    first, second = (logits if logits.dtype == torch.float64 else logits.float() for logits in (first, second))
+    if problem_type == MULTI_LABEL:
+        return ((first.sigmoid() - second.sigmoid()) * (first - second)).mean() / 2
+    first, second = first.log_softmax(-1), second.log_softmax(-1)
+    return ((first.exp() - second.exp()) * (first - second)).sum(-1).mean() / 2
+
+
+@torch.no_grad()
+def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: float) -> Tensor:
+    """Where a text's embeddings move to raise its loss the most, as far as its gradient tells.
+
+    Miyato et al. (2017) normalise the embeddings to a standard deviation of 1, with words as often as they occur. Here
+    epsilon is multiplied by that deviation instead, as the batch has it.
+
+    Args:
+        gradient: (batch, length, width), of the loss by the embeddings.
+        embedded: (batch, length, width), the embeddings.
+        mask: Boolean (batch, length), True on real tokens.
+        epsilon: Norm of the move over a whole text, in standard deviations of the embeddings.
+
+    Returns:
+        (batch, length, width); 0 on padding, and for texts without a gradient.
+
+    Example:
+
+    ```python
+    >>> embedded, mask = torch.tensor([[[1.0], [3.0], [0.0]]]), torch.tensor([[True, True, False]])
+    >>> perturbation(torch.tensor([[[3e-9], [4e-9], [0.0]]]), embedded, mask, epsilon=5.0)[0, :, 0]
+    tensor([3., 4., 0.])
+    ```
+    """
+    real = mask[..., None].to(embedded.dtype)
+    least = torch.finfo(gradient.dtype).tiny
+    gradient = gradient * real
+    # The squares of a late training's gradients are too small to be told from 0.
+    gradient = gradient / gradient.abs().amax((1, 2), keepdim=True).clamp(min=least)
+    norm = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True).clamp(min=least)
+    return gradient * (epsilon * _deviation(embedded, real) / norm)
+
+
+def _deviation(embedded: Tensor, real: Tensor) -> Tensor:
+    """The standard deviation of the embeddings of a batch around their mean, a scalar; `real` is 1 on real tokens."""
+    count = real.sum().clamp(min=1)
+    mean = (embedded * real).sum((0, 1)) / count
+    return (((embedded - mean).square() * real).sum((0, 1)) / count).mean().sqrt()
+
+
+def _with_adversarial_texts(
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    epsilon: float,
+    forward: Callable[..., Any],
+    loss_of: Callable[[Callable[..., Any], Mapping[str, Tensor]], Tensor],
+) -> Tensor:
+    batch = {name: value for name, value in inputs.items() if name != "input_ids"}
+    embedded = batch.get("inputs_embeds")
+    if embedded is None:
+        embedded = model.embed(inputs["input_ids"], inputs.get("attention_mask"))
+    if not embedded.numel():
+        return loss_of(forward, inputs)
+    leaf = embedded.detach().requires_grad_()
+    clean = loss_of(model, {**batch, "inputs_embeds": leaf})
+    # A second backward pass through the unmoved texts would cost as much as the first one.
+    tensors = [leaf, *_parameters_behind_the_embeddings(model)]
+    gradients = torch.autograd.grad(clean, tensors, allow_unused=True)
+    tensors[0] = embedded
+    used = [(tensor, gradient) for tensor, gradient in zip(tensors, gradients) if gradient is not None]
+    clean = _KnownGradients.apply(clean.detach(), [gradient for _, gradient in used], *(tensor for tensor, _ in used))
+    moves = perturbation(gradients[0], embedded, mask_of(embedded[..., 0], inputs.get("attention_mask")), epsilon)
+    return (clean + loss_of(forward, {**batch, "inputs_embeds": embedded + moves})) / 2
+
+
+def _parameters_behind_the_embeddings(model: nn.Module) -> list[nn.Parameter]:
+    embeddings = [module for module in model.modules() if isinstance(module, TokenEmbeddings)]
+    # By their ids, because a comparison would read all rows of a table.
+    tables = {id(weight) for module in embeddings for weight in module.parameters()}
+    return [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in tables]
+
+
+class _KnownGradients(torch.autograd.Function):
+    """A number whose gradients by some tensors are known already."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: Sequence[Tensor], *tensors: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(upstream * gradient for gradient in ctx.gradients)
