@@ -22,7 +22,7 @@ from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, unkno
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
-from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, single_texts, suitable_kind, train_tokenizer
+from ..data.tokenization import AUTO, train_tokenizer
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
@@ -59,6 +59,7 @@ from .ngram_choice import choose_ngrams
 from .ngram_part import labelled_rows
 from .starting_point import StartingPoint
 from .task import CardParts, Task
+from .tokenizer_choice import choose_tokenizer_kind
 from .trainer import AttnLSTMTrainer
 
 
@@ -184,7 +185,7 @@ class ClassificationTask(Task):
             logger.info("Training the tokenizer.")
             self.trained_kind = self.model.tokenizer_kind
             if self.trained_kind == AUTO:
-                self.trained_kind = suitable_kind(single_texts(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY]))
+                self.trained_kind = choose_tokenizer_kind(examples, self.model.lowercase, self.model.vocab_size)
             return train_tokenizer(
                 examples["train"]["text"],
                 kind=self.trained_kind,
@@ -217,9 +218,7 @@ class ClassificationTask(Task):
     def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         """A new model, or the one to go on from."""
         model = self._new_or_loaded(examples, processor)
-        if self.problem_type == MULTI_LABEL:
-            self.threshold = model.config.threshold
-        self.temperature = model.config.calibration_temperature
+        self._take_decisions(model)
         return model
 
     def _new_or_loaded(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -312,8 +311,18 @@ class ClassificationTask(Task):
             longest=self.model.classifier_ngram_length,
             most=self.model.classifier_ngrams,
             calibrates=self.model.calibrate,
+            decides="threshold" not in self.given,
         )
         self._finisher.learn()
+        self._take_decisions(trainer.model, trainer.compute_metrics)
+
+    def _take_decisions(self, model: PreTrainedModel, scorer: Scorer | None = None) -> None:
+        """How the model decides, which its scores follow."""
+        if self.problem_type == MULTI_LABEL:
+            self.threshold = model.config.threshold
+        self.temperature = model.config.calibration_temperature
+        if scorer is not None:
+            scorer.threshold, scorer.temperature = self.threshold, self.temperature
 
     def learn_held_out(self) -> None:
         """The n-grams do, where the run itself held these texts out."""

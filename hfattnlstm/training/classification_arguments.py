@@ -46,7 +46,8 @@ class ModelArguments:
     model_name_or_path: str | None = flag(None, "Checkpoint to go on from; a new model without.")
     tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained without.")
     tokenizer_kind: Literal["auto", "word", "wordpiece", "bpe", "unigram", "char"] = flag(
-        "auto", "Kind of tokenizer trained; auto is word, or bpe for scripts without spaces."
+        "auto",
+        "Kind of tokenizer trained; auto is word or wordpiece, by held-out texts, or bpe for scripts without spaces.",
     )
     vocab_size: int = flag(30_000, "Tokens that it has at most.")
     lowercase: bool = flag(True, "Whether it lower-cases.")
@@ -83,7 +84,9 @@ class ModelArguments:
     ngram_dropout: float = flag(0.3, "Dropout on their embeddings.")
     calibrate: bool = flag(True, "Whether probabilities are calibrated on the held-out texts.")
     class_weights: list[str] | None = flag(None, "balanced, or a number for each label in their order.")
-    threshold: float = flag(0.5, "Of several labels a text, those with a higher probability apply.")
+    threshold: float = flag(
+        0.5, "Of several labels a text, those with a higher probability apply; without, one fitted for each label."
+    )
     initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from datasets import DatasetDict
 
+from ..modeling.configuration_attnlstm import MULTI_LABEL
+from .calibrating import fit_temperature, fit_thresholds
+from .calibration import sigmoid
 from .metrics import all_logits
 from .ngram_part import LabelledRows, NgramOptions, NgramPart, fit_ngrams, labelled_rows
 from .spelling import spelling_of
@@ -20,7 +23,8 @@ class Finisher:
         encoded: Its splits, as from [`encode_texts`], with "validation".
         problem_type: Of the texts, which have one label or several.
         longest, most: Tokens in the longest n-gram, and runs of tokens at most; 0 for no n-grams.
-        calibrates: Whether the temperature is kept in the configuration.
+        calibrates: Whether a temperature is fitted.
+        decides: Whether thresholds are fitted, where a text has several labels.
     """
 
     def __init__(
@@ -32,9 +36,11 @@ class Finisher:
         longest: int,
         most: int,
         calibrates: bool,
+        decides: bool,
     ):
         self._trainer, self._encoded, self._problem_type = trainer, encoded, problem_type
-        self._longest, self._most, self._calibrates = longest, most, calibrates
+        self._longest, self._most = longest, most
+        self._calibrates, self._decides = calibrates, decides and problem_type == MULTI_LABEL
         self._part: NgramPart | None = None
 
     def learn(self) -> None:
@@ -52,9 +58,15 @@ class Finisher:
                 threads=torch.get_num_threads(),
             )
             self._part = fit_ngrams(self._rows("train"), self._rows("validation"), logits, options)
+            self._part.scale_head(model)
             self._part.put_into(model)
-        if self._calibrates and self._part is not None:
-            model.config.calibration_temperature = self._part.temperature
+            logits = self._part.held_out_logits
+        references = np.array(self._encoded["validation"]["labels"][:])
+        if self._calibrates:
+            model.config.calibration_temperature = fit_temperature(logits, references, self._problem_type)
+        if self._decides:
+            probabilities = sigmoid(logits / model.config.calibration_temperature)
+            model.config.threshold = fit_thresholds(probabilities, references)
 
     def learn_held_out(self) -> None:
         """Let the n-grams learn from the held-out texts too, which have been measured; all else stays."""

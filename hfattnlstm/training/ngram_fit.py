@@ -11,6 +11,7 @@ of linear classifiers is one: the model keeps a single table, of tokens and runs
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL
@@ -126,7 +128,9 @@ class LinearFitter:
             return self._fit_label(rows, frequencies, costs)
 
         labels = [1] if self._mirrored else range(self._applies.shape[1])
-        with ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(self._threads) as pool, warnings.catch_warnings():
+            # The last digits do not matter: the cost is chosen on held-out texts.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             by_label = list(pool.map(fit, labels))
         return [self._part([found[place] for found in by_label], cost) for place, cost in enumerate(costs)]
 

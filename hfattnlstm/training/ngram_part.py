@@ -25,7 +25,7 @@ COSTS = (0.3, 1.0, 3.0, 10.0)
 MOST_WEIGHTS = 16_000_000
 # Tokens of texts that are spelt at most: the characters of more would not fit into memory, and teach little.
 MOST_SPELT = 3_000_000
-# Of the weight of the LSTM beside the n-grams: it divides theirs.
+# Of what the LSTM is multiplied by: it can go on learning.
 _LEAST_OF_HEAD = 0.02
 # Scaled by log-count ratios, and by inverse document frequencies.
 _KINDS = (True, False)
@@ -101,7 +101,8 @@ class NgramPart:
         numbers: (size,), which n-grams; see [`NgramIndex`].
         weight, bias: (size, labels) and (labels,), of the sum of both classifiers.
         costs, scales: What each of them was fitted with, and is multiplied by.
-        temperature: What divides the sum of the LSTM's logits and those of the n-grams, so that they are calibrated.
+        head_scale: What the logits of the LSTM are multiplied by.
+        held_out_logits: (texts, labels), of both together on the held-out texts.
     """
 
     options: NgramOptions
@@ -110,7 +111,8 @@ class NgramPart:
     bias: np.ndarray
     costs: tuple[float, ...]
     scales: tuple[float, ...]
-    temperature: float
+    head_scale: float
+    held_out_logits: np.ndarray
 
     def refitted(self, rows: LabelledRows) -> NgramPart:
         """The same for other texts, such as the held-out ones too, with the same costs and scales."""
@@ -118,6 +120,12 @@ class NgramPart:
         fitter = self.options.fitter(index, rows)
         parts = [fitter.fit(by_ratio, [cost])[0] for by_ratio, cost in zip(_KINDS, self.costs)]
         return replace(self, numbers=index.numbers, **_summed(parts, self.scales))
+
+    @torch.no_grad()
+    def scale_head(self, model: AttnLSTMForSequenceClassification) -> None:
+        """Let the LSTM count as much as it should beside these n-grams."""
+        for parameter in model.classifier.out_proj.parameters():
+            parameter.mul_(self.head_scale)
 
     def put_into(self, model: AttnLSTMForSequenceClassification) -> None:
         """Let the model read these n-grams, in place of those that it has."""
@@ -147,14 +155,15 @@ def fit_ngrams(
     parts = [min(fitter.fit(by_ratio, COSTS), key=loss) for by_ratio in _KINDS]
     logits = [head_logits, *(part.logits(counts, num_tokens) for part in parts)]
     weights = mixing_weights(logits, held_out.applies, options.problem_type)
-    head = max(float(weights[0]), _LEAST_OF_HEAD)
-    scales = tuple(float(weight) / head for weight in weights[1:])
+    weights[0] = max(weights[0], _LEAST_OF_HEAD)
+    scales = tuple(weights[1:].tolist())
     return NgramPart(
         options,
         index.numbers,
         costs=tuple(part.cost for part in parts),
         scales=scales,
-        temperature=1 / head,
+        head_scale=float(weights[0]),
+        held_out_logits=np.tensordot(weights, np.stack(logits), 1),
         **_summed(parts, scales),
     )
 
