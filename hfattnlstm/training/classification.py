@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +25,8 @@ from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
-from ..modeling.text_rows import PAIR
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
+from .classification_card import classification_card
 from .classification_flags import (
     MODEL_EFFECTS,
     check_architecture,
@@ -43,7 +41,6 @@ from .evaluation import Evaluation, evaluate_logits
 from .finishing import Finisher
 from .flag_effects import check_effects
 from .intervals import Interval, score_intervals
-from .markdown import code_span
 from .metrics import (
     ONE_HALF,
     Scorer,
@@ -69,7 +66,6 @@ logger = logging.get_logger(__name__)
 NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 # How often an n-gram must occur to get an embedding.
 LEAST_COUNT = 5
-_READ_FROM = {"head": "from its beginning", "tail": "from its end", "head_tail": "from its beginning and end"}
 
 
 class ClassificationTask(Task):
@@ -311,10 +307,15 @@ class ClassificationTask(Task):
             longest=self.model.classifier_ngram_length,
             most=self.model.classifier_ngrams,
             calibrates=self.model.calibrate,
-            decides="threshold" not in self.given,
+            decides="threshold" not in self.given and not self._keeps_threshold(),
         )
         self._finisher.learn()
         self._take_decisions(trainer.model, trainer.compute_metrics)
+
+    def _keeps_threshold(self) -> bool:
+        """Whether the model that the training goes on from has one that somebody chose; a fitted one is a list."""
+        own = ONE_HALF if self.start is None else self.start.config.threshold
+        return own != ONE_HALF and not isinstance(own, list)
 
     def _take_decisions(self, model: PreTrainedModel, scorer: Scorer | None = None) -> None:
         """How the model decides, which its scores follow."""
@@ -383,66 +384,7 @@ class ClassificationTask(Task):
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
     ) -> CardParts:
         """Texts, labels and what bounds the model."""
-        config = model.config
-        local = self.data.dataset is None or Path(self.data.dataset).exists()
-        source = Path(self.data.dataset or self.data.train_file).name if local else self.data.dataset
-        sizes = ", ".join(f"{len(split):,} texts for {name}" for name, split in examples.items())
-        usage = (
-            'classifier = pipeline("attention-text-classification", model="{model_id}"{options})\n'
-            f"classifier({_example(config.text_columns)})"
-        )
-        return CardParts(
-            summary="A text classifier: an LSTM with attention",
-            usage=usage,
-            usage_note='`pipeline("text-classification", …)` and the Auto classes work in both ways, too.',
-            source=source,
-            dataset=None if local else self.data.dataset,
-            data=f"{code_span(source)}{_columns_read(config.text_columns)}: {sizes}.\n\n"
-            + _describe_labels(self.problem_type, self.label_names),
-            recipe=self._recipe(config),
-            limits=(
-                f"It reads at most {processor.model_max_length:,} tokens of a text, {_READ_FROM[config.truncation]}.",
-                f"Its vocabulary has {len(processor):,} tokens; what they do not cover is unknown to it.",
-                "The attention shows where the model looked. It is no proof of why it decided.",
-            ),
-            pipeline_tag="text-classification",
-            tags=("hfattnlstm", "lstm", "attention"),
-        )
-
-    def _recipe(self, config: AttnLSTMConfig) -> dict[str, Any]:
-        model = self.model
-        trained = "that of the checkpoint"
-        if self.trained_kind is not None:
-            trained = f"{self.trained_kind}, trained on the texts"
-        return {
-            "tokenizer": model.tokenizer_name or model.model_name_or_path or trained,
-            "started from": model.model_name_or_path or model.word_vectors or "random weights",
-            "layers, width, embedding": f"{config.num_hidden_layers}, {config.hidden_size}, {config.embedding_size}",
-            "pooling": " and ".join(config.poolings),
-            "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",
-            "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
-            f"{config.classifier_dropout}",
-            **_loss_recipe(config),
-        }
-
-
-def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
-    """What the loss has beside the plain one, and what makes answers of the logits."""
-    recipe: dict[str, Any] = {}
-    if config.class_weights is not None:
-        recipe["class weights"] = ", ".join(f"{weight:g}" for weight in config.class_weights)
-    if config.label_smoothing:
-        recipe["label smoothing"] = config.label_smoothing
-    if config.penalises_attention:
-        coefficients = (config.pooler_l2_coef, config.pooler_entropy_coef, config.pooler_diversity_coef)
-        recipe["penalties on the attention (l2, entropy, diversity)"] = ", ".join(map(str, coefficients))
-    if config.problem_type == MULTI_LABEL:
-        several = isinstance(config.threshold, list)
-        shown = ", ".join(f"{value:.3g}" for value in config.threshold) if several else config.threshold
-        recipe["thresholds of the labels" if several else "threshold of a label"] = shown
-    if config.calibration_temperature != 1:
-        recipe["temperature of the probabilities"] = f"{config.calibration_temperature:.3g}"
-    return recipe
+        return classification_card(self, examples, processor, model.config)
 
 
 def _load_texts(
@@ -474,23 +416,3 @@ def _load_texts(
             )
         texts["train"] = texts["train"].shuffle(seed=data.split_seed).select(range(data.max_train_samples))
     return loaded
-
-
-def _example(text_columns: Sequence[str] | None) -> str:
-    """What the classifier in the card is called with; braces are doubled, for the card fills in others."""
-    if text_columns is None:
-        return '"a text"'
-    names = PAIR if len(text_columns) == len(PAIR) else text_columns
-    entries = ", ".join(f'{json.dumps(name, ensure_ascii=False)}: "a text"' for name in names)
-    return f"{{{{{entries}}}}}"
-
-
-def _columns_read(text_columns: Sequence[str] | None) -> str:
-    if text_columns is None:
-        return ""
-    return ", the columns " + " and ".join(map(code_span, text_columns)) + " together"
-
-
-def _describe_labels(problem_type: str, names: Sequence[str]) -> str:
-    kind = problem_type.replace("_", " ").replace("single label", "single-label").replace("multi label", "multi-label")
-    return f"{kind.capitalize()}" + (f", labels: {', '.join(map(code_span, names))}." if names else ".")

@@ -22,7 +22,7 @@ from .spelling import spelling_of
 logger = logging.get_logger(__name__)
 
 # Texts that are compared: enough to see a difference, few enough to take seconds.
-MOST_TEXTS = {"train": 10_000, "validation": 2_000}
+MOST_TEXTS = {"train": 5_000, "validation": 1_000}
 # A tokenizer of pieces must be better by this share: words are shorter to read, and are what is explained.
 _MARGIN = 0.01
 _COST = 1.0

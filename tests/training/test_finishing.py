@@ -60,11 +60,11 @@ def test_held_out_texts_are_learnt_when_they_were_measured(
     monkeypatch.setattr(
         ngram_part.NgramOptions, "index_of", lambda self, rows: sizes.append(len(rows.ids)) or index_of(self, rows)
     )
-    run(tmp_path / "one", texts, *IDLE)
+    run(tmp_path / "one", texts, *IDLE, "--tokenizer_kind", "word")
     assert sizes == [144, 160]
     sizes.clear()
     other = write_texts(tmp_path / "other.csv", count=40)
-    run(tmp_path / "two", texts, *IDLE, "--validation_file", str(other))
+    run(tmp_path / "two", texts, *IDLE, "--tokenizer_kind", "word", "--validation_file", str(other))
     assert sizes == [160]
 
 

@@ -175,8 +175,15 @@ class TestProblemTypes:
         assert eager.metrics["eval_recall_micro"] == 1.0
         assert AutoConfig.from_pretrained(tmp_path / "eager").threshold == 0.001
         assert "- threshold of a label: 0.001" in (tmp_path / "eager" / "README.md").read_text()
-        strict = run(tmp_path / "strict", several, *SHORT, "--threshold", "0.999")
+        unsure = ("--classifier_ngrams", "0", "--calibrate", "false")
+        strict = run(tmp_path / "strict", several, *SHORT, *unsure, "--threshold", "0.999")
         assert strict.metrics["eval_recall_micro"] == 0.0
+
+    def test_without_one_each_label_has_a_threshold_that_was_fitted(self, tmp_path: Path) -> None:
+        finished = run(tmp_path / "model", write_texts(tmp_path / "texts.jsonl", "multi", 64), *SHORT)
+        saved = AutoConfig.from_pretrained(tmp_path / "model").threshold
+        assert len(saved) == 3 and all(0 < threshold < 1 for threshold in saved)
+        assert finished.evaluations["eval"].threshold == saved == finished.trainer.compute_metrics.threshold
 
     def test_smoothing_is_the_models(self, tmp_path: Path, texts: Path) -> None:
         finished = run(

@@ -169,13 +169,18 @@ class TestGoingOn:
             measured(tmp_path, tmp_path / "bert", labelled("pos", "neg"))
 
 
+UNSURE = ("--classifier_ngrams", "0", "--calibrate", "false", "--num_train_epochs", "2")
+
+
 def test_the_threshold_goes_on_or_is_changed(tmp_path: Path) -> None:
     rows = [(text, [label, "film"]) for text, label in labelled("good", "bad")]
-    run(tmp_path / "start", write_rows(tmp_path / "t.jsonl", rows), "--threshold", "0.9", "--num_train_epochs", "2")
+    run(tmp_path / "start", write_rows(tmp_path / "t.jsonl", rows), *UNSURE, "--threshold", "0.9")
     kept = measured(tmp_path, tmp_path / "start", rows)
     changed = measured(tmp_path, tmp_path / "start", rows, "--threshold", "0.01", "--overwrite")
     assert (kept.model.config.threshold, changed.model.config.threshold) == (0.9, 0.01)
     assert changed.metrics["eval_recall_micro"] == 1.0 > kept.metrics["eval_recall_micro"]
+    again = run(tmp_path / "more", tmp_path / "t.jsonl", *UNSURE, "--model_name_or_path", str(tmp_path / "start"))
+    assert again.model.config.threshold == 0.9
 
 
 def _decide(folder: Path, **fields: Any) -> None:
@@ -200,12 +205,15 @@ def test_thresholds_of_the_labels_and_the_temperature(tmp_path: Path) -> None:
     assert changed.model.config.threshold == 0.001 and changed.metrics["eval_recall_micro"] == 1.0
 
     further = ("--model_name_or_path", str(start), "--num_train_epochs", "1")
-    again = run(tmp_path / "same", write_rows(tmp_path / "t.jsonl", rows), *further)
-    assert (again.model.config.threshold, again.model.config.calibration_temperature) == (thresholds, 1.0)
+    uncalibrated = (*further, "--calibrate", "false")
+    again = run(tmp_path / "same", write_rows(tmp_path / "t.jsonl", rows), *uncalibrated)
+    fitted, temperature = again.model.config.threshold, again.model.config.calibration_temperature
+    assert temperature == 1.0 and len(fitted) == 3 and fitted != thresholds
     card = (tmp_path / "same" / "README.md").read_text()
-    assert "- thresholds of the labels: 0.999, 0.001, 0.001" in card and "temperature" not in card
+    assert f"- thresholds of the labels: {', '.join(f'{value:.3g}' for value in fitted)}" in card
+    assert "temperature" not in card
     other = write_rows(tmp_path / "o.jsonl", [(text, [label, "play"]) for text, label in labelled("yes", "no")])
-    assert run(tmp_path / "other", other, *further).model.config.threshold == 0.5
+    assert run(tmp_path / "other", other, *further, "--threshold", "0.5").model.config.threshold == 0.5
     one = run(tmp_path / "one", write_rows(tmp_path / "c.jsonl", labelled("pos", "neg")), *further)
     assert one.model.config.threshold == 0.5
     numbers = run(tmp_path / "numbers", write_rows(tmp_path / "n.jsonl", labelled(1.5, -0.5)), *further)
