@@ -8,6 +8,7 @@ from .._extras import needs_extra
 
 with needs_extra("Training"):
     from .averaging import WeightAveraging
+    from .finishing import Finisher
     from .run import TaskRun, run_task
     from .task import Task, parse_task
     from .trainer import AttnLSTMTrainer, NonFiniteLossError
@@ -15,6 +16,7 @@ with needs_extra("Training"):
 
 __all__ = [
     "AttnLSTMTrainer",
+    "Finisher",
     "NonFiniteLossError",
     "Task",
     "TaskRun",

@@ -19,12 +19,24 @@ class Finisher:
     """Finishes the classifier of a training, in two steps: for measuring, and for saving.
 
     Args:
-        trainer: The training that has ended.
-        encoded: Its splits, as from [`encode_texts`], with "validation".
+        trainer: The training that has ended, with a tokenizer as its `processing_class`.
+        encoded: Its splits, as from [`encode_texts`], with "train" and "validation".
         problem_type: Of the texts, which have one label or several.
         longest, most: Tokens in the longest n-gram, and runs of tokens at most; 0 for no n-grams.
         calibrates: Whether a temperature is fitted.
         decides: Whether thresholds are fitted, where a text has several labels.
+
+    Example:
+
+    ```python
+    >>> trainer.train()
+    TrainOutput(...)
+    >>> finisher = Finisher(trainer, encoded, "single_label_classification")
+    >>> finisher.learn()
+    >>> trainer.model.config.classifier_ngrams > 0
+    True
+    >>> finisher.learn_held_out()
+    ```
     """
 
     def __init__(
@@ -33,10 +45,10 @@ class Finisher:
         encoded: DatasetDict,
         problem_type: str,
         *,
-        longest: int,
-        most: int,
-        calibrates: bool,
-        decides: bool,
+        longest: int = 3,
+        most: int = 400_000,
+        calibrates: bool = True,
+        decides: bool = True,
     ):
         self._trainer, self._encoded, self._problem_type = trainer, encoded, problem_type
         self._longest, self._most = longest, most

@@ -26,8 +26,8 @@ def spelling_of(tokenizer: PreTrainedTokenizerBase) -> sparse.csr_matrix:
 
     ```python
     >>> tokenizer = train_tokenizer(["tea", "tea"], kind="word")
-    >>> spelling_of(tokenizer)[tokenizer.vocab["tea"]].sum()  # <t te ea <te tea <tea
-    6.0
+    >>> int(spelling_of(tokenizer)[tokenizer.vocab["tea"]].sum())  # <t te ea <te tea <tea
+    6
     ```
     """
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
