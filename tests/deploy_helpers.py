@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
+from hfattnlstm.modeling.ngrams import NgramEmbedding, NgramIndex, NgramLogits, ngram_numbers
 
 
 WORDS = ["[PAD]", "[UNK]", "a", "all", "at", "bad", "film", "good", "is", "not", "the"]
@@ -28,7 +29,23 @@ def random_model(**options: Any) -> PreTrainedModel:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 0.5)
+        for module in model.modules():
+            if isinstance(module, NgramIndex):
+                fill(module, config.vocab_size)
+            elif isinstance(module, NgramLogits):
+                module.weight[1:].normal_()
+                module.bias.normal_()
+            elif isinstance(module, NgramEmbedding):
+                module.table.weight[0] = 0
     return model.eval()
+
+
+def fill(index: NgramIndex, vocab_size: int) -> None:
+    """Give rows to n-grams that random texts have."""
+    ids = torch.randint(vocab_size, (100, 20))
+    numbers = ngram_numbers(ids, torch.ones_like(ids, dtype=torch.bool), index.longest)
+    found = numbers[numbers > 0].unique()
+    index.numbers.copy_(found[torch.randperm(len(found))[: len(index.numbers)]].sort().values)
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:

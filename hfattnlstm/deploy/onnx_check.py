@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
+from ..modeling.ngrams import NgramIndex
 from ..modeling.text_inputs import TextEncoder, pad_ids
 from ..modeling.text_rows import text_or_row
 from .graph import output_names, probabilities_of
@@ -60,13 +61,28 @@ def largest_difference(session: Any, model: AttnLSTMForSequenceClassification) -
     generator = torch.Generator().manual_seed(0)
     differences = []
     for batch, length in SHAPES:
-        ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
+        ids = _random_ids(model, batch, length, generator)
         for mask in _masks(batch, length, generator):
             outputs = session.run(None, named_inputs(model.config, ids.numpy(), mask.numpy()))
             expected = _torch_outputs(model, ids, mask)
             differences += [_difference(actual, wanted) for actual, wanted in zip(outputs, expected, strict=True)]
     # Unlike max, NumPy's lets no NaN go by.
     return float(np.max(differences))
+
+
+def _random_ids(
+    model: AttnLSTMForSequenceClassification, batch: int, length: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Random tokens, among them n-grams that the model knows, of which chance would give hardly any."""
+    ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
+    for index in (module for module in model.modules() if isinstance(module, NgramIndex)):
+        known = index.tokens()
+        known = known[(known >= 0).all(1)]
+        size = known.shape[1]
+        for start in range(0, length - size + 1, 2 * size) if len(known) else ():
+            chosen = torch.randint(len(known), (batch,), generator=generator)
+            ids[:, start : start + size] = known[chosen]
+    return ids
 
 
 def _masks(batch: int, length: int, generator: torch.Generator) -> Iterator[torch.Tensor]:

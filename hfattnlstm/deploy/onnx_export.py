@@ -186,13 +186,12 @@ def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
     config.dtype = torch.float32
     config.architectures = [AttnLSTMForSequenceClassification.__name__]
     weights = model.state_dict()
-    size = 4 * sum(tensor.numel() for tensor in weights.values())
+    size = sum(tensor.numel() * (4 if tensor.is_floating_point() else 8) for tensor in weights.values())
     if size > _MOST_BYTES:
         raise ValueError(f"The model has {size / 2**30:.1f} GiB of weights in float32: one ONNX file holds 2 GiB.")
     with torch.device("meta"):
         twin = AttnLSTMForSequenceClassification(config)
-    weights = {name: tensor.detach().to("cpu", torch.float32) for name, tensor in weights.items()}
-    twin.load_state_dict(weights, assign=True)
+    twin.load_state_dict({name: _in_float32(tensor) for name, tensor in weights.items()}, assign=True)
     return twin.requires_grad_(False).eval()
 
 
@@ -246,6 +245,12 @@ def _staging_folder(parent: Path) -> Iterator[Path]:
         if created:
             with contextlib.suppress(OSError):  # not empty: the export is in it
                 parent.rmdir()
+
+
+def _in_float32(tensor: torch.Tensor) -> torch.Tensor:
+    """On the CPU; the numbers of n-grams stay what they are."""
+    tensor = tensor.detach().cpu()
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:

@@ -103,6 +103,11 @@ class NgramIndex(nn.Module):
         rows = self._rows(ngram_numbers(input_ids.gather(1, invert(place)), real, self.longest))
         return rows.gather(1, place[..., None].expand_as(rows))
 
+    def tokens(self) -> Tensor:
+        """The token ids of each n-gram, (size, longest), -1 in front of shorter ones."""
+        shifts = torch.arange(self.longest - 1, -1, -1, device=self.numbers.device) * (NGRAM_BITS // self.longest)
+        return (self.numbers[:, None] >> shifts) % 2 ** (NGRAM_BITS // self.longest) - 1
+
     def _rows(self, numbers: Tensor) -> Tensor:
         """The place of each number among those that have a row, counted from 1; 0 for the others."""
         search = _search_in_graph if is_traced_for_onnx() else torch.searchsorted

@@ -65,6 +65,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "calibration_temperature": 2.5,
         "threshold": [0.2, 0.4, 0.6, 0.8],
     },
+    "n-grams": {
+        "classifier_ngrams": 300,
+        "classifier_ngram_length": 2,
+        "embedding_ngrams": 400,
+        "embedding_ngram_length": 3,
+        "ngram_dropout": 0.2,
+    },
     "one direction, no attention": {
         "bidirectional": False,
         "residual": True,

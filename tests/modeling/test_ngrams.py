@@ -192,3 +192,11 @@ def test_gradients_reach_the_embeddings_of_ngrams_but_not_fitted_weights() -> No
 def test_impossible_ngrams_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AttnLSTMConfig(**options)
+
+
+def test_the_tokens_of_each_ngram_are_told() -> None:
+    ids = torch.tensor([[0, 5, 7]])
+    index = NgramIndex(6, 3)
+    index.numbers.copy_(all_numbers(ids, 3))
+    found = {tuple(row) for row in index.tokens().tolist()}
+    assert found == {(-1, -1, 0), (-1, -1, 5), (-1, -1, 7), (-1, 0, 5), (-1, 5, 7), (0, 5, 7)}
