@@ -200,3 +200,16 @@ def test_the_tokens_of_each_ngram_are_told() -> None:
     index.numbers.copy_(all_numbers(ids, 3))
     found = {tuple(row) for row in index.tokens().tolist()}
     assert found == {(-1, -1, 0), (-1, -1, 5), (-1, -1, 7), (-1, 0, 5), (-1, 5, 7), (0, 5, 7)}
+
+
+def test_a_model_in_half_precision_finds_the_same_ngrams(tmp_path) -> None:
+    ids = torch.tensor([[5, 6, 7, 5]])
+    model = with_ngrams(ids)
+    model.save_pretrained(tmp_path)
+    half = AttnLSTMForSequenceClassification.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert half.ngrams.weight.dtype == torch.bfloat16
+    assert torch.equal(half.ngrams.index.numbers, model.ngrams.index.numbers)
+    torch.testing.assert_close(half(ids).logits.float(), model(ids).logits, atol=0.05, rtol=0.05)
+    # A model that was random in another precision takes n-grams in that precision.
+    half.set_ngrams(model.ngrams.index.numbers, longest=3)
+    assert half.ngrams.weight.dtype == torch.bfloat16
