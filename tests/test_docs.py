@@ -20,7 +20,7 @@ from build_hooks import commands, help_of, on_page_markdown
 
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 # It is run first; figures that take hours, what the sources say of themselves, and what the site writes itself.
-NOT_RUN = {"tour.md", "performance.md", "changelog.md", "contributing.md", "limits.md"}
+NOT_RUN = {"tour.md", "performance.md", "changelog.md", "contributing.md", "limits.md", "recipes.md"}
 RUN = [page for page in PAGES if page not in NOT_RUN and not page.startswith("reference/")]
 
 
