@@ -30,6 +30,7 @@ from .classification_card import classification_card
 from .classification_flags import (
     MODEL_EFFECTS,
     check_architecture,
+    check_ngram_lengths,
     check_problem,
     check_sources,
     check_start,
@@ -213,6 +214,7 @@ class ClassificationTask(Task):
 
     def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         """A new model, or the one to go on from."""
+        check_ngram_lengths(self.model, len(processor))
         model = self._new_or_loaded(examples, processor)
         self._take_decisions(model)
         return model

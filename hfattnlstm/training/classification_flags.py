@@ -9,7 +9,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SIZED_SCORES, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import MULTI_LABEL, NGRAM_FIELDS, REGRESSION, SIZED_SCORES, AttnLSTMConfig
+from ..modeling.configuration_checks import largest_vocabulary
 from .arguments import RunArguments
 from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments
 from .flag_effects import Effect, beside, without
@@ -156,6 +157,22 @@ def check_problem(problem_type: str, given: frozenset[str]) -> None:
     for flag in ("label_smoothing_factor", "class_weights", *FINISHING_FLAGS):
         if problem_type == REGRESSION and flag in given:
             raise ValueError(f"--{flag} has no meaning in a regression: leave it out.")
+
+
+def check_ngram_lengths(model: ModelArguments, num_tokens: int) -> None:
+    """Refuse n-grams that are too long for a vocabulary, before a training that would end with them.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    for count, length in NGRAM_FIELDS.items():
+        longest = getattr(model, length)
+        most = largest_vocabulary(longest)
+        if getattr(model, count) and num_tokens > most:
+            raise ValueError(
+                f"--{length} {longest} is for vocabularies of at most {most:,} tokens, and this one has "
+                f"{num_tokens:,}: give a smaller --{length} or --vocab_size, or --{count} 0."
+            )
 
 
 def check_architecture(overrides: dict[str, Any]) -> None:

@@ -44,19 +44,21 @@ BOUNDS: dict[str, Bound] = {
     **dict.fromkeys(
         (
             *("warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers"),
-            *("initializer_range", "rdrop_alpha", "adversarial_epsilon"),
+            *("initializer_range", "rdrop_alpha", "adversarial_epsilon", "classifier_ngrams", "embedding_ngrams"),
         ),
         _NOT_NEGATIVE,
     ),
     **dict.fromkeys(
         (
             *("adam_beta1", "adam_beta2", "label_smoothing_factor", "hidden_dropout_prob", "embedding_dropout"),
-            *("word_dropout", "classifier_dropout", "ema_decay"),
+            *("word_dropout", "classifier_dropout", "ema_decay", "ngram_dropout"),
         ),
         _SHARE,
     ),
     **dict.fromkeys(("validation_size", "threshold"), _BETWEEN),
     **dict.fromkeys(("seed", "data_seed", "split_seed"), _SEED),
+    "classifier_ngram_length": Bound(lambda value: 1 <= value <= 5, "between 1 and 5"),
+    "embedding_ngram_length": Bound(lambda value: 2 <= value <= 5, "between 2 and 5"),
     "vocab_size": Bound(lambda value: value >= 6, "at least 6: five special tokens and another one"),
     "max_steps": Bound(lambda value: value == -1 or value >= 1, "at least 1, or -1 for as many as the epochs have"),
 }

@@ -108,6 +108,29 @@ def test_the_lengths_and_numbers_are_those_asked_for(texts: Path, tmp_path: Path
     assert len(finished.processor) < config.classifier_ngrams <= len(finished.processor) + 20
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--classifier_ngrams -1", "--classifier_ngrams must be at least 0, got -1"),
+        ("--classifier_ngram_length 6", "--classifier_ngram_length must be between 1 and 5, got 6"),
+        ("--embedding_ngrams 5 --embedding_ngram_length 1", "--embedding_ngram_length must be between 2 and 5, got 1"),
+        ("--ngram_dropout 0.2", "--ngram_dropout has no effect without --embedding_ngrams"),
+        ("--classifier_ngrams 0 --classifier_ngram_length 2", "no effect beside --classifier_ngrams 0"),
+    ],
+)
+def test_impossible_flags_are_refused(flags: str, sentence: str, texts: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        run(tmp_path / "model", texts, *flags.split())
+
+
+def test_a_vocabulary_that_is_too_large_is_refused_before_the_training(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hfattnlstm.training.classification_flags.largest_vocabulary", lambda longest: 10)
+    with pytest.raises(ValueError, match="--classifier_ngram_length 3 is for vocabularies of at most 10 tokens"):
+        run(tmp_path / "model", texts)
+
+
 def test_a_regression_has_none(tmp_path: Path) -> None:
     finished = run(tmp_path / "model", write_texts(tmp_path / "texts.csv", "regression"), *IDLE)
     assert finished.model.ngrams is None
