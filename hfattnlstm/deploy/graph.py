@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
+from ..modeling.losses import probabilities
 from ..modeling.lstm_backends import LSTMState, Reading, onnx_operator, onnx_weights
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.reading_order import ReadingOrder, place_in_order
@@ -73,11 +74,7 @@ def output_names(config: AttnLSTMConfig) -> list[str]:
 
 def probabilities_of(logits: Tensor, config: AttnLSTMConfig) -> Tensor:
     """The calibrated probabilities (batch, labels) that belong to logits; the numbers of a regression as they are."""
-    kind = config.resolve_problem_type()
-    if kind == REGRESSION:
-        return logits
-    scaled = logits / config.calibration_temperature
-    return scaled.sigmoid() if kind == MULTI_LABEL else scaled.softmax(-1)
+    return probabilities(logits, config.resolve_problem_type(), config.calibration_temperature)
 
 
 def _put_back(weights: Tensor, place: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .configuration_attnlstm import MULTI_LABEL, REGRESSION
+from .losses import probabilities
 
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -78,8 +79,7 @@ def same_answers(
     if problem_type == REGRESSION:
         return False
     several = problem_type == MULTI_LABEL
-    scaled = [values.float() / temperature for values in (exact, rough)]
-    first, second = (values.sigmoid() if several else values.softmax(-1) for values in scaled)
+    first, second = (probabilities(values.float(), problem_type, temperature) for values in (exact, rough))
     bounds = torch.as_tensor(threshold, device=first.device)
     labels = [values > bounds if several else values.argmax(-1) for values in (first, second)]
     return torch.equal(*labels) and bool((first - second).abs().max() <= TOLERANCE)

@@ -1,4 +1,4 @@
-"""The loss of a sequence classifier."""
+"""The loss of a sequence classifier, and the probabilities that belong to its logits."""
 
 from __future__ import annotations
 
@@ -63,6 +63,27 @@ def classification_loss(
     _check_values(labels, _is_share, "each label of a text is 1 or 0, or a share of 1: mend it, or set problem_type")
     target = target * (1 - label_smoothing) + label_smoothing / 2
     return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights)
+
+
+def probabilities(logits: Tensor, problem_type: str, temperature: float = 1.0) -> Tensor:
+    """The probability of each class, or of each of several labels; the numbers of a regression as they are.
+
+    Args:
+        logits: (batch, num_labels).
+        problem_type: One of `PROBLEM_TYPES`.
+        temperature: Divides the logits, see `calibration_temperature` of the configuration.
+
+    Example:
+
+    ```python
+    >>> probabilities(torch.zeros(1, 2), "single_label_classification")
+    tensor([[0.5000, 0.5000]])
+    ```
+    """
+    if problem_type == REGRESSION:
+        return logits
+    scaled = logits / temperature
+    return scaled.softmax(-1) if problem_type == SINGLE_LABEL else scaled.sigmoid()
 
 
 def _check_shape(labels: Tensor, fits: bool, expected: torch.Size, problem_type: str) -> None:

@@ -159,7 +159,7 @@ class NgramEmbedding(nn.Module):
 
 
 class NgramLogits(nn.Module):
-    """A linear classifier of the n-grams of a text, which is fitted on its own; see [`fit_ngram_logits`].
+    """A linear classifier of the n-grams of a text, which is fitted on its own; see [`fit_ngrams`].
 
     The logits are a bias and the sum of the weights of all n-grams, each as often as it occurs, divided by the square
     root of how many tokens there are. What an n-gram adds to each logit is its weight over that root, exactly.

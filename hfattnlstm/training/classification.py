@@ -54,7 +54,7 @@ from .metrics import (
     prepared,
 )
 from .ngram_choice import choose_ngrams
-from .ngram_part import labelled_rows
+from .ngram_part import token_rows
 from .starting_point import StartingPoint
 from .task import CardParts, Task
 from .tokenizer_choice import choose_tokenizer_kind
@@ -292,9 +292,12 @@ class ClassificationTask(Task):
     def _give_ngrams(self, model: PreTrainedModel, encoded: DatasetDict) -> None:
         """Embeddings for the most frequent n-grams of the training texts."""
         flags = self.model
-        rows = labelled_rows(encoded["train"], model.num_labels, self.problem_type).ids
         numbers = choose_ngrams(
-            rows, flags.embedding_ngram_length, flags.embedding_ngrams, shortest=2, least=LEAST_COUNT
+            token_rows(encoded["train"]),
+            flags.embedding_ngram_length,
+            flags.embedding_ngrams,
+            shortest=2,
+            least=LEAST_COUNT,
         )
         model.attnlstm.set_ngrams(torch.from_numpy(numbers), flags.embedding_ngram_length, flags.ngram_dropout)
 

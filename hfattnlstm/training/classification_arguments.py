@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .arguments import flag
+from .ngram_choice import LONGEST, MOST
 
 
 # What only a tokenizer that is trained can be told.
@@ -77,10 +78,10 @@ class ModelArguments:
     pooler_diversity_coef: float = flag(0.0, "Penalty on heads that look at the same words.")
     classifier_hidden_size: int | None = flag(None, "Width of a hidden layer before the logits.")
     classifier_dropout: float = flag(0.3, "Dropout before the logits.")
-    classifier_ngrams: int = flag(400_000, "N-grams at most that have weights beside the LSTM; 0 for none.")
-    classifier_ngram_length: int = flag(3, "Tokens in the longest of them.")
+    classifier_ngrams: int = flag(MOST, "N-grams at most that have weights beside the LSTM; 0 for none.")
+    classifier_ngram_length: int = flag(LONGEST, "Tokens in the longest of them.")
     embedding_ngrams: int = flag(0, "N-grams at most that have embeddings, of those seen five times or more.")
-    embedding_ngram_length: int = flag(3, "Tokens in the longest of them.")
+    embedding_ngram_length: int = flag(LONGEST, "Tokens in the longest of them.")
     ngram_dropout: float = flag(0.3, "Dropout on their embeddings.")
     calibrate: bool = flag(True, "Whether probabilities are calibrated on the held-out texts.")
     class_weights: list[str] | None = flag(None, "balanced, or a number for each label in their order.")

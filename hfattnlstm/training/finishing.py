@@ -10,6 +10,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL
 from .calibrating import fit_temperature, fit_thresholds
 from .calibration import sigmoid
 from .metrics import all_logits
+from .ngram_choice import LONGEST, MOST
 from .ngram_part import LabelledRows, NgramOptions, NgramPart, fit_ngrams, labelled_rows
 from .spelling import spelling_of
 from .trainer import AttnLSTMTrainer
@@ -45,14 +46,16 @@ class Finisher:
         encoded: DatasetDict,
         problem_type: str,
         *,
-        longest: int = 3,
-        most: int = 400_000,
+        longest: int = LONGEST,
+        most: int = MOST,
         calibrates: bool = True,
         decides: bool = True,
     ):
         self._trainer, self._encoded, self._problem_type = trainer, encoded, problem_type
         self._longest, self._most = longest, most
         self._calibrates, self._decides = calibrates, decides and problem_type == MULTI_LABEL
+        # Of the training texts and of the held-out ones, and what was fitted to them.
+        self._rows: tuple[LabelledRows, LabelledRows] | None = None
         self._part: NgramPart | None = None
 
     def learn(self) -> None:
@@ -62,6 +65,7 @@ class Finisher:
         model.set_ngrams(torch.empty(0, dtype=torch.long), self._longest)
         logits = self._held_out_logits()
         if self._most:
+            train, held_out = self._rows = self._read("train"), self._read("validation")
             options = NgramOptions(
                 self._problem_type,
                 spelling_of(self._trainer.processing_class),
@@ -69,7 +73,7 @@ class Finisher:
                 most=self._most,
                 threads=torch.get_num_threads(),
             )
-            self._part = fit_ngrams(self._rows("train"), self._rows("validation"), logits, options)
+            self._part = fit_ngrams(train, held_out, logits, options)
             self._part.scale_head(model)
             self._part.put_into(model)
             logits = self._part.held_out_logits
@@ -83,10 +87,10 @@ class Finisher:
     def learn_held_out(self) -> None:
         """Let the n-grams learn from the held-out texts too, which have been measured; all else stays."""
         if self._part is not None:
-            rows = self._rows("train").joined(self._rows("validation"))
-            self._part.refitted(rows).put_into(self._trainer.model)
+            train, held_out = self._rows
+            self._part.refitted(train.joined(held_out)).put_into(self._trainer.model)
 
-    def _rows(self, split: str) -> LabelledRows:
+    def _read(self, split: str) -> LabelledRows:
         return labelled_rows(self._encoded[split], self._trainer.model.num_labels, self._problem_type)
 
     def _held_out_logits(self) -> np.ndarray:

@@ -8,6 +8,8 @@ import types
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from ..modeling.configuration_attnlstm import MAX_NGRAM_LENGTH
+
 
 class Bound(NamedTuple):
     """The numbers that a flag takes."""
@@ -57,8 +59,10 @@ BOUNDS: dict[str, Bound] = {
     ),
     **dict.fromkeys(("validation_size", "threshold"), _BETWEEN),
     **dict.fromkeys(("seed", "data_seed", "split_seed"), _SEED),
-    "classifier_ngram_length": Bound(lambda value: 1 <= value <= 5, "between 1 and 5"),
-    "embedding_ngram_length": Bound(lambda value: 2 <= value <= 5, "between 2 and 5"),
+    "classifier_ngram_length": Bound(
+        lambda value: 1 <= value <= MAX_NGRAM_LENGTH, f"between 1 and {MAX_NGRAM_LENGTH}"
+    ),
+    "embedding_ngram_length": Bound(lambda value: 2 <= value <= MAX_NGRAM_LENGTH, f"between 2 and {MAX_NGRAM_LENGTH}"),
     "vocab_size": Bound(lambda value: value >= 6, "at least 6: five special tokens and another one"),
     "max_steps": Bound(lambda value: value == -1 or value >= 1, "at least 1, or -1 for as many as the epochs have"),
 }

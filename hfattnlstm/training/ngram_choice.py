@@ -12,6 +12,8 @@ from ..modeling.ngrams import NgramIndex, ngram_numbers
 from ..modeling.text_inputs import pad_ids
 
 
+# Where nobody says otherwise: tokens in the longest n-gram, and n-grams of two tokens or more at most.
+LONGEST, MOST = 3, 400_000
 # Texts that are made numbers of at once.
 _BATCH = 256
 # Different n-grams that are counted at most; beyond, those that were seen once so far are forgotten.
@@ -40,8 +42,8 @@ def choose_ngrams(
     ```
     """
     numbers, counts = np.empty(0, np.int64), np.empty(0, np.int64)
-    for batch in _pools(rows, longest):
-        found, times = np.unique(batch[..., shortest - 1 :][batch[..., shortest - 1 :] > 0], return_counts=True)
+    for pool in _pools(rows, longest, shortest):
+        found, times = np.unique(pool, return_counts=True)
         numbers, counts = _added(numbers, counts, found, times)
         if len(numbers) > _MOST_COUNTED:
             numbers, counts = numbers[counts > 1], counts[counts > 1]
@@ -92,11 +94,12 @@ def _added(
     return merged, np.bincount(places, np.concatenate([counts, times]), len(merged)).astype(np.int64)
 
 
-def _pools(rows: Iterable[Sequence[int]], longest: int, batches: int = 64) -> Iterator[np.ndarray]:
-    """Numbers of the n-grams of many texts at once, (…, longest): merging costs more than counting."""
+def _pools(rows: Iterable[Sequence[int]], longest: int, shortest: int, batches: int = 64) -> Iterator[np.ndarray]:
+    """Numbers of the n-grams of many texts at once, as often as they occur: merging costs more than counting."""
     pool: list[np.ndarray] = []
     for ids, mask in _batches(rows):
-        pool.append(ngram_numbers(ids, mask, longest).numpy().reshape(-1, longest))
+        numbers = ngram_numbers(ids, mask, longest)[..., shortest - 1 :].numpy()
+        pool.append(numbers[numbers > 0])
         if len(pool) == batches:
             yield np.concatenate(pool)
             pool = []

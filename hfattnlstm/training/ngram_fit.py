@@ -183,21 +183,29 @@ def mixing_weights(parts: Sequence[np.ndarray], applies: np.ndarray, problem_typ
     True
     ```
     """
-    loss = _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
-    own = [_least_loss([part], applies, loss, np.ones(1))[0] for part in parts]
+    loss = _loss_of(problem_type)
+    own = [_own_scale(part, applies, loss) for part in parts]
     scaled = [scale * part for scale, part in zip(own, parts)]
     return np.array(own) * _least_loss(scaled, applies, loss, np.full(len(parts), 1 / len(parts)))
 
 
 def calibrated_loss(logits: np.ndarray, applies: np.ndarray, problem_type: str) -> float:
     """The mean log loss in nats of a part by itself, multiplied with what is best for it."""
-    loss = _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
-    scale = _least_loss([logits], applies, loss, np.ones(1))[0]
-    return loss(scale * logits, applies)[0] / len(logits)
+    loss = _loss_of(problem_type)
+    return loss(_own_scale(logits, applies, loss) * logits, applies)[0] / len(logits)
 
 
 # From logits and what applies, (texts, labels), to the sum of the log losses and its gradient.
 _Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
+def _loss_of(problem_type: str) -> _Loss:
+    return _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
+
+
+def _own_scale(logits: np.ndarray, applies: np.ndarray, loss: _Loss) -> float:
+    """What calibrates a part by itself."""
+    return float(_least_loss([logits], applies, loss, np.ones(1))[0])
 
 
 def _least_loss(parts: Sequence[np.ndarray], applies: np.ndarray, loss: _Loss, prior: np.ndarray) -> np.ndarray:

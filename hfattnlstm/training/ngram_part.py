@@ -15,7 +15,7 @@ from ..data.columns import column_values
 from ..modeling.configuration_attnlstm import SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
-from .ngram_choice import choose_ngrams, count_ngrams
+from .ngram_choice import LONGEST, MOST, choose_ngrams, count_ngrams
 from .ngram_fit import LinearFitter, LinearPart, calibrated_loss, mixing_weights
 
 
@@ -47,13 +47,17 @@ class LabelledRows(NamedTuple):
         return np.array([len(row) for row in self.ids])
 
 
+def token_rows(encoded: Dataset) -> list[np.ndarray]:
+    """The token ids of each text of a split, as from [`encode_texts`]."""
+    column = column_values(encoded, "input_ids").combine_chunks()
+    return np.split(column.flatten().to_numpy(), column.offsets.to_numpy()[1:-1] - column.offsets[0].as_py())
+
+
 def labelled_rows(encoded: Dataset, num_labels: int, problem_type: str) -> LabelledRows:
     """The rows of a split, as from [`encode_texts`], with one label a text or several."""
-    column = column_values(encoded, "input_ids").combine_chunks()
-    ids = np.split(column.flatten().to_numpy(), column.offsets.to_numpy()[1:-1] - column.offsets[0].as_py())
     labels = np.array(encoded["labels"][:])
     applies = np.eye(num_labels, dtype=bool)[labels] if problem_type == SINGLE_LABEL else labels > 0
-    return LabelledRows(ids, applies)
+    return LabelledRows(token_rows(encoded), applies)
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ class NgramOptions:
 
     problem_type: str
     spelling: sparse.csr_matrix
-    longest: int = 3
-    most: int = 400_000
+    longest: int = LONGEST
+    most: int = MOST
     threads: int = 1
 
     def index_of(self, rows: LabelledRows) -> NgramIndex:

@@ -10,21 +10,16 @@ from typing import Any, NamedTuple
 from transformers.utils import logging
 
 from .._parsing import did_you_mean
-from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS
+from .classification_arguments import NEW_TOKENIZER_FLAGS
 from .classification_flags import MODEL_EFFECTS, flags_as_config
 from .flag_effects import tell_without_effect
 from .flags import FILE_ENDINGS, read_flags
-from .starting_point import CHANGEABLE
+from .starting_point import CHANGEABLE, OPEN
 
 
 logger = logging.get_logger(__name__)
 
 FOLDER = Path(__file__).parents[1] / "recipes"
-# Flags of the model that a checkpoint leaves open.
-_OPEN_BESIDE_A_CHECKPOINT = CHANGEABLE | {
-    *("max_length", "class_weights", "model_name_or_path", "tokenizer_name"),
-    *FINISHING_FLAGS,
-}
 
 
 class Recipe(NamedTuple):
@@ -122,5 +117,5 @@ def left_out(recipe: Recipe, flags: Set[str], model: Any, resumes: bool) -> froz
 def _decided(model: Any) -> dict[str, Set[str]]:
     """Flags that have no meaning beside one that loads something, by its name."""
     every = frozenset(item.name for item in fields(model))
-    names = {"tokenizer_name": set(NEW_TOKENIZER_FLAGS), "model_name_or_path": every - _OPEN_BESIDE_A_CHECKPOINT}
+    names = {"tokenizer_name": set(NEW_TOKENIZER_FLAGS), "model_name_or_path": every - CHANGEABLE - OPEN}
     return {other: flags for other, flags in names.items() if getattr(model, other) is not None}

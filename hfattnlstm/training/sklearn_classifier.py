@@ -29,7 +29,8 @@ from ..data.loading import describe_labels
 from ..data.progress import no_bars_in_a_notebook, no_progress_bars
 from ..data.splitting import split_train
 from ..data.tokenization import AUTO, KINDS
-from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.losses import probabilities
 from ..modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
 from .arguments import RunArguments
 from .classification import ClassificationTask
@@ -178,7 +179,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """The calibrated probability of each class, float64 (texts, classes), in the order of `classes_`."""
         logits = torch.from_numpy(self._logits(X)).double()
-        return (logits / self.model_.config.calibration_temperature).softmax(-1).numpy()
+        return probabilities(logits, SINGLE_LABEL, self.model_.config.calibration_temperature).numpy()
 
     def to_pipeline(self) -> Pipeline:
         """The pipeline that shows the attention on each word with the label; it shares the model.

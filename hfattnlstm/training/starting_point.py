@@ -26,14 +26,9 @@ CHANGEABLE = frozenset(
         *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
     }
 )
-# Flags that are not the model's, or are seen to elsewhere.
-_OTHERS = frozenset(
-    {
-        *("model_name_or_path", "tokenizer_name", "max_length", "class_weights"),
-        *NEW_TOKENIZER_FLAGS,
-        *FINISHING_FLAGS,
-    }
-)
+# Flags that are not the model's, or that are seen to elsewhere beside a checkpoint.
+OPEN = frozenset({"model_name_or_path", "tokenizer_name", "max_length", "class_weights", *FINISHING_FLAGS})
+_OTHERS = OPEN | frozenset(NEW_TOKENIZER_FLAGS)
 _NO_NAME = re.compile(r"LABEL_\d+")
 
 
