@@ -211,7 +211,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         """Give n-grams an embedding of their own, in place of those that have one; it is random.
 
         Args:
-            numbers: (size,), those of the n-grams in rising order, see [`ngram_numbers`].
+            numbers: (size,), those of the n-grams in rising order, see [`ngram_numbers`]; of size 0 for none.
             longest: Tokens in the longest of them.
             dropout: On their embeddings.
 
@@ -224,9 +224,11 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         1
         ```
         """
+        if not len(numbers):
+            # What has no effect stands at its default.
+            longest, dropout = AttnLSTMConfig.embedding_ngram_length, AttnLSTMConfig.ngram_dropout
         self.config.embedding_ngrams = len(numbers)
-        if len(numbers):
-            self.config.embedding_ngram_length, self.config.ngram_dropout = longest, dropout
+        self.config.embedding_ngram_length, self.config.ngram_dropout = longest, dropout
         self.config.validate_architecture()
         self.embeddings.ngrams = _ngram_embedding(self.config)
         if self.embeddings.ngrams is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,8 @@ class ClassificationTask(Task):
     loaded: LoadedTexts
     # Whether the validation texts were taken from those for training, which may then learn from them in the end.
     held_out: bool = False
+    # On the validation split, where the model has several parts.
+    part_scores: Mapping[str, float] = MappingProxyType({})
     _finisher: Finisher | None = None
     # Those of the model, once it is made.
     threshold: Threshold = ONE_HALF
@@ -301,10 +304,10 @@ class ClassificationTask(Task):
         )
         model.attnlstm.set_ngrams(torch.from_numpy(numbers), flags.embedding_ngram_length, flags.ngram_dropout)
 
-    def finish(self, trainer: AttnLSTMTrainer, encoded: DatasetDict) -> None:
-        """N-grams beside the LSTM, and the temperature of the probabilities."""
+    def finish(self, trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
+        """N-grams beside the LSTM, and the temperature of the probabilities; the scores of each part by itself."""
         if "validation" not in encoded or self.problem_type == REGRESSION:
-            return
+            return {}
         self._finisher = Finisher(
             trainer,
             encoded,
@@ -316,6 +319,17 @@ class ClassificationTask(Task):
         )
         self._finisher.learn()
         self._take_decisions(trainer.model, trainer.compute_metrics)
+        self.part_scores = self._scores_of_parts(encoded)
+        return self.part_scores
+
+    def _scores_of_parts(self, encoded: DatasetDict) -> dict[str, float]:
+        """What LSTM and n-grams would be worth alone, such as `lstm_eval_accuracy`; of several labels at one half."""
+        (name, _), score = self.best_metric(), compute_metrics_for(self.problem_type)
+        labels = np.array(encoded["validation"]["labels"][:])
+        return {
+            f"{part}_eval_{name}": score(EvalPrediction(logits, labels))[name]
+            for part, logits in self._finisher.parts.items()
+        }
 
     def _keeps_threshold(self) -> bool:
         """Whether the model that the training goes on from has one that somebody chose; a fitted one is a list."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +62,19 @@ def _recipe(task: Task, config: AttnLSTMConfig) -> dict[str, Any]:
         "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",
         "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
         f"{config.classifier_dropout}",
-        **_ngram_recipe(config),
+        **_ngram_recipe(config, task.part_scores),
         **_loss_recipe(config),
     }
 
 
-def _ngram_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
-    """Which n-grams the model has, beside the LSTM and in its embeddings."""
+def _ngram_recipe(config: AttnLSTMConfig, part_scores: Mapping[str, float]) -> dict[str, Any]:
+    """Which n-grams the model has, beside the LSTM and in its embeddings, and what each part is worth."""
     recipe: dict[str, Any] = {}
     if config.classifier_ngrams:
         recipe["n-grams beside the LSTM"] = f"{config.classifier_ngrams:,} of up to {config.classifier_ngram_length}"
+    if part_scores:
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in part_scores.items())
+        recipe["each part by itself, on the validation split"] = scores
     if config.embedding_ngrams:
         recipe["n-grams with embeddings"] = f"{config.embedding_ngrams:,} of up to {config.embedding_ngram_length}"
     return recipe

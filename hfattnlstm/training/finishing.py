@@ -27,6 +27,10 @@ class Finisher:
         calibrates: Whether a temperature is fitted.
         decides: Whether thresholds are fitted, where a text has several labels.
 
+    Attributes:
+        parts: After `learn`, the logits (texts, labels) of "lstm" and "ngrams", each by itself, on the held-out texts;
+            empty without n-grams.
+
     Example:
 
     ```python
@@ -54,6 +58,8 @@ class Finisher:
         self._trainer, self._encoded, self._problem_type = trainer, encoded, problem_type
         self._longest, self._most = longest, most
         self._calibrates, self._decides = calibrates, decides and problem_type == MULTI_LABEL
+        # By name, the logits of the parts on the held-out texts, where there are several.
+        self.parts: dict[str, np.ndarray] = {}
         # Of the training texts and of the held-out ones, and what was fitted to them.
         self._rows: tuple[LabelledRows, LabelledRows] | None = None
         self._part: NgramPart | None = None
@@ -76,7 +82,9 @@ class Finisher:
             self._part = fit_ngrams(train, held_out, logits, options)
             self._part.scale_head(model)
             self._part.put_into(model)
-            logits = self._part.held_out_logits
+            both = self._part.held_out_logits
+            self.parts = {"lstm": logits, "ngrams": both - self._part.head_scale * logits}
+            logits = both
         references = np.array(self._encoded["validation"]["labels"][:])
         if self._calibrates:
             model.config.calibration_temperature = fit_temperature(logits, references, self._problem_type)

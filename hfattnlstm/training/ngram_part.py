@@ -25,6 +25,10 @@ COSTS = (0.3, 1.0, 3.0, 10.0)
 MOST_WEIGHTS = 16_000_000
 # Tokens of texts that are spelt at most: the characters of more would not fit into memory, and teach little.
 MOST_SPELT = 3_000_000
+# Tokens of the texts that are fitted to at most: with more, the counts would not fit into memory.
+MOST_FITTED = 20_000_000
+# And of those on which the costs are tried out, each with a fit of its own.
+MOST_TRIED = 2_000_000
 # Of what the LSTM is multiplied by: it can go on learning.
 _LEAST_OF_HEAD = 0.02
 # Scaled by log-count ratios, and by inverse document frequencies.
@@ -45,6 +49,15 @@ class LabelledRows(NamedTuple):
     def num_tokens(self) -> np.ndarray:
         """Of each text, (texts,)."""
         return np.array([len(row) for row in self.ids])
+
+    def within(self, most: int) -> LabelledRows:
+        """The texts, or, where they have more than so many tokens, a random part of them with about as many."""
+        share = most / max(self.num_tokens.sum(), 1)
+        if share >= 1:
+            return self
+        count = max(int(share * len(self.ids)), 1)
+        chosen = np.sort(np.random.default_rng(0).permutation(len(self.ids))[:count])
+        return LabelledRows([self.ids[row] for row in chosen], self.applies[chosen])
 
 
 def token_rows(encoded: Dataset) -> list[np.ndarray]:
@@ -70,6 +83,7 @@ class NgramOptions:
         longest: Tokens in the longest n-gram.
         most: How many of two tokens or more there are at most; fewer where the labels are many.
         threads: Labels that are fitted side by side.
+        spells: Whether tokens that are spelt alike learn from each other.
     """
 
     problem_type: str
@@ -77,6 +91,7 @@ class NgramOptions:
     longest: int = LONGEST
     most: int = MOST
     threads: int = 1
+    spells: bool = True
 
     def index_of(self, rows: LabelledRows) -> NgramIndex:
         """All tokens of the vocabulary, and the most frequent runs of tokens."""
@@ -91,9 +106,8 @@ class NgramOptions:
 
     def fitter(self, index: NgramIndex, rows: LabelledRows) -> LinearFitter:
         """Fits classifiers to the n-grams of texts."""
-        num_tokens = rows.num_tokens
-        spelling = self.spelling if num_tokens.sum() <= MOST_SPELT else None
-        return LinearFitter(count_ngrams(index, rows.ids), num_tokens, rows.applies, spelling, self.threads)
+        spelling = self.spelling if self.spells and self.spelling.shape[1] else None
+        return LinearFitter(count_ngrams(index, rows.ids), rows.num_tokens, rows.applies, spelling, self.threads)
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,7 @@ class NgramPart:
 
     def refitted(self, rows: LabelledRows) -> NgramPart:
         """The same for other texts, such as the held-out ones too, with the same costs and scales."""
+        rows = rows.within(MOST_FITTED)
         index = self.options.index_of(rows)
         fitter = self.options.fitter(index, rows)
         parts = [fitter.fit(by_ratio, [cost])[0] for by_ratio, cost in zip(_KINDS, self.costs)]
@@ -149,14 +164,20 @@ def fit_ngrams(
         head_logits: (texts, labels), of the model without n-grams on the held-out texts.
         options: How.
     """
+    train = train.within(MOST_FITTED)
+    options = replace(options, spells=options.spells and train.num_tokens.sum() <= MOST_SPELT)
+    tried = train.within(MOST_TRIED)
     index = options.index_of(train)
-    fitter = options.fitter(index, train)
+    fitter = options.fitter(index, tried)
     counts, num_tokens = count_ngrams(index, held_out.ids), held_out.num_tokens
 
     def loss(part: LinearPart) -> float:
         return calibrated_loss(part.logits(counts, num_tokens), held_out.applies, options.problem_type)
 
     parts = [min(fitter.fit(by_ratio, COSTS), key=loss) for by_ratio in _KINDS]
+    if tried is not train:
+        fitter = options.fitter(index, train)
+        parts = [fitter.fit(by_ratio, [part.cost])[0] for by_ratio, part in zip(_KINDS, parts)]
     logits = [head_logits, *(part.logits(counts, num_tokens) for part in parts)]
     weights = mixing_weights(logits, held_out.applies, options.problem_type)
     weights[0] = max(weights[0], _LEAST_OF_HEAD)

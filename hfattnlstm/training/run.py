@@ -53,7 +53,8 @@ class TaskRun:
         model: The trained model; the best one where `load_best_model_at_end` is set.
         processor: What makes its inputs, such as the tokenizer.
         metrics: `train_…`, `eval_…` and `test_…` metrics; on fewer than 1,000 texts with the bounds of their 95 %
-            intervals, such as `eval_accuracy_low` and `eval_accuracy_high`.
+            intervals, such as `eval_accuracy_low` and `eval_accuracy_high`; and those of the parts of a model by
+            themselves, such as `lstm_eval_accuracy` and `ngrams_eval_accuracy`.
         details: For `"eval"` and `"test"`, what the task reports beyond single numbers, such as the scores of each
             class; empty where there is nothing.
         evaluations: For the same, confusions, calibration and the surest mistakes, where the task has them.
@@ -80,7 +81,7 @@ class TaskRun:
         shown = {
             key: value
             for key, value in self.metrics.items()
-            if key.startswith(("eval_", "test_")) and not key.endswith(_NOT_SHOWN)
+            if not key.startswith("train_") and not key.endswith(_NOT_SHOWN)
         }
         return [("", shown), *((f"{split} split by class", found) for split, found in self.details.items())]
 
@@ -125,7 +126,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
     metrics = _train(task, trainer, examples) if training.do_train else {}
     if training.do_train:
         with (display or Display()).phase("Finishing"):
-            task.finish(trainer, encoded)
+            metrics |= task.finish(trainer, encoded)
     details, evaluations = {}, {}
     for prefix, split in _in_turn(splits, task):
         output = trainer.predict(encoded[split], metric_key_prefix=prefix)

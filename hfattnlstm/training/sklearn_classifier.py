@@ -36,6 +36,7 @@ from .arguments import RunArguments
 from .classification import ClassificationTask
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
 from .flag_values import BOUNDS
+from .ngram_choice import MOST
 from .run import make_trainer
 from .sklearn_inputs import class_weights_of, classes_of, texts_of
 from .trainer import AttnLSTMTrainer
@@ -44,11 +45,12 @@ from .trainer import AttnLSTMTrainer
 # Parameters that are flags of the model, by the same names.
 _OF_MODEL = (
     *("hidden_size", "embedding_size", "num_hidden_layers", "embedding_dropout", "classifier_dropout"),
-    *("tokenizer_kind", "vocab_size", "lowercase", "max_length"),
+    *("tokenizer_kind", "vocab_size", "lowercase", "max_length", "classifier_ngrams"),
 )
 # The parameters that are numbers, and the flags that have their bounds.
 _WHOLE = {
     **{name: name for name in ("hidden_size", "embedding_size", "num_hidden_layers", "vocab_size", "max_length")},
+    "classifier_ngrams": "classifier_ngrams",
     "batch_size": "per_device_train_batch_size",
     "early_stopping_patience": "early_stopping_patience",
 }
@@ -72,6 +74,8 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         vocab_size: Tokens that the tokenizer has at most.
         lowercase: Whether it lower-cases.
         max_length: Tokens that are read of a text; 400 when it is None.
+        classifier_ngrams: Runs of two or three tokens that the linear classifier beside the LSTM knows at most; with
+            0, there is none, and none without held-out texts, on which the two are weighed.
         num_train_epochs: Passes over the texts; when it is None, as many as give 2,000 updates, but 4 to 20.
         learning_rate: The highest one.
         batch_size: Texts in a training batch.
@@ -118,6 +122,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         vocab_size: int = 30_000,
         lowercase: bool = True,
         max_length: int | None = None,
+        classifier_ngrams: int = MOST,
         num_train_epochs: float | None = None,
         learning_rate: float = 2e-3,
         batch_size: int = 32,
@@ -137,6 +142,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         self.vocab_size = vocab_size
         self.lowercase = lowercase
         self.max_length = max_length
+        self.classifier_ngrams = classifier_ngrams
         self.num_train_epochs = num_train_epochs
         self.learning_rate = learning_rate
         self.batch_size = batch_size

@@ -108,8 +108,13 @@ class Task(ABC):
     def encode(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> DatasetDict:
         """The examples as the rows that the collator takes."""
 
-    def finish(self, trainer: AttnLSTMTrainer, encoded: Any) -> None:  # noqa: B027
-        """Called after the training, to fit what is fitted on held-out examples; nothing by default."""
+    def finish(self, trainer: AttnLSTMTrainer, encoded: Any) -> dict[str, float]:
+        """Called after the training, to fit what is fitted on held-out examples; nothing by default.
+
+        Returns:
+            Metrics of what was fitted.
+        """
+        return {}
 
     def learn_held_out(self) -> None:  # noqa: B027
         """Called when these have been measured: what can learn from them, too, may do so; nothing by default."""

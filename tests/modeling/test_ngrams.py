@@ -163,6 +163,9 @@ def test_no_ngrams_are_as_before() -> None:
     model.set_ngrams(torch.empty(0, dtype=torch.long), longest=3)
     assert model.ngrams is None
     assert (model.config.classifier_ngrams, model.config.classifier_ngram_length) == (0, 3)
+    model.attnlstm.set_ngrams(torch.empty(0, dtype=torch.long), longest=2, dropout=0.5)
+    assert model.attnlstm.embeddings.ngrams is None
+    assert (model.config.embedding_ngrams, model.config.ngram_dropout) == (0, 0.0)
     assert model(ids).logits.shape == (1, 3)
 
 

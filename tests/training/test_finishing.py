@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from transformers import AutoModelForSequenceClassification
 
 from hfattnlstm import AttnLSTMClassifier
@@ -14,6 +16,8 @@ from hfattnlstm.modeling.ngrams import NgramIndex
 from hfattnlstm.training import TaskRun, ngram_part
 from hfattnlstm.training.finishing import Finisher
 from hfattnlstm.training.ngram_choice import count_ngrams
+from hfattnlstm.training.ngram_fit import LinearFitter, LinearPart
+from hfattnlstm.training.ngram_part import LabelledRows, NgramOptions, fit_ngrams
 from training.test_classification import run, write_texts
 
 
@@ -81,6 +85,66 @@ def test_figures_on_held_out_texts_are_from_before_they_were_learnt(
     finished = run(tmp_path / "model", texts, *IDLE, "--test_file", str(texts))
     assert finished.metrics["eval_accuracy"] == 1.0
     assert finished.metrics["test_accuracy"] < 0.2
+
+
+def test_each_part_is_measured_by_itself(finished: TaskRun) -> None:
+    scores = {name: finished.metrics[f"{name}eval_accuracy"] for name in ("", "lstm_", "ngrams_")}
+    assert scores["lstm_"] < 0.9 < scores["ngrams_"] == scores[""]
+    assert f"lstm_eval_accuracy {scores['lstm_']:.4f}, ngrams_eval_accuracy 1.0000" in Path(
+        finished.trainer.args.output_dir, "README.md"
+    ).read_text("utf-8")
+    assert "ngrams_eval_accuracy" in finished.report()
+
+
+def rows_of(count: int, length: int = 5) -> LabelledRows:
+    """Texts of two labels, each of which has a token of its own."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    ids = [np.append(generator.integers(5, 40, length - 1), 2 + label) for label in labels]
+    return LabelledRows(ids, np.eye(2, dtype=bool)[labels])
+
+
+def test_a_part_of_the_texts_keeps_their_order_and_labels() -> None:
+    rows = rows_of(1_000)
+    part = rows.within(1_000)
+    assert len(part.ids) == 200
+    assert [row[-1] - 2 for row in part.ids] == part.applies.argmax(1).tolist()
+    assert 60 < part.applies[:, 1].sum() < 140
+    assert rows.within(5_000) is rows
+
+
+def test_costs_are_tried_out_on_a_part_of_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+    fit = LinearFitter.fit
+
+    def counted(self: LinearFitter, by_ratio: bool, costs: Sequence[float]) -> list[LinearPart]:
+        sizes.append((self._applies.shape[0], len(costs)))
+        return fit(self, by_ratio, costs)
+
+    monkeypatch.setattr(LinearFitter, "fit", counted)
+    monkeypatch.setattr(ngram_part, "MOST_TRIED", 500)
+    monkeypatch.setattr(ngram_part, "MOST_FITTED", 1_500)
+    options = NgramOptions("single_label_classification", sparse.csr_matrix((40, 0), dtype=np.float32))
+    held_out = rows_of(50)
+    part = fit_ngrams(rows_of(400), held_out, np.zeros((50, 2)), options)
+    assert sizes == [(100, 4), (100, 4), (300, 1), (300, 1)]
+    assert (part.held_out_logits.argmax(1) == held_out.applies.argmax(1)).all()
+    part.refitted(rows_of(400))
+    assert sizes[-2:] == [(300, 1), (300, 1)]
+
+
+def test_spelling_is_left_out_where_texts_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    spelt: list[bool] = []
+    monkeypatch.setattr(
+        ngram_part, "LinearFitter", lambda *given: spelt.append(given[3] is not None) or LinearFitter(*given)
+    )
+    options = NgramOptions("single_label_classification", sparse.csr_matrix(np.eye(40, dtype=np.float32)))
+    held_out, zeros = rows_of(50), np.zeros((50, 2))
+    fit_ngrams(rows_of(100), held_out, zeros, options).refitted(rows_of(150))
+    monkeypatch.setattr(ngram_part, "MOST_SPELT", 400)
+    # As it was decided when the parts were weighed.
+    fit_ngrams(rows_of(100), held_out, zeros, options).refitted(rows_of(50))
+    assert spelt == [True, True, False, False]
 
 
 def test_uncalibrated_models_have_no_temperature(texts: Path, tmp_path: Path) -> None:
@@ -156,3 +220,6 @@ def test_scikit_learn_has_them_too() -> None:
     classifier = AttnLSTMClassifier(num_train_epochs=1, learning_rate=1e-6, hidden_size=8, embedding_size=8)
     assert classifier.fit(texts, labels).score(texts, labels) == 1.0
     assert classifier.model_.ngrams is not None
+    assert classifier.set_params(classifier_ngrams=0).fit(texts, labels).model_.ngrams is None
+    with pytest.raises(ValueError, match="classifier_ngrams must be a whole number, at least 0, got -1"):
+        classifier.set_params(classifier_ngrams=-1).fit(texts, labels)
