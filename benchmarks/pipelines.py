@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import Pipeline, PreTrainedModel, pipeline
 
+from . import recipes
 from .machine import usable_cores
 from .models import Configuration, distilbert, minilm, ours
 from .peers import peer
@@ -49,6 +50,10 @@ def text_candidates(
     sizes = (1,) if single else BATCH_SIZES
     transformers = [(DISTILBERT, distilbert), (MINILM, minilm)]
     candidates = [Candidate(PIPELINE, partial(_our_pipeline, model, workload))]
+    candidates += [
+        Candidate(f"{PIPELINE}, {recipes.title(name)}", partial(_recipe_pipeline, name, workload))
+        for name in recipes.names()
+    ]
     if not single:
         candidates.append(
             Candidate(STOCK_PIPELINE, partial(_stock_pipeline, STOCK_PIPELINE, model, workload, (1,), say))
@@ -73,6 +78,11 @@ def _our_pipeline(make_model: MakeModel, workload: Workload) -> Prepare:
         "attention-text-classification", model=make_model(), tokenizer=workload.tokenizer(), device="cpu"
     )
     return _prepare(classifier)
+
+
+def _recipe_pipeline(name: str | None, workload: Workload) -> Prepare:
+    model, tokenizer = recipes.make(name, workload)
+    return _prepare(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
 
 
 def _stock_pipeline(name: str, make_model: MakeModel, workload: Workload, sizes: tuple[int, ...], say: Say) -> Prepare:
