@@ -5,7 +5,16 @@ from __future__ import annotations
 
 BACKBONE = {
     *("attention", "capturing", "configuration_attnlstm", "configuration_checks", "embeddings", "layout"),
-    *("lstm_backends", "modeling_attnlstm", "ngrams", "pooling", "reading_order", "recurrence", "weight_init"),
+    *(
+        "lstm_backends",
+        "modeling_attnlstm",
+        "ngrams",
+        "pooling",
+        "reading_order",
+        "recurrence",
+        "subwords",
+        "weight_init",
+    ),
 }
 CLASSIFIER = {
     *BACKBONE,

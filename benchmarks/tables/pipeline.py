@@ -15,8 +15,8 @@ NOTES = [
     "From a list of strings to labels with scores; our pipeline also gives the attention on every word.",
     "All torch models read the texts with the same word tokenizer, so the same number of tokens; the transformers get "
     "no [CLS] and [SEP].",
-    '"hfattnlstm pipeline" is the LSTM alone, and reads 512 tokens like the transformers; a recipe reads what it says, '
-    "or 400, and has its n-grams beside the LSTM.",
+    '"hfattnlstm pipeline" is the LSTM alone, and reads 512 tokens, as the transformers do. A recipe reads 400, '
+    "unless it says otherwise, and has its n-grams beside the LSTM.",
     "Weights are random, for which the time is the same; spaCy, fastText and TF-IDF were fitted on some of the texts, "
     "because theirs depends on it. spaCy, fastText and scikit-learn use the threads that they choose themselves.",
 ]

@@ -192,6 +192,7 @@ def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
     with torch.device("meta"):
         twin = AttnLSTMForSequenceClassification(config)
     twin.load_state_dict({name: _in_float32(tensor) for name, tensor in weights.items()}, assign=True)
+    twin.base_model.fold_subwords()
     return twin.requires_grad_(False).eval()
 
 

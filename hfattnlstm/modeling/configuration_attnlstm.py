@@ -39,6 +39,7 @@ NGRAM_FIELDS = {"embedding_ngrams": "embedding_ngram_length", "classifier_ngrams
 NEEDED_BY = {
     "embedding_ngrams": ("embedding_ngram_length", "ngram_dropout"),
     "classifier_ngrams": ("classifier_ngram_length",),
+    "subword_ngrams": ("subword_entries",),
 }
 MAX_NGRAMS, MAX_NGRAM_LENGTH = 100_000_000, 5
 # The scores in which `pooler_size` has a part.
@@ -119,6 +120,9 @@ class AttnLSTMConfig(PreTrainedConfig):
             their last token; see [`NgramEmbedding`].
         embedding_ngram_length: Tokens in the longest of them; the shortest have two.
         ngram_dropout: Dropout on their embeddings.
+        subword_ngrams: While a model is trained, how many character n-grams have an embedding of their own, which the
+            tokens share that have them; see [`SubwordEmbedding`]. A trained model has none.
+        subword_entries: How many character n-grams the tokens have, all together.
         classifier_ngrams: How many n-grams, single tokens among them, have weights that are added to the logits; see
             [`NgramLogits`].
         classifier_ngram_length: Tokens in the longest of them.
@@ -177,6 +181,8 @@ class AttnLSTMConfig(PreTrainedConfig):
     embedding_ngrams: int = 0
     embedding_ngram_length: int = 3
     ngram_dropout: float | int = 0.0
+    subword_ngrams: int = 0
+    subword_entries: int = 0
     classifier_ngrams: int = 0
     classifier_ngram_length: int = 3
     calibration_temperature: float | int = 1.0
@@ -382,6 +388,9 @@ class AttnLSTMConfig(PreTrainedConfig):
             )
         for count, length in NGRAM_FIELDS.items():
             self._validate_ngrams(count, length)
+        for name, least in (("subword_ngrams", 0), ("subword_entries", self.subword_ngrams)):
+            if not least <= getattr(self, name) <= MAX_NGRAMS:
+                raise ValueError(f"{name} must be between {least:,} and {MAX_NGRAMS:,}, got {getattr(self, name):,}.")
         if self.initializer_range < 0:
             raise ValueError(f"initializer_range must not be negative, got {self.initializer_range}.")
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .ngrams import NgramEmbedding, look_up
+from .subwords import SubwordEmbedding
 
 
 class SequenceDropout(nn.Module):
@@ -44,6 +45,7 @@ class TokenEmbeddings(nn.Module):
         locked_dropout: Whether the same units are dropped at every token of a text.
         word_dropout: Share of the tokens whose whole embedding is zeroed in training.
         ngrams: Embeddings of n-grams, if they have any.
+        subwords: Embeddings of what tokens consist of, while these are learnt.
 
     Example:
 
@@ -64,12 +66,15 @@ class TokenEmbeddings(nn.Module):
         locked_dropout: bool = False,
         word_dropout: float = 0.0,
         ngrams: NgramEmbedding | None = None,
+        subwords: SubwordEmbedding | None = None,
     ):
         super().__init__()
         self.word_embeddings = nn.Embedding(vocab_size, embedding_size, padding_idx=padding_idx)
         self.dropout = SequenceDropout(dropout, locked_dropout)
         self.word_dropout = word_dropout
-        self.ngrams = ngrams
+        # In this order, whichever of them comes later: an optimiser knows its parameters by their places.
+        self.register_module("ngrams", ngrams)
+        self.register_module("subwords", subwords)
 
     def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, mask: Tensor) -> Tensor:
         """Ids (batch, length), or what [`embed`] makes of them, to embeddings (batch, length, embedding_size).
@@ -86,6 +91,8 @@ class TokenEmbeddings(nn.Module):
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """The embedding of each token with those of the n-grams that end at it, before any word is dropped."""
         words = self._look_up(input_ids)
+        if self.subwords is not None:
+            words = words + self.subwords(input_ids.t()).transpose(0, 1)
         return words if self.ngrams is None else words + self.ngrams(input_ids, mask)
 
     def _look_up(self, input_ids: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from .ngrams import NgramEmbedding
 from .pooling import AttentionPooling, Pooler
 from .reading_order import boolean_mask, full_reading_order, mask_of, reading_order
 from .recurrence import LSTMLayer, LSTMStack
+from .subwords import SubwordEmbedding
 from .weight_init import init_module
 
 
@@ -164,6 +165,11 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.base_model.embeddings.word_embeddings = value
 
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """As the base class's; tokens share no embeddings any more, because new ones are not known to be spelt."""
+        self.base_model.fold_subwords()
+        return super().resize_token_embeddings(*args, **kwargs)
+
 
 class AttnLSTMModel(AttnLSTMPreTrainedModel):
     """Embeddings, LSTM stack and pooling.
@@ -192,6 +198,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             locked_dropout=config.locked_dropout,
             word_dropout=config.word_dropout,
             ngrams=_ngram_embedding(config),
+            subwords=_subword_embedding(config),
         )
         self.encoder = LSTMStack(
             config.embedding_size,
@@ -234,6 +241,53 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         if self.embeddings.ngrams is not None:
             self._init_weights(self.embeddings.ngrams.table)
             self.embeddings.ngrams.to(self.device, self.dtype).index.numbers.copy_(numbers)
+
+    @torch.no_grad()
+    def set_subwords(self, starts: Tensor, members: Tensor) -> None:
+        """Let tokens share embeddings of the character n-grams that they consist of; these are random.
+
+        Args:
+            starts, members: As in [`SubwordEmbedding`], with each n-gram a number from 0 on.
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig(vocab_size=7))
+        >>> model.set_subwords(torch.tensor([0, 0, 0, 0, 0, 0, 2, 3]), torch.tensor([0, 1, 0]))
+        >>> model.config.subword_ngrams, model.config.subword_entries
+        (2, 3)
+        ```
+        """
+        self.config.subword_ngrams = int(members.max()) + 1 if len(members) else 0
+        self.config.subword_entries = len(members)
+        self.config.validate_architecture()
+        self.embeddings.subwords = subwords = _subword_embedding(self.config)
+        if subwords is not None:
+            self._init_weights(subwords.table)
+            subwords.to(self.device, self.dtype)
+            subwords.starts.copy_(starts)
+            subwords.members.copy_(members)
+
+    @torch.no_grad()
+    def fold_subwords(self) -> None:
+        """Give each token the sum of its embeddings as its own, with which the model computes the same.
+
+        Example:
+
+        ```python
+        >>> model.fold_subwords()
+        >>> model.config.subword_ngrams
+        0
+        ```
+        """
+        subwords = self.embeddings.subwords
+        if subwords is not None:
+            tokens = torch.arange(self.config.vocab_size, device=self.device)
+            weight = self.embeddings.word_embeddings.weight
+            # Not in place: another model may share the numbers.
+            weight.data = weight.data + subwords(tokens)
+            self.embeddings.subwords = None
+            self.config.subword_ngrams = self.config.subword_entries = 0
 
     @merge_with_config_defaults
     @capture_outputs
@@ -294,6 +348,12 @@ def _ngram_embedding(config: AttnLSTMConfig) -> NgramEmbedding | None:
     return NgramEmbedding(
         config.embedding_ngrams, config.embedding_ngram_length, config.embedding_size, config.ngram_dropout
     )
+
+
+def _subword_embedding(config: AttnLSTMConfig) -> SubwordEmbedding | None:
+    if not config.subword_ngrams:
+        return None
+    return SubwordEmbedding(config.vocab_size, config.subword_ngrams, config.subword_entries, config.embedding_size)
 
 
 def _pooler(config: AttnLSTMConfig) -> Pooler:

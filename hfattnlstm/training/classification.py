@@ -55,7 +55,8 @@ from .metrics import (
     prepared,
 )
 from .ngram_choice import choose_ngrams
-from .ngram_part import token_rows
+from .ngram_part import MOST_SPELT, token_rows
+from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts, Task
 from .tokenizer_choice import choose_tokenizer_kind
@@ -68,6 +69,8 @@ logger = logging.get_logger(__name__)
 NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 # How often an n-gram must occur to get an embedding.
 LEAST_COUNT = 5
+# Character n-grams with embeddings, where nobody says otherwise.
+SUBWORDS = 50_000
 
 
 class ClassificationTask(Task):
@@ -288,9 +291,23 @@ class ClassificationTask(Task):
         """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""
         encoded = encode_texts(examples, TextEncoder(processor, None, model.config.truncation))
         tell_unknown_tokens(encoded, processor, is_new=self.trained_kind is not None)
-        if self.start is None and self.model.embedding_ngrams:
-            self._give_ngrams(model, encoded)
+        if self.start is None:
+            self._share_spelling(model, encoded, processor)
+            if self.model.embedding_ngrams:
+                self._give_ngrams(model, encoded)
         return encoded
+
+    def _share_spelling(
+        self, model: PreTrainedModel, encoded: DatasetDict, processor: PreTrainedTokenizerBase
+    ) -> None:
+        """Embeddings of character n-grams, by which rare tokens learn from others, until the training ends."""
+        most = self.model.subword_ngrams
+        if most is None:
+            few = sum(map(len, token_rows(encoded["train"]))) <= MOST_SPELT
+            most = SUBWORDS if few and self.model.word_vectors is None else 0
+        if most:
+            spelling = shared_spelling(spelling_of(processor), most)
+            model.attnlstm.set_subwords(torch.from_numpy(spelling.indptr), torch.from_numpy(spelling.indices))
 
     def _give_ngrams(self, model: PreTrainedModel, encoded: DatasetDict) -> None:
         """Embeddings for the most frequent n-grams of the training texts."""
@@ -306,6 +323,7 @@ class ClassificationTask(Task):
 
     def finish(self, trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
         """N-grams beside the LSTM, and the temperature of the probabilities; the scores of each part by itself."""
+        trainer.model.base_model.fold_subwords()
         if "validation" not in encoded or self.problem_type == REGRESSION:
             return {}
         self._finisher = Finisher(

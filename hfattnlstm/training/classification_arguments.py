@@ -13,10 +13,12 @@ from .ngram_choice import LONGEST, MOST
 NEW_TOKENIZER_FLAGS = ("tokenizer_kind", "vocab_size", "lowercase")
 # Of n-grams with embeddings, which a model has from the beginning.
 EMBEDDING_NGRAM_FLAGS = ("embedding_ngrams", "embedding_ngram_length", "ngram_dropout")
+# Numbers at most, of which a model has as many as the texts give.
+AT_MOST_FLAGS = ("embedding_ngrams", "subword_ngrams")
 # What is fitted when the training has ended.
 FINISHING_FLAGS = ("classifier_ngrams", "classifier_ngram_length", "calibrate")
 # Fields of the configuration that follow from flags and texts together.
-FROM_THE_TEXTS = frozenset({"class_weights", "vocab_size", *EMBEDDING_NGRAM_FLAGS, *FINISHING_FLAGS})
+FROM_THE_TEXTS = frozenset({"class_weights", "vocab_size", "subword_ngrams", *EMBEDDING_NGRAM_FLAGS, *FINISHING_FLAGS})
 
 
 @dataclass
@@ -83,6 +85,11 @@ class ModelArguments:
     embedding_ngrams: int = flag(0, "N-grams at most that have embeddings, of those seen five times or more.")
     embedding_ngram_length: int = flag(LONGEST, "Tokens in the longest of them.")
     ngram_dropout: float = flag(0.3, "Dropout on their embeddings.")
+    subword_ngrams: int | None = flag(
+        None,
+        "Character n-grams at most through which tokens that are spelt alike learn from each other; without, 50,000, "
+        "but none where texts have more than 3 million tokens.",
+    )
     calibrate: bool = flag(True, "Whether probabilities are calibrated on the held-out texts.")
     class_weights: list[str] | None = flag(None, "balanced, or a number for each label in their order.")
     threshold: float = flag(

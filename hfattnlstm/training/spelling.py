@@ -41,7 +41,36 @@ def spelling_of(tokenizer: PreTrainedTokenizerBase) -> sparse.csr_matrix:
             rows += [row] * len(found)
             columns += found
     ones = np.ones(len(rows), np.float32)
-    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(tokens), len(places)))
+    spelling = sparse.csr_matrix((ones, (rows, columns)), shape=(len(tokens), len(places)))
+    spelling.sum_duplicates()
+    return spelling
+
+
+def shared_spelling(spelling: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """The n-grams that several tokens have, and of these the most common ones.
+
+    Args:
+        spelling: As from [`spelling_of`].
+        most: How many there are at most; of those that equally many tokens have, all are taken or none.
+
+    Returns:
+        (tokens, n-grams that are kept).
+
+    Example:
+
+    ```python
+    >>> spelling = sparse.csr_matrix([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    >>> shared_spelling(spelling, most=2).toarray()
+    array([[1.],
+           [1.]])
+    ```
+    """
+    tokens = np.bincount(spelling.indices, minlength=spelling.shape[1])
+    least = 2
+    if (tokens >= least).sum() > most:
+        # The count of the first one that has no place, which none of its like has then.
+        least = int(np.sort(tokens)[::-1][most]) + 1
+    return spelling[:, tokens >= least]
 
 
 def _spelt(token: str, marked: bool) -> str:

@@ -12,7 +12,14 @@ from .._places import loading_from
 from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
-from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS, ModelArguments, config_overrides
+from .classification_arguments import (
+    AT_MOST_FLAGS,
+    EMBEDDING_NGRAM_FLAGS,
+    FINISHING_FLAGS,
+    NEW_TOKENIZER_FLAGS,
+    ModelArguments,
+    config_overrides,
+)
 from .metrics import ONE_HALF
 
 
@@ -67,7 +74,7 @@ class StartingPoint:
         self.keeps_labels = self.rules
         self.config = _config_of(self.name)
         self._check_kind()
-        values = config_overrides(arguments) | {"label_smoothing": label_smoothing}
+        values = _values_of(arguments, self.config) | {"label_smoothing": label_smoothing}
         given = (given & set(vars(arguments))) - _OTHERS | (
             {"label_smoothing"} if label_smoothing is not None else set()
         )
@@ -205,6 +212,16 @@ class StartingPoint:
         if problem_type == REGRESSION:
             left |= {"label_smoothing": 0.0, "class_weights": None}
         return {name: value for name, value in left.items() if getattr(self.config, name) != value}
+
+
+def _values_of(arguments: ModelArguments, config: AttnLSTMConfig) -> dict[str, Any]:
+    """The flags as fields of a configuration; a number at most is that of the checkpoint, where it has no more."""
+    values = config_overrides(arguments)
+    values |= {flag: getattr(arguments, flag) for flag in EMBEDDING_NGRAM_FLAGS}
+    for flag in AT_MOST_FLAGS:
+        most, own = getattr(arguments, flag), getattr(config, flag)
+        values[flag] = own if most is None or most >= own else most
+    return values
 
 
 def _config_of(name: str) -> AttnLSTMConfig:

@@ -123,6 +123,17 @@ def test_every_option_computes_the_same_at_sizes_the_export_did_not_see(name: st
             np.testing.assert_allclose(output, expected.numpy(), rtol=1e-5, atol=1e-5, strict=True)
 
 
+def test_a_checkpoint_of_a_training_is_exported_as_it_computes(tmp_path: Path) -> None:
+    model = random_model()
+    tokens = torch.arange(model.config.vocab_size)
+    model.attnlstm.set_subwords(torch.arange(len(tokens) + 1), tokens % 5)
+    before = model.get_input_embeddings().weight.clone()
+    result = export_onnx(model, tmp_path)
+    assert result.largest_difference <= 1e-5
+    assert torch.equal(model.get_input_embeddings().weight, before)
+    assert model.config.subword_ngrams == 5
+
+
 ALONE = """
 import sys
 import numpy, onnxruntime

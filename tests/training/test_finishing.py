@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -223,3 +224,47 @@ def test_scikit_learn_has_them_too() -> None:
     assert classifier.set_params(classifier_ngrams=0).fit(texts, labels).model_.ngrams is None
     with pytest.raises(ValueError, match="classifier_ngrams must be a whole number, at least 0, got -1"):
         classifier.set_params(classifier_ngrams=-1).fit(texts, labels)
+
+
+def subwords_of(folder: Path) -> int:
+    return json.loads((folder / "config.json").read_text("utf-8"))["subword_ngrams"]
+
+
+def test_tokens_share_their_spelling_until_the_training_ends(finished: TaskRun) -> None:
+    folder = Path(finished.trainer.args.output_dir)
+    checkpoint = next(folder.glob("checkpoint-*"))
+    assert subwords_of(checkpoint) > 0
+    assert subwords_of(folder) == 0
+    trained = AutoModelForSequenceClassification.from_pretrained(checkpoint).attnlstm.eval()
+    ids = finished.processor("a superb film", return_tensors="pt").input_ids
+    with torch.inference_mode():
+        torch.testing.assert_close(finished.model.attnlstm.eval().embed(ids), trained.embed(ids))
+
+
+@pytest.mark.parametrize("number", ["0", "7"])
+def test_they_share_as_much_as_was_asked_for(number: str, texts: Path, tmp_path: Path) -> None:
+    run(tmp_path / "model", texts, *IDLE, "--tokenizer_kind", "word", "--subword_ngrams", number)
+    assert subwords_of(next((tmp_path / "model").glob("checkpoint-*"))) <= int(number)
+
+
+def test_many_texts_and_word_vectors_share_nothing(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hfattnlstm.training.classification.MOST_SPELT", 100)
+    run(tmp_path / "many", texts, *IDLE)
+    assert subwords_of(next((tmp_path / "many").glob("checkpoint-*"))) == 0
+    monkeypatch.undo()
+    (tmp_path / "vectors.txt").write_text("film 0.1 0.2\nmovie 0.2 0.1\n")
+    flags = ("--word_vectors", str(tmp_path / "vectors.txt"), "--embedding_size", "2", "--tokenizer_kind", "word")
+    run(tmp_path / "vectors", texts, *IDLE, *flags)
+    assert subwords_of(next((tmp_path / "vectors").glob("checkpoint-*"))) == 0
+
+
+def test_a_training_with_ngrams_goes_on_by_the_same_command(texts: Path, tmp_path: Path) -> None:
+    flags = ("--embedding_ngrams", "1000", "--subword_ngrams", "1000", "--learning_rate", "1e-3")
+    run(tmp_path / "model", texts, *flags, "--num_train_epochs", "1")
+    again = ("--num_train_epochs", "2", "--resume_from_checkpoint", "true")
+    assert run(tmp_path / "model", texts, *flags, *again).trainer.state.epoch == 2
+    few = ("--embedding_ngrams", "3", *again)
+    with pytest.raises(ValueError, match="--embedding_ngrams contradicts the checkpoint"):
+        run(tmp_path / "model", texts, *few)

@@ -278,6 +278,21 @@ def test_the_trainer_ends_with_the_weights_of_the_dense_run(tmp_path: Path, sett
         assert not torch.allclose(start[name], expected, atol=1e-3), name
 
 
+def test_shared_spelling_is_updated_by_rows_too(tmp_path: Path) -> None:
+    models = []
+    for updates in ("dense", "lazy"):
+        model = make_model(**NO_DROPOUT)
+        tokens = torch.arange(model.config.vocab_size)
+        torch.manual_seed(0)
+        model.attnlstm.set_subwords(torch.arange(len(tokens) + 1), tokens % 30)
+        start = model.attnlstm.embeddings.subwords.table.weight.detach().clone()
+        lazy_trainer(tmp_path, model, make_dataset(), updates=updates, max_grad_norm=0.05).train()
+        assert (model.attnlstm.embeddings.subwords.table.weight - start).abs().max() > 1e-3
+        models.append(weights_of(model))
+    for name, expected in models[0].items():
+        assert torch.allclose(models[1][name], expected, atol=3e-5), name
+
+
 @pytest.mark.parametrize("large", ["both", "n-grams"])
 def test_embeddings_of_ngrams_are_updated_by_rows_too(tmp_path: Path, monkeypatch, large: str) -> None:
     """Both tables on request, and by themselves those that are large."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy import sparse
 
 from hfattnlstm import train_tokenizer
-from hfattnlstm.training.spelling import spelling_of
+from hfattnlstm.training.spelling import shared_spelling, spelling_of
 
 
 TEXTS = ["tea teapot", "tea teapot"] * 3
@@ -40,3 +42,10 @@ def test_every_kind_of_tokenizer_is_spelt(kind: str) -> None:
     matrix = spelling_of(tokenizer)
     assert matrix.nnz
     assert (matrix.data == 1).all() or matrix.data.max() >= 1
+
+
+def test_only_what_several_tokens_have_is_shared() -> None:
+    spelling = sparse.csr_matrix(np.array([[1, 0, 2, 1], [1, 1, 0, 1], [1, 0, 0, 0]], dtype=np.float32))
+    assert shared_spelling(spelling, most=5).toarray().tolist() == [[1, 1], [1, 1], [1, 0]]
+    assert shared_spelling(spelling, most=1).toarray().tolist() == [[1], [1], [1]]
+    assert shared_spelling(sparse.csr_matrix(np.eye(3, dtype=np.float32)), most=5).shape == (3, 0)
