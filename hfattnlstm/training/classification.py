@@ -69,6 +69,8 @@ logger = logging.get_logger(__name__)
 NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 # How often an n-gram must occur to get an embedding.
 LEAST_COUNT = 5
+# How far adversarial texts are from those that they are made of, as in Miyato et al. (2017).
+ADVERSARIAL_EPSILON = 5.0
 # Character n-grams with embeddings, where nobody says otherwise.
 SUBWORDS = 50_000
 
@@ -178,6 +180,12 @@ class ClassificationTask(Task):
 
     def _label_smoothing(self) -> float | None:
         return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None
+
+    def choose_recipe(self) -> None:
+        """Adversarial texts, where there are labels, and nobody says otherwise."""
+        training = self.training
+        if training.adversarial_epsilon is None and self.problem_type != REGRESSION and not training.fp16:
+            training.adversarial_epsilon = ADVERSARIAL_EPSILON
 
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
         """The tokenizer: loaded, or trained on the training texts; it holds the length that is read."""

@@ -91,13 +91,15 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
     """Where a text's embeddings move to raise its loss the most, as far as its gradient tells.
 
     Miyato et al. (2017) normalise the embeddings to a standard deviation of 1, with words as often as they occur. Here
-    epsilon is multiplied by that deviation instead, as the batch has it.
+    epsilon is multiplied by that deviation instead, as the batch has it. What is right for a review would make noise of
+    a sentence: a text moves no further than one deviation a token, in the mean of squares.
 
     Args:
         gradient: (batch, length, width), of the loss by the embeddings.
         embedded: (batch, length, width), the embeddings.
         mask: Boolean (batch, length), True on real tokens.
-        epsilon: Norm of the move over a whole text, in standard deviations of the embeddings.
+        epsilon: Norm of the move over a whole text, in standard deviations of the embeddings; at most the root of how
+            many tokens it has.
 
     Returns:
         (batch, length, width); 0 on padding, and for texts without a gradient.
@@ -106,8 +108,8 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
 
     ```python
     >>> embedded, mask = torch.tensor([[[1.0], [3.0], [0.0]]]), torch.tensor([[True, True, False]])
-    >>> perturbation(torch.tensor([[[3e-9], [4e-9], [0.0]]]), embedded, mask, epsilon=5.0)[0, :, 0]
-    tensor([3., 4., 0.])
+    >>> perturbation(torch.tensor([[[3e-9], [4e-9], [0.0]]]), embedded, mask, epsilon=1.0)[0, :, 0]
+    tensor([0.6000, 0.8000, 0.0000])
     ```
     """
     real = mask[..., None].to(embedded.dtype)
@@ -116,7 +118,8 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
     # The squares of a late training's gradients are too small to be told from 0.
     gradient = gradient / gradient.abs().amax((1, 2), keepdim=True).clamp(min=least)
     norm = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True).clamp(min=least)
-    return gradient * (epsilon * _deviation(embedded, real) / norm)
+    most = real.sum(1, keepdim=True).sqrt().clamp(max=epsilon)
+    return gradient * (most * _deviation(embedded, real) / norm)
 
 
 def _deviation(embedded: Tensor, real: Tensor) -> Tensor:

@@ -166,6 +166,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
     """
     training = task.training
     _choose_best_metric(task)
+    task.choose_recipe()
     training.choose_steps(len(examples["train"]))
     processor = task.make_processor(examples)
     model = task.make_model(examples, processor)

@@ -96,6 +96,9 @@ class Task(ABC):
     def load(self) -> DatasetDict:
         """The examples: "train", "validation", and "test" if there is one."""
 
+    def choose_recipe(self) -> None:  # noqa: B027
+        """Called once the examples are loaded, to set flags of the training that follow from them."""
+
     @abstractmethod
     def make_processor(self, examples: DatasetDict) -> Any:
         """What turns examples into the model's inputs, and is saved beside it."""

@@ -72,7 +72,7 @@ def regularization_of(args: TrainingArguments) -> dict[str, float]:
     {'rdrop_alpha': 0.5}
     ```
     """
-    values = {name: getattr(args, name, 0.0) for name in ("rdrop_alpha", "adversarial_epsilon")}
+    values = {name: getattr(args, name, None) for name in ("rdrop_alpha", "adversarial_epsilon")}
     return {name: value for name, value in values.items() if value}
 
 
