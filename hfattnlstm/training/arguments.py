@@ -101,6 +101,11 @@ class RunArguments(TrainingArguments):
         0.0,
         "Also learn from texts whose embeddings are moved to where the loss is highest, so many standard deviations.",
     )
+    vat_epsilon: float = flag(
+        0.0,
+        "Virtual adversarial training: the prediction must stay where the embeddings of a text are moved to change it "
+        "the most, so many standard deviations; also of --unlabelled_file. 5 is usual.",
+    )
     embedding_updates: Literal["auto", "lazy", "dense"] = flag(
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )
