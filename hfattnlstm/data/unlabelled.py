@@ -131,9 +131,9 @@ class UnlabelledBatches:
     Example:
 
     ```python
-    >>> batches = UnlabelledBatches(encoded, encoded["length"], PaddingCollator(0, ("input_ids", "mask")), 8)
-    >>> batches.take(0)["input_ids"].shape
-    torch.Size([8, 3])
+    >>> batches = UnlabelledBatches(encoded, encoded["length"], list, batch_size=8)
+    >>> len(batches.take(0))
+    8
     ```
     """
 
