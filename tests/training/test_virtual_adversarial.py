@@ -13,6 +13,8 @@ import torch
 from datasets import Dataset
 from torch.nn import functional as F
 
+from hfattnlstm import AttnLSTMTrainer
+from hfattnlstm.data.unlabelled import UnlabelledBatches
 from hfattnlstm.training import virtual_adversarial
 from hfattnlstm.training.regularization import divergence, perturbation
 from hfattnlstm.training.virtual_adversarial import TRIAL_NORM, kl_divergence, virtual_adversarial_loss
@@ -239,15 +241,34 @@ class TestInTheTrainer:
         for name, tensor in whole.items():
             assert torch.equal(tensor, resumed[name]), name
 
-    def test_a_second_training_reads_the_same_texts(self, tmp_path: Path) -> None:
-        trainer = make_trainer(tmp_path, make_model(**STILL), make_dataset(), max_steps=3)
-        trainer.args.vat_epsilon, trainer.unlabelled_dataset = 2.0, unlabelled()
-        seen: list[list] = []
-        take = trainer._take_unlabelled
-        trainer._take_unlabelled = lambda: [seen.append(batch["input_ids"].tolist()) or batch for batch in take()]
-        for _ in range(2):
+    def seen(self, trainer: AttnLSTMTrainer) -> list[list[list[int]]]:
+        """The batches without labels of a training, without padding."""
+        batches, take = [], UnlabelledBatches.take
+
+        def noting(self: UnlabelledBatches, update: int) -> Any:
+            batch = take(self, update)
+            batches.append([[token for token in row if token] for row in batch["input_ids"].tolist()])
+            return batch
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(UnlabelledBatches, "take", noting)
             trainer.train()
-        assert len(seen) == 6 and seen[:3] == seen[3:]
+        return batches
+
+    @pytest.mark.parametrize("steps", [1, 3])
+    def test_a_second_training_reads_the_same_texts(self, tmp_path: Path, steps: int) -> None:
+        trainer = make_trainer(tmp_path, make_model(**STILL), make_dataset(), max_steps=steps)
+        trainer.args.vat_epsilon, trainer.unlabelled_dataset = 2.0, unlabelled()
+        first = self.seen(trainer)
+        assert len(first) == steps and self.seen(trainer) == first
+
+    @pytest.mark.parametrize("accumulation", [1, 2])
+    def test_all_texts_are_read(self, tmp_path: Path, accumulation: int) -> None:
+        options = {"gradient_accumulation_steps": accumulation, "max_steps": 10 // accumulation}
+        trainer = make_trainer(tmp_path, make_model(**STILL), make_dataset(), **options)
+        trainer.args.vat_epsilon, trainer.unlabelled_dataset = 2.0, unlabelled(40)
+        read = [row for batch in self.seen(trainer) for row in batch]
+        assert sorted(read) == sorted(unlabelled(40)["input_ids"])
 
     def test_rows_are_updated_as_by_the_dense_optimiser(self, tmp_path: Path) -> None:
         found = []
