@@ -25,7 +25,8 @@ def virtual_adversarial_loss(model: nn.Module, batches: Sequence[Mapping[str, Te
     Virtual adversarial training (Miyato et al., 2017, 2018): the Kullback-Leibler divergence from the prediction of a
     text, through which no gradient flows, to that of its embeddings moved by `epsilon`. The direction comes from one
     power iteration: the gradient of the divergence at a small random move. A text's passes drop the same units, else
-    what is dropped would change the prediction more than the small move does.
+    what is dropped would change the prediction more than the small move does; in bf16, rounding makes the direction
+    rough.
 
     Args:
         model: A classifier of this package, in training mode.
