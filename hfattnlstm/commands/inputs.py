@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from ..data.text_lines import LINES_ENDING, between_tabs, lines_of_file, read_lines
 from ..modeling.text_inputs import check_texts
 from .terminal import is_terminal
 from .text_files import chosen_columns, read_texts
-
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def check_inputs(parsed: argparse.Namespace) -> None:
@@ -92,10 +90,8 @@ def read_inputs(
         columns = chosen_columns(parsed.model, parsed.text_column, text_columns)
         rows = read_texts("--file", parsed.file, columns)
         return check_texts(rows) if text_columns is None else [tuple(check_texts(row)) for row in rows]
-    path = Path(parsed.file).expanduser()
-    if path.is_file() and path.stat().st_size <= len(_BOM) and not path.read_bytes().removeprefix(_BOM):
-        raise ValueError(f"The file {parsed.file} is empty.")
-    return _split(_lines_of(path, f"The file {parsed.file}"), text_columns, f"The file {parsed.file}")
+    name = f"The file {parsed.file}"
+    return _split(lines_of_file(Path(parsed.file).expanduser(), name), text_columns, name)
 
 
 def _grouped(texts: list[str], text_columns: Sequence[str] | None) -> list[str] | list[tuple[str, ...]]:
@@ -115,19 +111,7 @@ def _split(
     lines: Iterator[str], text_columns: Sequence[str] | None, name: str
 ) -> Iterator[str] | Iterator[tuple[str, ...]]:
     """Lines, or the texts between their tabs."""
-    return lines if text_columns is None else _between_tabs(lines, text_columns, name)
-
-
-def _between_tabs(lines: Iterator[str], text_columns: Sequence[str], name: str) -> Iterator[tuple[str, ...]]:
-    for number, line in enumerate(lines, 1):
-        texts = line.split("\t")
-        if len(texts) != len(text_columns):
-            found = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
-            raise ValueError(
-                f"{name} has {found} in line {number}, and the model reads {len(text_columns)} together: write "
-                f"{' and '.join(text_columns)} with a tab between them."
-            )
-        yield tuple(texts)
+    return lines if text_columns is None else between_tabs(lines, text_columns, name)
 
 
 def _standard_input() -> BinaryIO | Iterable[bytes]:
@@ -141,50 +125,8 @@ def _standard_input() -> BinaryIO | Iterable[bytes]:
 
 
 def _has_lines(path: str) -> bool:
-    return path.lower().endswith(".txt")
+    return path.lower().endswith(LINES_ENDING)
 
 
 def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
     return (line.encode() for line in lines)
-
-
-def _lines_of(path: Path, name: str) -> Iterator[str]:
-    with path.open("rb") as stream:
-        yield from read_lines(stream, name)
-
-
-def read_lines(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[str]:
-    """The lines of a UTF-8 text without their ends and without a byte-order mark, as they come.
-
-    Args:
-        stream: Lines of bytes; they may hold further line ends of the old kind, `\\r`.
-        name: What the sentence of an error begins with.
-
-    Raises:
-        ValueError: A line is no UTF-8 text, or holds a NUL, as UTF-16 does; it names the line.
-
-    Example:
-
-    ```python
-    >>> list(read_lines([b"good\\r\\n", b"bad"], "Standard input"))
-    ['good', 'bad']
-    ```
-    """
-    number = 0
-    for raw in stream:
-        raw = raw if number else raw.removeprefix(_BOM)
-        for line in raw.removesuffix(b"\n").removesuffix(b"\r").split(b"\r"):
-            number += 1
-            yield _decoded(line, number, name)
-
-
-def _decoded(line: bytes, number: int, name: str) -> str:
-    try:
-        if b"\0" not in line:
-            return line.decode("utf-8")
-        reason = "it has NUL bytes, as UTF-16 does"
-    except UnicodeDecodeError as error:
-        reason = f"byte {error.start + 1} of the line, 0x{line[error.start]:02x}, cannot be"
-    raise ValueError(
-        f"{name} is not UTF-8 text in line {number}: {reason}. Convert it first, with iconv -f ENCODING -t UTF-8."
-    )

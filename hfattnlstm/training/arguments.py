@@ -11,7 +11,7 @@ import torch
 from transformers import TrainingArguments
 
 
-# Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions. Beside adversarial texts, the
+# Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions. Beside adversarial texts,
 # half of that is enough, which takes the same time.
 LEAST_UPDATES = 2_000
 LEAST_EPOCHS, MOST_EPOCHS = 4, 20
@@ -105,6 +105,11 @@ class RunArguments(TrainingArguments):
         None,
         "Also learn from texts whose embeddings are moved to where the loss is highest, so many standard deviations; "
         "without, 5 in a classification.",
+    )
+    vat_epsilon: float = flag(
+        0.0,
+        "Virtual adversarial training: the prediction must stay where the embeddings of a text are moved to change it "
+        "the most, so many standard deviations; also of --unlabelled_file. 5 is usual.",
     )
     embedding_updates: Literal["auto", "lazy", "dense"] = flag(
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."

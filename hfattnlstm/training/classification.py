@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
@@ -22,6 +23,7 @@ from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
 from ..data.tokenization import AUTO, train_tokenizer
+from ..data.unlabelled import encode_unlabelled, load_unlabelled
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
@@ -102,6 +104,8 @@ class ClassificationTask(Task):
     trained_kind: str | None = None
     # What `load` gave, with the names of its columns.
     loaded: LoadedTexts
+    # Texts without labels, if there are any.
+    unlabelled: Dataset | None = None
     # Whether the validation texts were taken from those for training, which may then learn from them in the end.
     held_out: bool = False
     # On the validation split, where the model has several parts.
@@ -127,7 +131,7 @@ class ClassificationTask(Task):
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""
         data, model = self.data, self.model
-        named = (data.dataset, data.train_file, data.validation_file, data.test_file)
+        named = (data.dataset, data.train_file, data.validation_file, data.test_file, data.unlabelled_file)
         named += (model.model_name_or_path, model.tokenizer_name, model.word_vectors)
         return [name for name in named if name is not None]
 
@@ -136,7 +140,10 @@ class ClassificationTask(Task):
         self.start = self._starting_point()
         with flags_in_sentences():
             self.text_columns = self._text_columns()
-            self.loaded = _load_texts(self.data, self.start, self.text_columns or self.data.text_column)
+            columns = self.text_columns or self.data.text_column
+            self.loaded = _load_texts(self.data, self.start, columns)
+            if self.data.unlabelled_file is not None:
+                self.unlabelled = load_unlabelled(self.data.unlabelled_file, columns)
         texts, self.held_out = self.loaded.splits, self.loaded.held_out
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
@@ -182,13 +189,14 @@ class ClassificationTask(Task):
         return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None
 
     def choose_recipe(self) -> None:
-        """Adversarial texts, where there are labels, and nobody says otherwise."""
+        """Adversarial texts, where there are labels, and nobody says otherwise, or asks for virtual ones."""
         training = self.training
-        if training.adversarial_epsilon is None and self.problem_type != REGRESSION and not training.fp16:
+        takes_none = self.problem_type == REGRESSION or training.fp16 or training.vat_epsilon
+        if training.adversarial_epsilon is None and not takes_none:
             training.adversarial_epsilon = ADVERSARIAL_EPSILON
 
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
-        """The tokenizer: loaded, or trained on the training texts; it holds the length that is read."""
+        """The tokenizer: loaded, or trained on the texts for training, with labels and without."""
         if self.checkpoint is not None:
             return self._tokenizer_of_checkpoint()
         name = self.model.tokenizer_name or self.model.model_name_or_path
@@ -198,7 +206,7 @@ class ClassificationTask(Task):
             if self.trained_kind == AUTO:
                 self.trained_kind = choose_tokenizer_kind(examples, self.model.lowercase, self.model.vocab_size)
             return train_tokenizer(
-                examples["train"]["text"],
+                chain(examples["train"]["text"], () if self.unlabelled is None else self.unlabelled["text"]),
                 kind=self.trained_kind,
                 vocab_size=self.model.vocab_size,
                 lowercase=self.model.lowercase,
@@ -316,6 +324,12 @@ class ClassificationTask(Task):
         if most:
             spelling = shared_spelling(spelling_of(processor), most)
             model.attnlstm.set_subwords(torch.from_numpy(spelling.indptr), torch.from_numpy(spelling.indices))
+
+    def encode_unlabelled(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> Dataset | None:
+        """Token ids, cut as those of the examples are."""
+        if self.unlabelled is None:
+            return None
+        return encode_unlabelled(self.unlabelled, TextEncoder(processor, None, model.config.truncation))
 
     def _give_ngrams(self, model: PreTrainedModel, encoded: DatasetDict) -> None:
         """Embeddings for the most frequent n-grams of the training texts."""

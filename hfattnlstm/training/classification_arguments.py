@@ -30,6 +30,11 @@ class DataArguments:
     train_file: str | None = flag(None, "File with the training texts, in place of dataset.")
     validation_file: str | None = flag(None, "File with the validation texts; held out without.")
     test_file: str | None = flag(None, "File with the test texts.")
+    unlabelled_file: str | None = flag(
+        None,
+        "File with texts without labels, for --vat_epsilon; .txt has one a line. A new tokenizer knows their words, "
+        "too, which is a part of the gain.",
+    )
     text_column: list[str] | None = flag(
         None, "Column with the texts, or several that are read together; found by its name without."
     )

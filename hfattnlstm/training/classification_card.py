@@ -26,6 +26,9 @@ def classification_card(
     local = task.data.dataset is None or Path(task.data.dataset).exists()
     source = Path(task.data.dataset or task.data.train_file).name if local else task.data.dataset
     sizes = ", ".join(f"{len(split):,} texts for {name}" for name, split in examples.items())
+    if task.unlabelled is not None:
+        name = code_span(Path(task.data.unlabelled_file).name)
+        sizes += f", and {len(task.unlabelled):,} texts without labels, {name}"
     usage = (
         'classifier = pipeline("attention-text-classification", model="{model_id}"{options})\n'
         f"classifier({_example(config.text_columns)})"

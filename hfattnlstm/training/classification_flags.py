@@ -56,7 +56,7 @@ _MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": 
 # What only a training reads.
 _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    *("max_train_samples", *FINISHING_FLAGS),
+    *("max_train_samples", "unlabelled_file", *FINISHING_FLAGS),
 )
 
 
@@ -79,6 +79,7 @@ def data_effects(data: DataArguments, model: ModelArguments, training: RunArgume
         ),
         Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
         Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
+        Effect(("unlabelled_file",), lambda _: training.vat_epsilon, without("--vat_epsilon")),
         Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
     )
 
@@ -154,7 +155,7 @@ def check_problem(problem_type: str, given: frozenset[str]) -> None:
         raise ValueError(
             f"--threshold is for texts with any number of labels, and this is a {shown}: leave --threshold out."
         )
-    for flag in ("label_smoothing_factor", "class_weights", *FINISHING_FLAGS):
+    for flag in ("label_smoothing_factor", "class_weights", "vat_epsilon", "unlabelled_file", *FINISHING_FLAGS):
         if problem_type == REGRESSION and flag in given:
             raise ValueError(f"--{flag} has no meaning in a regression: leave it out.")
 

@@ -46,8 +46,8 @@ BOUNDS: dict[str, Bound] = {
     **dict.fromkeys(
         (
             *("warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers"),
-            *("initializer_range", "rdrop_alpha", "adversarial_epsilon", "classifier_ngrams", "embedding_ngrams"),
-            "subword_ngrams",
+            *("initializer_range", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "classifier_ngrams"),
+            *("embedding_ngrams", "subword_ngrams"),
         ),
         _NOT_NEGATIVE,
     ),

@@ -37,7 +37,11 @@ _METRIC_TYPES = {"subset_accuracy": "accuracy", "hamming_loss": "hamming_loss"}
 # A language of ISO 639 with a script or a country, if need be, or one of the two words that the Hub takes beside them.
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
 _LICENSE = re.compile(r"[a-z0-9]+([.+-][a-z0-9]+)*")
-_REGULARIZATION = {"rdrop_alpha": "R-Drop, weight", "adversarial_epsilon": "adversarial texts, epsilon"}
+_REGULARIZATION = {
+    "rdrop_alpha": "R-Drop, weight",
+    "adversarial_epsilon": "adversarial texts, epsilon",
+    "vat_epsilon": "virtual adversarial training, epsilon",
+}
 _LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "accelerate")
 
 _TEMPLATE = """---

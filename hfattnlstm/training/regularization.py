@@ -91,8 +91,8 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
     """Where a text's embeddings move to raise its loss the most, as far as its gradient tells.
 
     Miyato et al. (2017) normalise the embeddings to a standard deviation of 1, with words as often as they occur. Here
-    epsilon is multiplied by that deviation instead, as the batch has it. What is right for a review would make noise of
-    a sentence: a text moves no further than one deviation a token, in the mean of squares.
+    epsilon is multiplied by that deviation instead, as the batch has it. What is right for a review would make noise
+    of a sentence: a text moves no further than one deviation a token, in the mean of squares.
 
     Args:
         gradient: (batch, length, width), of the loss by the embeddings.

@@ -180,6 +180,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
         data_collator=task.make_collator(processor, model),
         compute_metrics=task.make_scorer(),
         callbacks=_callbacks(training),
+        unlabelled_dataset=task.encode_unlabelled(processor, model),
     )
     return trainer, encoded
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 from transformers import EvalPrediction, PreTrainedModel
 from transformers.trainer_utils import PredictionOutput
 
@@ -110,6 +110,10 @@ class Task(ABC):
     @abstractmethod
     def encode(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> DatasetDict:
         """The examples as the rows that the collator takes."""
+
+    def encode_unlabelled(self, processor: Any, model: PreTrainedModel) -> Dataset | None:
+        """Rows without labels that are read beside the examples; none by default."""
+        return None
 
     def finish(self, trainer: AttnLSTMTrainer, encoded: Any) -> dict[str, float]:
         """Called after the training, to fit what is fitted on held-out examples; nothing by default.

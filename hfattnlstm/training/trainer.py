@@ -19,6 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from .._wording import option
 from ..data.batching import LengthGroupedSampler
+from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from .averaging import AVERAGES, WeightAveraging
 from .lazy_adamw import LazyAdamW, LazyEmbedding
@@ -28,6 +29,7 @@ from .trainer_options import (
     add_embedding_noise,
     check_options,
     check_regularization,
+    check_unlabelled,
     follow_directions,
     is_attnlstm,
     precision_kept,
@@ -35,6 +37,7 @@ from .trainer_options import (
     set_plateau_mode,
     smooth_in_the_model,
 )
+from .virtual_adversarial import virtual_adversarial_loss
 
 
 # Rows of an embedding from which on updating few of them saves time.
@@ -59,7 +62,9 @@ class AttnLSTMTrainer(Trainer):
     says "lazy" or "dense"; the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
 
     `rdrop_alpha` and `adversarial_epsilon` of the arguments, where they have them, add to the loss what
-    [`regularized_loss`] says, and `ema_decay` is what [`WeightAveraging`] takes, which a run adds.
+    [`regularized_loss`] says, and `ema_decay` is what [`WeightAveraging`] takes, which a run adds. `vat_epsilon` adds
+    the [`virtual_adversarial_loss`] of each batch, and of as many of the rows of `unlabelled_dataset`, which need
+    no labels: which ones depends on the seed and the step alone, and all are read before one is read again.
 
     The model's own loss is used, with its class weights and penalties: `label_smoothing_factor` sets
     `config.label_smoothing` of the model, and a `compute_loss_func` that would replace such parts is refused. Of a
@@ -87,11 +92,18 @@ class AttnLSTMTrainer(Trainer):
     _broken: Tensor | None = None
     # Whether `logging_nan_inf_filter` is to be switched on again.
     _filters: bool = False
+    # Those of a training, from its first step on.
+    _unlabelled: UnlabelledBatches | None = None
     # What ends the noise on the embeddings.
     _silence: Callable[[], None] | None = None
 
     def __init__(
-        self, model: nn.Module | None = None, args: TrainingArguments | None = None, *rest: Any, **options: Any
+        self,
+        model: nn.Module | None = None,
+        args: TrainingArguments | None = None,
+        *rest: Any,
+        unlabelled_dataset: Dataset | None = None,
+        **options: Any,
     ):
         with warnings.catch_warnings():
             if is_attnlstm(model):
@@ -105,6 +117,8 @@ class AttnLSTMTrainer(Trainer):
             # The noise is added here, see `create_optimizer`.
             self.neftune_noise_alpha = None
         check_regularization(self)
+        check_unlabelled(self, unlabelled_dataset)
+        self.unlabelled_dataset = unlabelled_dataset
 
     def call_model_init(self, *args: Any, **kwargs: Any) -> nn.Module:
         """As the base class's; the labels are smoothed in this model, too."""
@@ -175,7 +189,7 @@ class AttnLSTMTrainer(Trainer):
             if self._silence is not None:
                 self._silence()
                 self._silence = None
-            self._broken = None
+            self._broken = self._unlabelled = None
             self._switch_filter_on()
 
     def create_scheduler(self, *args: Any, **kwargs: Any) -> torch.optim.lr_scheduler.LRScheduler:
@@ -193,15 +207,18 @@ class AttnLSTMTrainer(Trainer):
         dataset = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
             return super()._get_train_sampler(train_dataset)
-        seed = self.args.data_seed if self.args.data_seed is not None else self.args.seed
         # The batch of all processes together: each takes its share of it, so their number does not change the order.
         # With `auto_find_batch_size` it may be smaller than the arguments say.
         batch_size = self._train_batch_size * max(self.args.world_size, 1)
-        return LengthGroupedSampler(self._lengths(dataset), batch_size, seed=seed)
+        return LengthGroupedSampler(self._lengths(dataset, self.train_dataset), batch_size, seed=self._seed_of_order())
 
-    def _lengths(self, dataset: Dataset) -> list[int]:
+    def _seed_of_order(self) -> int:
+        return self.args.data_seed if self.args.data_seed is not None else self.args.seed
+
+    def _lengths(self, dataset: Dataset, *others: Dataset) -> list[int]:
+        """Tokens of each row, from the column of another data set of the same rows where this one has lost its own."""
         column = self.args.length_column_name
-        for candidate in (dataset, self.train_dataset):
+        for candidate in (dataset, *others):
             if column in getattr(candidate, "column_names", ()) and len(candidate) == len(dataset):
                 return list(candidate[column])
         name = self.processing_class.model_input_names[0] if self.processing_class is not None else "input_ids"
@@ -243,11 +260,34 @@ class AttnLSTMTrainer(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Tensor | Any], return_outputs: bool = False, **kwargs: Any
     ) -> Any:
-        """As the base class's; in training, with R-Drop and adversarial texts where the arguments have them."""
+        """As the base class's; in training, with what `regularization_of` finds in the arguments."""
         wanted = regularization_of(self.args)
         if return_outputs or not wanted or not model.training:
             return super().compute_loss(model, inputs, return_outputs, **kwargs)
-        return regularized_loss(self.accelerator.unwrap_model(model), inputs, **wanted, forward=model)
+        epsilon, unwrapped = wanted.pop("vat_epsilon", 0.0), self.accelerator.unwrap_model(model)
+        loss = regularized_loss(unwrapped, inputs, **wanted, forward=model)
+        if not epsilon:
+            return loss
+        return loss + virtual_adversarial_loss(unwrapped, [inputs, *self._take_unlabelled()], epsilon)
+
+    def _take_unlabelled(self) -> list[dict[str, Tensor]]:
+        """One batch; none where there are no texts without labels."""
+        if self.unlabelled_dataset is None:
+            return []
+        batch_size = self._train_batch_size
+        # `auto_find_batch_size` begins anew with a smaller one.
+        if self._unlabelled is None or self._unlabelled.batch_size != batch_size:
+            self._unlabelled = UnlabelledBatches(
+                self.unlabelled_dataset,
+                self._lengths(self.unlabelled_dataset),
+                self._get_collator_with_removed_columns(self.data_collator, "unlabelled"),
+                batch_size,
+                seed=self._seed_of_order(),
+                accumulation=self.args.gradient_accumulation_steps,
+                process=self.args.process_index,
+                processes=max(self.args.world_size, 1),
+            )
+        return [self._prepare_inputs(self._unlabelled.take(self.state.global_step))]
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """As the base class's, but a card that the run has written is kept; `push_to_hub` calls this."""

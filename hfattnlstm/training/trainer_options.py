@@ -7,7 +7,7 @@ length stands second. The model here has its own loss, with class weights, penal
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
 import torch
@@ -72,7 +72,7 @@ def regularization_of(args: TrainingArguments) -> dict[str, float]:
     {'rdrop_alpha': 0.5}
     ```
     """
-    values = {name: getattr(args, name, None) for name in ("rdrop_alpha", "adversarial_epsilon")}
+    values = {name: getattr(args, name, None) for name in ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon")}
     return {name: value for name, value in values.items() if value}
 
 
@@ -95,11 +95,31 @@ def check_regularization(trainer: Trainer) -> None:
             f"{option('rdrop_alpha')} draws two predictions of labels to each other, and a regression predicts "
             "numbers: leave it out."
         )
-    if "adversarial_epsilon" in wanted and trainer.args.fp16:
+    if "vat_epsilon" in wanted and model.config.resolve_problem_type() == REGRESSION:
         raise ValueError(
-            f"{option('adversarial_epsilon')} needs gradients that are too small for fp16: train in bf16, or leave "
-            "one of the two out."
+            f"{option('vat_epsilon')} holds the probabilities of labels, and a regression predicts numbers: leave it "
+            "out."
         )
+    for name in ("adversarial_epsilon", "vat_epsilon"):
+        if name in wanted and trainer.args.fp16:
+            raise ValueError(
+                f"{option(name)} needs gradients that are too small for fp16: train in bf16, or leave one of the two "
+                "out."
+            )
+
+
+def check_unlabelled(trainer: Trainer, unlabelled: Sized | None) -> None:
+    """Refuse texts without labels that a training would not read.
+
+    Raises:
+        ValueError: Names the option and what to do instead.
+    """
+    if unlabelled is None:
+        return
+    if "vat_epsilon" not in regularization_of(trainer.args):
+        raise ValueError("unlabelled_dataset is read with vat_epsilon alone: set that, or leave it out.")
+    if not len(unlabelled):
+        raise ValueError("unlabelled_dataset has no rows: leave it out.")
 
 
 def _parts_of_the_loss(config: AttnLSTMConfig) -> list[str]:

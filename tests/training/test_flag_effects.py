@@ -81,6 +81,16 @@ def task_of(*flags: str) -> Task:
             "--do_train false --model_name_or_path m --adversarial_epsilon 1",
             "--adversarial_epsilon has no effect beside --do_train",
         ),
+        ("--do_train false --model_name_or_path m --vat_epsilon 5", "--vat_epsilon has no effect beside --do_train"),
+        (
+            "--do_train false --model_name_or_path m --unlabelled_file u.txt",
+            "--unlabelled_file has no effect beside --do_train",
+        ),
+        (
+            "--unlabelled_file u.txt",
+            "--unlabelled_file has no effect without --vat_epsilon: add that, or leave it out",
+        ),
+        ("--unlabelled_file u.txt --vat_epsilon 0", "--unlabelled_file has no effect without --vat_epsilon"),
         (
             "--do_train false --model_name_or_path m --word_dropout 0.2",
             "--word_dropout has no effect beside --do_",
@@ -120,6 +130,7 @@ def test_flags_without_effect_are_refused(flags: str, sentence: str) -> None:
         "--validation_file v.csv --max_train_samples 5 --split_seed 3",
         "--embedding_updates lazy",
         "--do_eval false",
+        "--unlabelled_file u.txt --vat_epsilon 5",
     ],
 )
 def test_flags_with_an_effect_pass(flags: str) -> None:

@@ -52,6 +52,7 @@ from hfattnlstm.training.task import Task
         ("ema_decay", "1 -0.1", "at least 0 and below 1"),
         ("rdrop_alpha", "-1 nan", "at least 0|finite"),
         ("adversarial_epsilon", "-1 inf", "at least 0|finite"),
+        ("vat_epsilon", "-1 inf", "at least 0|finite"),
     ],
 )
 def test_numbers_out_of_bounds(flag: str, values: str, must: str) -> None:
