@@ -13,6 +13,10 @@ from ..modeling.embeddings import TokenEmbeddings
 from ..modeling.reading_order import mask_of
 
 
+# How far a text moves at most, in deviations of the embeddings for each token: with 2.3, sentences taught nothing.
+MOST_A_TOKEN = 1.5
+
+
 def regularized_loss(
     model: nn.Module,
     inputs: Mapping[str, Tensor],
@@ -92,14 +96,14 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
 
     Miyato et al. (2017) normalise the embeddings to a standard deviation of 1, with words as often as they occur. Here
     epsilon is multiplied by that deviation instead, as the batch has it. What is right for a review would make noise
-    of a sentence: a text moves no further than one deviation a token, in the mean of squares.
+    of a phrase: a text moves no further than 1.5 deviations a token, in the mean of squares.
 
     Args:
         gradient: (batch, length, width), of the loss by the embeddings.
         embedded: (batch, length, width), the embeddings.
         mask: Boolean (batch, length), True on real tokens.
-        epsilon: Norm of the move over a whole text, in standard deviations of the embeddings; at most the root of how
-            many tokens it has.
+        epsilon: Norm of the move over a whole text, in standard deviations of the embeddings; at most 1.5 times
+            the root of how many tokens it has.
 
     Returns:
         (batch, length, width); 0 on padding, and for texts without a gradient.
@@ -118,7 +122,7 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
     # The squares of a late training's gradients are too small to be told from 0.
     gradient = gradient / gradient.abs().amax((1, 2), keepdim=True).clamp(min=least)
     norm = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True).clamp(min=least)
-    most = real.sum(1, keepdim=True).sqrt().clamp(max=epsilon)
+    most = (MOST_A_TOKEN * real.sum(1, keepdim=True).sqrt()).clamp(max=epsilon)
     return gradient * (most * _deviation(embedded, real) / norm)
 
 

@@ -262,3 +262,12 @@ def test_flags_of_a_run(tmp_path: Path) -> None:
     numbers = write_texts(tmp_path / "numbers.csv", "regression")
     with pytest.raises(ValueError, match="--rdrop_alpha draws two predictions of labels to each other, and a regress"):
         run(tmp_path / "other", numbers, "--rdrop_alpha", "0.5")
+
+
+def test_short_texts_move_less() -> None:
+    generator = torch.Generator().manual_seed(0)
+    embedded = torch.randn(2, 100, 4, generator=generator)
+    mask = torch.arange(100) < torch.tensor([[100], [4]])
+    moves = perturbation(torch.randn(2, 100, 4, generator=generator), embedded, mask, epsilon=5.0)
+    norms = torch.linalg.vector_norm(moves, dim=(1, 2))
+    torch.testing.assert_close(norms / norms[0], torch.tensor([1.0, 1.5 * 4**0.5 / 5]))
