@@ -359,8 +359,9 @@ class ClassificationTask(Task):
         )
         self._finisher.learn()
         self._take_decisions(trainer.model, trainer.compute_metrics)
-        self.part_scores = self._scores_of_parts(encoded)
-        return self.part_scores
+        if self.training.do_eval:
+            self.part_scores = self._scores_of_parts(encoded)
+        return dict(self.part_scores)
 
     def _scores_of_parts(self, encoded: DatasetDict) -> dict[str, float]:
         """What LSTM and n-grams would be worth alone, such as `lstm_eval_accuracy`; of several labels at one half."""

@@ -81,7 +81,7 @@ class TaskRun:
         shown = {
             key: value
             for key, value in self.metrics.items()
-            if not key.startswith("train_") and not key.endswith(_NOT_SHOWN)
+            if ("eval_" in key or key.startswith("test_")) and not key.endswith(_NOT_SHOWN)
         }
         return [("", shown), *((f"{split} split by class", found) for split, found in self.details.items())]
 
