@@ -275,7 +275,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         Example:
 
         ```python
-        >>> model.fold_subwords()
+        >>> model.attnlstm.fold_subwords()
         >>> model.config.subword_ngrams
         0
         ```

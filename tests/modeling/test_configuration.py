@@ -74,6 +74,8 @@ OTHER_VALUES = {
     "embedding_ngrams": 11,
     "embedding_ngram_length": 2,
     "ngram_dropout": 0.25,
+    "subword_ngrams": 3,
+    "subword_entries": 7,
     "classifier_ngrams": 12,
     "classifier_ngram_length": 4,
     "calibration_temperature": 1.5,

@@ -239,7 +239,7 @@ def test_weights_in_pieces_are_refused(tmp_path: Path) -> None:
 
 
 _FLAGS = ("--ema_decay", "0.8", "--save_total_limit", "9", "--num_train_epochs", "4", "--calibrate", "false")
-_FLAGS += ("--classifier_ngrams", "0")
+_FLAGS += ("--classifier_ngrams", "0", "--subword_ngrams", "0")
 
 
 @pytest.fixture(scope="module")
