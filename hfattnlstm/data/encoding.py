@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
 import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 from transformers import PreTrainedTokenizerBase
@@ -50,24 +54,49 @@ def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
     multi = problem_type == MULTI_LABEL
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
-        input_ids = encoder.input_ids(batch["text"])
         labels = batch["label"]
         if multi:
             labels = [[float(index in present) for index in range(len(names))] for present in map(set, labels)]
-        return {"input_ids": input_ids, "length": [len(ids) for ids in input_ids], "labels": labels}
+        return {"labels": labels}
 
-    features = Features(
-        {
-            "input_ids": List(Value("int32")),
-            "length": Value("int32"),
-            "labels": Value("int64") if single else List(Value("float32")) if multi else Value("float32"),
-        }
-    )
-    return split.map(
+    kind = Value("int64") if single else List(Value("float32")) if multi else Value("float32")
+    return tokenised(split, encoder, encode, {"labels": kind})
+
+
+def tokenised(
+    texts: Dataset,
+    encoder: TextEncoder,
+    further: Callable[[dict[str, list]], dict[str, list]] = lambda _: {},
+    features: Mapping[str, Any] = MappingProxyType({}),
+) -> Dataset:
+    """Token ids and lengths in place of the columns that there are.
+
+    Args:
+        texts: With the column `text`.
+        encoder: Gives the token ids, cut to length.
+        further: Makes more columns of a batch of rows.
+        features: The types of these.
+
+    Returns:
+        The columns `input_ids`, `length`, in tokens, and the further ones.
+
+    Example:
+
+    ```python
+    >>> tokenised(Dataset.from_dict({"text": ["Great food"]}), TextEncoder(tokenizer)).column_names
+    ['input_ids', 'length']
+    ```
+    """
+
+    def encode(batch: dict[str, list]) -> dict[str, list]:
+        input_ids = encoder.input_ids(batch["text"])
+        return {"input_ids": input_ids, "length": [len(ids) for ids in input_ids], **further(batch)}
+
+    return texts.map(
         encode,
         batched=True,
-        remove_columns=split.column_names,
-        features=features,
+        remove_columns=texts.column_names,
+        features=Features({"input_ids": List(Value("int32")), "length": Value("int32"), **features}),
         # An encoder is not hashed in a way that says what it does, so a cached result could be another one's.
         load_from_cache_file=False,
         desc="Tokenising",

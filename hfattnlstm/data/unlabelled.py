@@ -12,7 +12,6 @@ from torch import Tensor
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.text_inputs import TextEncoder
 from .batching import LengthGroupedSampler
 from .columns import column_names, text_column_of
 from .sources import read_source
@@ -81,46 +80,13 @@ def _has_words(text: str | Sequence[str]) -> bool:
     return any(part.strip() for part in ([text] if isinstance(text, str) else text))
 
 
-def encode_unlabelled(texts: Dataset, encoder: TextEncoder) -> Dataset:
-    """Tokenise texts without labels.
-
-    Args:
-        texts: With the column `text`, as from [`load_unlabelled`].
-        encoder: Gives the token ids, cut to length.
-
-    Returns:
-        The columns `input_ids` and `length`, in tokens.
-
-    Example:
-
-    ```python
-    >>> encode_unlabelled(load_unlabelled("texts.txt"), TextEncoder(tokenizer))[0]
-    {'input_ids': [8, 15], 'length': 2}
-    ```
-    """
-
-    def encode(batch: dict[str, list]) -> dict[str, list]:
-        input_ids = encoder.input_ids(batch["text"])
-        return {"input_ids": input_ids, "length": [len(ids) for ids in input_ids]}
-
-    return texts.map(
-        encode,
-        batched=True,
-        remove_columns=texts.column_names,
-        features=Features({"input_ids": List(Value("int32")), "length": Value("int32")}),
-        # As for texts with labels: an encoder's hash does not say what it does.
-        load_from_cache_file=False,
-        desc="Tokenising",
-    )
-
-
 class UnlabelledBatches:
     """Batches of texts without labels, whose order depends on the seed and the step of the training alone.
 
     In each epoch of theirs, every text is read once, in batches of like length; see [`LengthGroupedSampler`].
 
     Args:
-        rows: As from [`encode_unlabelled`].
+        rows: As from [`tokenised`].
         lengths: Tokens of each.
         collate: Makes a batch of rows.
         batch_size: Texts in a batch of one process.

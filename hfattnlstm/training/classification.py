@@ -18,12 +18,12 @@ from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.columns import column_names
-from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, unknown_shares
+from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, tokenised, unknown_shares
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
 from ..data.tokenization import AUTO, train_tokenizer
-from ..data.unlabelled import encode_unlabelled, load_unlabelled
+from ..data.unlabelled import load_unlabelled
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
@@ -319,7 +319,7 @@ class ClassificationTask(Task):
         """Embeddings of character n-grams, by which rare tokens learn from others, until the training ends."""
         most = self.model.subword_ngrams
         if most is None:
-            few = sum(map(len, token_rows(encoded["train"]))) <= MOST_SPELT
+            few = sum(encoded["train"]["length"]) <= MOST_SPELT
             most = SUBWORDS if few and self.model.word_vectors is None else 0
         if most:
             spelling = shared_spelling(spelling_of(processor), most)
@@ -329,7 +329,7 @@ class ClassificationTask(Task):
         """Token ids, cut as those of the examples are."""
         if self.unlabelled is None:
             return None
-        return encode_unlabelled(self.unlabelled, TextEncoder(processor, None, model.config.truncation))
+        return tokenised(self.unlabelled, TextEncoder(processor, None, model.config.truncation))
 
     def _give_ngrams(self, model: PreTrainedModel, encoded: DatasetDict) -> None:
         """Embeddings for the most frequent n-grams of the training texts."""

@@ -47,11 +47,28 @@ def choose_ngrams(
         numbers, counts = _added(numbers, counts, found, times)
         if len(numbers) > _MOST_COUNTED:
             numbers, counts = numbers[counts > 1], counts[counts > 1]
-    if (counts >= least).sum() > most:
-        ordered = np.sort(counts)[::-1]
-        # The count of the first one that has no place, which none of its like has then.
-        least = max(least, int(ordered[most]) + 1)
-    return numbers[counts >= least]
+    return numbers[counts >= least_count(counts, most, least)]
+
+
+def least_count(counts: np.ndarray, most: int, least: int) -> int:
+    """From which count on there are no more than so many; of those that are equally frequent, all are taken or none.
+
+    Args:
+        counts: Of everything that there is.
+        most: How many are taken at most.
+        least: The count that one must have in any case.
+
+    Example:
+
+    ```python
+    >>> least_count(np.array([5, 3, 3, 2]), most=2, least=1)
+    4
+    ```
+    """
+    if (counts >= least).sum() <= most:
+        return least
+    # The count of the first one that has no place, which none of its like has then.
+    return int(np.sort(counts)[::-1][most]) + 1
 
 
 def count_ngrams(index: NgramIndex, rows: Iterable[Sequence[int]]) -> sparse.csr_matrix:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL
 from ..modeling.embeddings import TokenEmbeddings
@@ -66,6 +67,29 @@ def regularized_loss(
     return _with_adversarial_texts(model, inputs, adversarial_epsilon, forward, loss_of)
 
 
+def kl_divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
+    """The Kullback-Leibler divergence from one prediction to another.
+
+    Args:
+        first, second: Logits (batch, num_labels) of the same texts.
+        problem_type: Of several labels a text, each is a yes or no of its own, and their mean is taken.
+
+    Returns:
+        A scalar, the mean over the texts.
+
+    Example:
+
+    ```python
+    >>> kl_divergence(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]), "single_label_classification")
+    tensor(0.1201)
+    ```
+    """
+    first, second = (logits if logits.dtype == torch.float64 else logits.float() for logits in (first, second))
+    if problem_type == MULTI_LABEL:
+        return (first.sigmoid() * (first - second) + F.softplus(second) - F.softplus(first)).mean()
+    return F.kl_div(second.log_softmax(-1), first.log_softmax(-1), log_target=True, reduction="batchmean")
+
+
 def divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
     """How far two predictions differ: the mean of the two Kullback-Leibler divergences.
 
@@ -83,11 +107,7 @@ def divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
     tensor(0.1155)
     ```
     """
-    first, second = (logits if logits.dtype == torch.float64 else logits.float() for logits in (first, second))
-    if problem_type == MULTI_LABEL:
-        return ((first.sigmoid() - second.sigmoid()) * (first - second)).mean() / 2
-    first, second = first.log_softmax(-1), second.log_softmax(-1)
-    return ((first.exp() - second.exp()) * (first - second)).sum(-1).mean() / 2
+    return (kl_divergence(first, second, problem_type) + kl_divergence(second, first, problem_type)) / 2
 
 
 @torch.no_grad()

@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from transformers import PreTrainedTokenizerBase
 
+from .ngram_choice import least_count
+
 
 # Characters in an n-gram, the mark of a beginning counted.
 SHORTEST, LONGEST = 2, 5
@@ -66,11 +68,7 @@ def shared_spelling(spelling: sparse.csr_matrix, most: int) -> sparse.csr_matrix
     ```
     """
     tokens = np.bincount(spelling.indices, minlength=spelling.shape[1])
-    least = 2
-    if (tokens >= least).sum() > most:
-        # The count of the first one that has no place, which none of its like has then.
-        least = int(np.sort(tokens)[::-1][most]) + 1
-    return spelling[:, tokens >= least]
+    return spelling[:, tokens >= least_count(tokens, most, least=2)]
 
 
 def _spelt(token: str, marked: bool) -> str:

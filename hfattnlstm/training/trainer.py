@@ -21,6 +21,7 @@ from .._wording import option
 from ..data.batching import LengthGroupedSampler
 from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
+from ..modeling.subwords import SubwordEmbedding
 from .averaging import AVERAGES, WeightAveraging
 from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .regularization import regularized_loss
@@ -146,7 +147,7 @@ class AttnLSTMTrainer(Trainer):
             return []
         if wanted == "dense" or args.adam_beta1 >= args.adam_beta2**0.5:
             return []
-        tables = (module.table for module in model.modules() if isinstance(module, NgramEmbedding))
+        tables = (each.table for each in model.modules() if isinstance(each, (NgramEmbedding, SubwordEmbedding)))
         return [table for table in (model.get_input_embeddings(), *tables) if _can_be_lazy(table, wanted == "auto")]
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL
 from ..modeling.reading_order import mask_of
-from .regularization import perturbation
+from .regularization import kl_divergence, perturbation
 
 
 # Norm of the trial move, in standard deviations of the embeddings: so small that the divergence is quadratic in it.
@@ -50,29 +48,6 @@ def virtual_adversarial_loss(model: nn.Module, batches: Sequence[Mapping[str, Te
     counts = [len(batch["input_ids"] if "input_ids" in batch else batch["inputs_embeds"]) for batch in batches]
     losses = [_loss_of_batch(model, batch, epsilon, problem_type) for batch in batches]
     return sum(loss * (count / sum(counts)) for loss, count in zip(losses, counts))
-
-
-def kl_divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
-    """The Kullback-Leibler divergence from one prediction to another.
-
-    Args:
-        first, second: Logits (batch, num_labels) of the same texts.
-        problem_type: Of several labels a text, each is a yes or no of its own, and their mean is taken.
-
-    Returns:
-        A scalar, the mean over the texts.
-
-    Example:
-
-    ```python
-    >>> kl_divergence(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]), "single_label_classification")
-    tensor(0.1201)
-    ```
-    """
-    first, second = (logits if logits.dtype == torch.float64 else logits.float() for logits in (first, second))
-    if problem_type == MULTI_LABEL:
-        return (first.sigmoid() * (first - second) + F.softplus(second) - F.softplus(first)).mean()
-    return F.kl_div(second.log_softmax(-1), first.log_softmax(-1), log_target=True, reduction="batchmean")
 
 
 def _loss_of_batch(model: nn.Module, batch: Mapping[str, Tensor], epsilon: float, problem_type: str) -> Tensor:

@@ -13,8 +13,9 @@ from datasets import Dataset
 
 from hfattnlstm._wording import flags_in_sentences
 from hfattnlstm.data.batching import LengthGroupedSampler
+from hfattnlstm.data.encoding import tokenised
 from hfattnlstm.data.tokenization import train_tokenizer
-from hfattnlstm.data.unlabelled import UnlabelledBatches, encode_unlabelled, load_unlabelled
+from hfattnlstm.data.unlabelled import UnlabelledBatches, load_unlabelled
 from hfattnlstm.modeling.text_inputs import TextEncoder
 
 
@@ -107,7 +108,7 @@ class TestLoading:
 
 def test_encoding(tmp_path: Path) -> None:
     tokenizer = train_tokenizer(TEXTS, kind="word", min_frequency=1, model_max_length=1)
-    encoded = encode_unlabelled(Dataset.from_dict({"text": TEXTS}), TextEncoder(tokenizer, None, "tail"))
+    encoded = tokenised(Dataset.from_dict({"text": TEXTS}), TextEncoder(tokenizer, None, "tail"))
     vocabulary = tokenizer.get_vocab()
     assert encoded[:] == {"input_ids": [[vocabulary["soup"]], [vocabulary["lift"]]], "length": [1, 1]}
 

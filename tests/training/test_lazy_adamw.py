@@ -286,7 +286,16 @@ def test_shared_spelling_is_updated_by_rows_too(tmp_path: Path) -> None:
         torch.manual_seed(0)
         model.attnlstm.set_subwords(torch.arange(len(tokens) + 1), tokens % 30)
         start = model.attnlstm.embeddings.subwords.table.weight.detach().clone()
-        lazy_trainer(tmp_path, model, make_dataset(), updates=updates, max_grad_norm=0.05).train()
+        sparse: list[bool] = []
+
+        class Table(TrainerCallback):
+            def on_pre_optimizer_step(self, args, state, control, model=None, sparse=sparse, **kwargs):
+                sparse.append(model.attnlstm.embeddings.subwords.table.weight.grad.is_sparse)
+
+        trainer = lazy_trainer(tmp_path, model, make_dataset(), updates=updates, max_grad_norm=0.05)
+        trainer.add_callback(Table())
+        trainer.train()
+        assert set(sparse) == {updates == "lazy"}
         assert (model.attnlstm.embeddings.subwords.table.weight - start).abs().max() > 1e-3
         models.append(weights_of(model))
     for name, expected in models[0].items():

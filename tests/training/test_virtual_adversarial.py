@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from hfattnlstm import AttnLSTMTrainer
 from hfattnlstm.data.unlabelled import UnlabelledBatches
 from hfattnlstm.training import virtual_adversarial
-from hfattnlstm.training.regularization import divergence, perturbation
-from hfattnlstm.training.virtual_adversarial import TRIAL_NORM, kl_divergence, virtual_adversarial_loss
+from hfattnlstm.training.regularization import divergence, kl_divergence, perturbation
+from hfattnlstm.training.virtual_adversarial import TRIAL_NORM, virtual_adversarial_loss
 from training.test_classification import run, write_texts
 from training.test_regularization import STILL, assert_equal, gradients_of, make_batch
 from training.training_helpers import make_dataset, make_model, make_trainer, weights_of
