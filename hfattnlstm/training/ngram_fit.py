@@ -28,6 +28,8 @@ from .calibration import log_softmax, sigmoid
 
 # For how many texts the assumption stands that all parts count equally.
 _PRIOR = 4.0
+# Where a fit stops. Ten times as exact takes twice as long, and tells held-out texts apart no better.
+_TOLERANCE = 0.01
 
 
 class LinearPart(NamedTuple):
@@ -142,7 +144,7 @@ class LinearFitter:
         inputs = scaled[0] if len(scaled) == 1 else sparse.hstack(scaled, format="csr")
         found = []
         for cost in costs:
-            machine = LinearSVC(C=cost, random_state=0).fit(inputs, rows)
+            machine = LinearSVC(C=cost, tol=_TOLERANCE, random_state=0).fit(inputs, rows)
             found.append((self._folded(machine.coef_[0], scales), float(machine.intercept_[0])))
         return found
 

@@ -12,7 +12,7 @@ from datasets import Dataset
 from scipy import sparse
 
 from ..data.columns import column_values
-from ..modeling.configuration_attnlstm import SINGLE_LABEL
+from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
 from .ngram_choice import LONGEST, MOST, choose_ngrams, count_ngrams
@@ -27,8 +27,11 @@ MOST_WEIGHTS = 16_000_000
 MOST_SPELT = 3_000_000
 # Tokens of the texts that are fitted to at most: with more, the counts would not fit into memory.
 MOST_FITTED = 20_000_000
-# And of those on which the costs are tried out, each with a fit of its own.
+# And of those on which the costs are tried out, each with a fit of its own; of more labels, the most common ones do.
 MOST_TRIED = 2_000_000
+MOST_LABELS_TRIED = 24
+# Each label is a fit. For more labels, these numbers of tokens are smaller by as much.
+_FULL_LABELS = 50
 # Of what the LSTM is multiplied by: it can go on learning.
 _LEAST_OF_HEAD = 0.02
 # Scaled by log-count ratios, and by inverse document frequencies.
@@ -50,14 +53,32 @@ class LabelledRows(NamedTuple):
         """Of each text, (texts,)."""
         return np.array([len(row) for row in self.ids])
 
+    def exceed(self, most: int) -> bool:
+        """Whether these are more than so many tokens, or than the fewer that so many labels leave."""
+        return self._share(most) < 1
+
     def within(self, most: int) -> LabelledRows:
-        """The texts, or, where they have more than so many tokens, a random part of them with about as many."""
-        share = most / max(self.num_tokens.sum(), 1)
-        if share >= 1:
+        """The texts, or, where these are more than so many tokens, a random part of them with about as many."""
+        if not self.exceed(most):
             return self
+        share = self._share(most)
         count = max(int(share * len(self.ids)), 1)
         chosen = np.sort(np.random.default_rng(0).permutation(len(self.ids))[:count])
         return LabelledRows([self.ids[row] for row in chosen], self.applies[chosen])
+
+    def with_labels(self, labels: np.ndarray | None) -> LabelledRows:
+        """The same texts with some of the labels, which are so many columns; all of them without."""
+        return self if labels is None else self._replace(applies=self.applies[:, labels])
+
+    def most_common_labels(self, most: int) -> np.ndarray | None:
+        """Which labels are the most common ones; None where there are not more than so many."""
+        if self.applies.shape[1] <= most:
+            return None
+        return np.sort(np.argsort(-self.applies.sum(0), kind="stable")[:most])
+
+    def _share(self, most: int) -> float:
+        for_each_label = most * min(_FULL_LABELS / self.applies.shape[1], 1)
+        return for_each_label / max(self.num_tokens.sum(), 1)
 
 
 def token_rows(encoded: Dataset) -> list[np.ndarray]:
@@ -165,17 +186,21 @@ def fit_ngrams(
         options: How.
     """
     train = train.within(MOST_FITTED)
-    options = replace(options, spells=options.spells and train.num_tokens.sum() <= MOST_SPELT)
-    tried = train.within(MOST_TRIED)
+    options = replace(options, spells=options.spells and not train.exceed(MOST_SPELT))
     index = options.index_of(train)
-    fitter = options.fitter(index, tried)
     counts, num_tokens = count_ngrams(index, held_out.ids), held_out.num_tokens
+    tried = train.within(MOST_TRIED)
+    labels = tried.most_common_labels(MOST_LABELS_TRIED)
+    fitter = options.fitter(index, tried.with_labels(labels))
+    # Some of the labels do not exclude each other, for none of them may apply.
+    problem_type = options.problem_type if labels is None else MULTI_LABEL
+    applies = held_out.with_labels(labels).applies
 
     def loss(part: LinearPart) -> float:
-        return calibrated_loss(part.logits(counts, num_tokens), held_out.applies, options.problem_type)
+        return calibrated_loss(part.logits(counts, num_tokens), applies, problem_type)
 
     parts = [min(fitter.fit(by_ratio, COSTS), key=loss) for by_ratio in _KINDS]
-    if tried is not train:
+    if tried is not train or labels is not None:
         fitter = options.fitter(index, train)
         parts = [fitter.fit(by_ratio, [part.cost])[0] for by_ratio, part in zip(_KINDS, parts)]
     logits = [head_logits, *(part.logits(counts, num_tokens) for part in parts)]

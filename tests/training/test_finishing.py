@@ -134,6 +134,35 @@ def test_costs_are_tried_out_on_a_part_of_many_texts(monkeypatch: pytest.MonkeyP
     assert sizes[-2:] == [(300, 1), (300, 1)]
 
 
+def test_costs_are_tried_out_on_the_most_common_of_many_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[np.ndarray, int]] = []
+    fit = LinearFitter.fit
+
+    def noted(self: LinearFitter, by_ratio: bool, costs: Sequence[float]) -> list[LinearPart]:
+        tried.append((self._applies.sum(0), len(costs)))
+        return fit(self, by_ratio, costs)
+
+    monkeypatch.setattr(LinearFitter, "fit", noted)
+    monkeypatch.setattr(ngram_part, "MOST_LABELS_TRIED", 2)
+    labels = np.repeat([0, 1, 2, 3], [20, 90, 30, 60])
+    rows = LabelledRows([np.array([4, 5 + label]) for label in labels], np.eye(4, dtype=bool)[labels])
+    options = NgramOptions("single_label_classification", sparse.csr_matrix((10, 0), dtype=np.float32))
+    part = fit_ngrams(rows, rows, np.zeros((200, 4)), options)
+    assert [(common.tolist(), count) for common, count in tried] == [
+        *[([90, 60], 4)] * 2,
+        *[([20, 90, 30, 60], 1)] * 2,
+    ]
+    assert (part.held_out_logits.argmax(1) == labels).all()
+
+
+def test_more_labels_leave_fewer_tokens() -> None:
+    rows = rows_of(400)
+    assert not rows.exceed(2_000)
+    many = rows._replace(applies=np.zeros((400, 100), dtype=bool))
+    assert many.exceed(2_000) and not many.exceed(4_000)
+    assert len(many.within(2_000).ids) == 200
+
+
 def test_spelling_is_left_out_where_texts_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     spelt: list[bool] = []
     monkeypatch.setattr(
