@@ -6,13 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from transformers.utils import logging
 
 from ..data.text_lines import LINES_ENDING, between_tabs, lines_of_file, read_lines
 from ..modeling.text_inputs import check_texts
 from .terminal import is_terminal
 from .text_files import chosen_columns, read_texts
+
+
+logger = logging.get_logger(__name__)
 
 
 def check_inputs(parsed: argparse.Namespace) -> None:
@@ -80,6 +86,7 @@ def read_inputs(
     ```
     """
     if parsed.texts:
+        _tell_file_names(parsed.texts)
         return _grouped(check_texts(parsed.texts), text_columns)
     if parsed.file is None:
         if is_conversation(parsed):
@@ -92,6 +99,15 @@ def read_inputs(
         return check_texts(rows) if text_columns is None else [tuple(check_texts(row)) for row in rows]
     name = f"The file {parsed.file}"
     return _split(lines_of_file(Path(parsed.file).expanduser(), name), text_columns, name)
+
+
+def _tell_file_names(texts: Sequence[str]) -> None:
+    for text in texts:
+        # What is far too long for a name, or has a null in it, is none.
+        with suppress(OSError, ValueError):
+            if Path(text).is_file():
+                logger.warning("%s is a file, and its name is read as a text: for the texts in it, say --file.", text)
+                return
 
 
 def _grouped(texts: list[str], text_columns: Sequence[str] | None) -> list[str] | list[tuple[str, ...]]:

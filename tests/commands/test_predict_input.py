@@ -139,3 +139,13 @@ def test_sentences_of_the_data_name_flags(
     (tmp_path / "texts.csv").write_text("a,b\n")
     sentence = refusal(["predict", model, "--file", str(tmp_path / "texts.csv")], capsys)
     assert sentence == "name the column with --text_column"
+
+
+def test_the_name_of_a_file_among_the_texts_is_told(
+    model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.csv").write_text("text\ngood\n")
+    name = str(tmp_path / "texts.csv")
+    assert main(["predict", model, "good", "bad " * 5000, name]) == 0
+    assert f"{name} is a file, and its name is read as a text: for the texts in it, say --file." in caplog.text
+    assert len(capsys.readouterr().out.splitlines()) == 3
