@@ -14,6 +14,8 @@ from .._extras import import_optional
 
 # Products with fewer columns, such as those with the vector of a score, cost next to nothing and decide much.
 _WIDE = 16
+# Weights of n-grams, of which hundreds are added up. One scale for all of them would make the small ones, a third, 0.
+_EXACT = ".ngrams.weight"
 # What the quantiser writes into models that its own preparation has been through. Without it, it recommends that
 # preparation, which has nothing to do in these graphs.
 _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")
@@ -62,7 +64,8 @@ def _no_logging_set_up() -> Iterator[None]:
 def _worth_quantizing(graph: Any) -> list[str]:
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     names = [node.name for node in graph.node if node.op_type == "LSTM"]
-    names += [node.name for node in graph.node if node.op_type == "Gather" and len(shapes.get(node.input[0], ())) == 2]
+    tables = {name for name, shape in shapes.items() if len(shape) == 2 and not name.endswith(_EXACT)}
+    names += [node.name for node in graph.node if node.op_type == "Gather" and node.input[0] in tables]
     for node in graph.node:
         if node.op_type == "MatMul" and math.prod(shapes.get(node.input[1], (0,))[-1:]) >= _WIDE:
             names.append(node.name)

@@ -142,14 +142,16 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
             `logits` (batch, num_labels); `loss` where labels are given; `hidden_states` and `attentions` on request.
 
         Raises:
-            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, or labels that do not fit.
+            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, labels that do not fit, and
+                `ngram_logits` without n-grams.
         """
         kwargs |= {"output_pooler_weights": labels is not None, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
         logits = self.classifier(outputs.pooler_output)
-        # Beside n-grams that were fitted to the training texts, the LSTM would find nothing left to learn.
-        if self.ngrams is not None and not self.training:
+        if self.ngrams is not None:
             logits = logits + self._of_ngrams(input_ids, attention_mask, ngram_logits)
+        elif ngram_logits is not None:
+            raise ValueError("The model has no n-grams, whose part ngram_logits would be: leave it out.")
         return SequenceClassifierOutput(
             loss=None if labels is None else self._loss(logits, labels, outputs.pooler_weights),
             logits=logits,

@@ -106,7 +106,7 @@ class NgramIndex(nn.Module):
     def tokens(self) -> Tensor:
         """The token ids of each n-gram, (size, longest), -1 in front of shorter ones."""
         shifts = torch.arange(self.longest - 1, -1, -1, device=self.numbers.device) * (NGRAM_BITS // self.longest)
-        return (self.numbers[:, None] >> shifts) % 2 ** (NGRAM_BITS // self.longest) - 1
+        return (self.numbers[:, None] >> shifts & 2 ** (NGRAM_BITS // self.longest) - 1) - 1
 
     def _rows(self, numbers: Tensor) -> Tensor:
         """The place of each number among those that have a row, counted from 1; 0 for the others."""
@@ -197,7 +197,12 @@ class NgramLogits(nn.Module):
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask (batch, length) to logits (batch, num_labels)."""
         rows = self.index(input_ids, mask).flatten(1)
-        return self.bias + F.embedding(rows, self.weight).sum(1) / self._root(mask)
+        # ONNX has no sum of rows without the rows, of which many labels make a lot.
+        if is_traced_for_onnx() or not rows.numel():
+            total = F.embedding(rows, self.weight).sum(1)
+        else:
+            total = F.embedding_bag(rows, self.weight, mode="sum")
+        return self.bias + total / self._root(mask)
 
     def contributions(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """What each n-gram adds to each logit, with its last token; without the bias.

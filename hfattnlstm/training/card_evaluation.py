@@ -79,4 +79,6 @@ def _fitted(evaluation: Evaluation) -> str:
     told = "" if before is None else f", {before_calibration(evaluation.temperature, before)}"
     if evaluation.calibration.cross_fitted:
         told += ". The temperature was fitted on this split: each half was measured with that of the other half"
+        if isinstance(evaluation.threshold, Sequence):
+            told += ". The thresholds were chosen on it, and fit it better than other texts"
     return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
@@ -22,12 +23,13 @@ from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, token
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
-from ..data.tokenization import AUTO, train_tokenizer
+from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, single_texts, suitable_kind, train_tokenizer
 from ..data.unlabelled import load_unlabelled
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
+from .calibrating import cross_fitted_calibration
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
 from .classification_card import classification_card
 from .classification_flags import (
@@ -49,6 +51,7 @@ from .metrics import (
     ONE_HALF,
     Scorer,
     Threshold,
+    all_labels,
     all_logits,
     best_metric_for,
     classification_report,
@@ -145,6 +148,11 @@ class ClassificationTask(Task):
             if self.data.unlabelled_file is not None:
                 self.unlabelled = load_unlabelled(self.data.unlabelled_file, columns)
         texts, self.held_out = self.loaded.splits, self.loaded.held_out
+        if self.held_out and not self.training.do_train:
+            logger.warning(
+                "The validation texts are a part of those for training, and a model that was trained on these has "
+                "learnt them: measure others, with --validation_file or --test_file."
+            )
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
         check_problem(self.problem_type, self.given)
@@ -202,9 +210,7 @@ class ClassificationTask(Task):
         name = self.model.tokenizer_name or self.model.model_name_or_path
         if name is None:
             logger.info("Training the tokenizer.")
-            self.trained_kind = self.model.tokenizer_kind
-            if self.trained_kind == AUTO:
-                self.trained_kind = choose_tokenizer_kind(examples, self.model.lowercase, self.model.vocab_size)
+            self.trained_kind = self._tokenizer_kind(examples)
             return train_tokenizer(
                 chain(examples["train"]["text"], () if self.unlabelled is None else self.unlabelled["text"]),
                 kind=self.trained_kind,
@@ -220,6 +226,15 @@ class ClassificationTask(Task):
             tokenizer.model_max_length = MAX_LENGTH
             logger.warning("The tokenizer %s says no length: %s tokens of a text are read.", name, MAX_LENGTH)
         return tokenizer
+
+    def _tokenizer_kind(self, examples: DatasetDict) -> str:
+        flags = self.model
+        if flags.tokenizer_kind != AUTO:
+            return flags.tokenizer_kind
+        if flags.word_vectors is not None:
+            # These are of whole words.
+            return suitable_kind(single_texts(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY]))
+        return choose_tokenizer_kind(examples, flags.lowercase, flags.vocab_size, flags.max_length or MAX_LENGTH)
 
     def _tokenizer_of_checkpoint(self) -> PreTrainedTokenizerBase:
         """That of the training that goes on; the texts may have changed since it was trained on them."""
@@ -432,13 +447,17 @@ class ClassificationTask(Task):
             return {}
         return classification_report(all_logits(output.predictions).argmax(-1), output.label_ids, self.label_names)
 
-    def evaluation(self, output: PredictionOutput) -> Evaluation | None:
-        """By class or label; a regression has none."""
+    def evaluation(self, output: PredictionOutput, fitted: bool = False) -> Evaluation | None:
+        """By class or label; a regression has none. A temperature measures no text that it was fitted to."""
         if self.problem_type == REGRESSION:
             return None
         logits, labels = output.predictions, output.label_ids
         decided = {"threshold": self.threshold, "temperature": self.temperature}
-        return evaluate_logits(logits, labels, self.label_names, self.problem_type, **decided)
+        found = evaluate_logits(logits, labels, self.label_names, self.problem_type, **decided)
+        if not (fitted and self._finisher is not None and self.model.calibrate):
+            return found
+        crossed = cross_fitted_calibration(all_logits(logits), all_labels(labels), self.problem_type)
+        return replace(found, calibration=crossed)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel

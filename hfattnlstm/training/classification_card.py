@@ -45,7 +45,8 @@ def classification_card(
         limits=(
             f"It reads at most {processor.model_max_length:,} tokens of a text, {_READ_FROM[config.truncation]}.",
             f"Its vocabulary has {len(processor):,} tokens; what they do not cover is unknown to it.",
-            "The attention shows where the model looked. It is no proof of why it decided.",
+            "The attention shows where the model looked. It is no proof of why it decided"
+            + (", and says nothing of the n-grams, which decide too." if config.classifier_ngrams else "."),
         ),
         pipeline_tag="text-classification",
         tags=("hfattnlstm", "lstm", "attention"),

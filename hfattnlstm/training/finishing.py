@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from datasets import DatasetDict
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL
@@ -67,8 +66,6 @@ class Finisher:
     def learn(self) -> None:
         """Fit everything; what is fitted to the training texts has not seen the held-out ones."""
         model = self._trainer.model
-        # Those of a model that the training went on from.
-        model.set_ngrams(torch.empty(0, dtype=torch.long), self._longest)
         logits = self._held_out_logits()
         if self._most:
             train, held_out = self._rows = self._read("train"), self._read("validation")
@@ -77,7 +74,6 @@ class Finisher:
                 spelling_of(self._trainer.processing_class),
                 longest=self._longest,
                 most=self._most,
-                threads=torch.get_num_threads(),
             )
             self._part = fit_ngrams(train, held_out, logits, options)
             self._part.scale_head(model)
@@ -99,7 +95,8 @@ class Finisher:
             self._part.refitted(train.joined(held_out)).put_into(self._trainer.model)
 
     def _read(self, split: str) -> LabelledRows:
-        return labelled_rows(self._encoded[split], self._trainer.model.num_labels, self._problem_type)
+        config = self._trainer.model.config
+        return labelled_rows(self._encoded[split], config.num_labels, self._problem_type, config.class_weights)
 
     def _held_out_logits(self) -> np.ndarray:
         return all_logits(self._trainer.predict(self._encoded["validation"]).predictions)

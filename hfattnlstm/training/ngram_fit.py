@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -93,7 +93,7 @@ class LinearFitter:
         num_tokens: (texts,).
         applies: Boolean (texts, labels). Of two labels that exclude each other, the first mirrors the second.
         spelling: (tokens, character n-grams), what the first columns of `counts` consist of; None to leave it out.
-        threads: Labels that are fitted side by side.
+        weights: (texts, labels), how much each decision counts; see [`decision_weights`].
     """
 
     def __init__(
@@ -102,9 +102,10 @@ class LinearFitter:
         num_tokens: np.ndarray,
         applies: np.ndarray,
         spelling: sparse.csr_matrix | None = None,
-        threads: int = 1,
+        weights: np.ndarray | None = None,
     ):
-        self._applies, self._spelling, self._threads = applies, spelling, threads
+        self._applies, self._spelling = applies, spelling
+        self._weights = np.broadcast_to(np.float32(1), applies.shape) if weights is None else weights
         self._blocks = [counts]
         if spelling is not None:
             self._blocks.append((counts[:, : spelling.shape[0]] @ spelling).tocsr())
@@ -123,28 +124,27 @@ class LinearFitter:
         """
         frequencies = None if by_ratio else [inverse_document_frequencies(block) for block in self._blocks]
 
-        def fit(label: int) -> list[tuple[np.ndarray, float]]:
-            rows = self._applies[:, label]
-            if rows.all() or not rows.any():
-                return [(np.zeros(self._blocks[0].shape[1]), 1.0 if rows.all() else -1.0)] * len(costs)
-            return self._fit_label(rows, frequencies, costs)
-
+        # One after another: their random numbers have one source in the process, which threads would share.
         labels = [1] if self._mirrored else range(self._applies.shape[1])
-        with ThreadPoolExecutor(self._threads) as pool, warnings.catch_warnings():
+        with warnings.catch_warnings():
             # The last digits do not matter: the cost is chosen on held-out texts.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            by_label = list(pool.map(fit, labels))
+            by_label = [self._fit_label(label, frequencies, costs) for label in labels]
         return [self._part([found[place] for found in by_label], cost) for place, cost in enumerate(costs)]
 
     def _fit_label(
-        self, rows: np.ndarray, frequencies: list[np.ndarray] | None, costs: Sequence[float]
+        self, label: int, frequencies: list[np.ndarray] | None, costs: Sequence[float]
     ) -> list[tuple[np.ndarray, float]]:
+        rows, weights = self._applies[:, label], self._weights[:, label]
+        counted = rows[weights > 0]
+        if counted.all() or not counted.any():
+            return [(np.zeros(self._blocks[0].shape[1], np.float32), 1.0 if counted.all() else -1.0)] * len(costs)
         scales = frequencies or [log_count_ratios(block, rows) for block in self._blocks]
         scaled = [_times(share, scale) for share, scale in zip(self._shares, scales)]
         inputs = scaled[0] if len(scaled) == 1 else sparse.hstack(scaled, format="csr")
         found = []
         for cost in costs:
-            machine = LinearSVC(C=cost, tol=_TOLERANCE, random_state=0).fit(inputs, rows)
+            machine = LinearSVC(C=cost, tol=_TOLERANCE, random_state=0).fit(inputs, rows, weights)
             found.append((self._folded(machine.coef_[0], scales), float(machine.intercept_[0])))
         return found
 
@@ -154,7 +154,7 @@ class LinearFitter:
         weight = weights[:first] * scales[0] / self._roots[0]
         if self._spelling is not None:
             weight[: self._spelling.shape[0]] += self._spelling @ (weights[first:] * scales[1] / self._roots[1])
-        return weight
+        return weight.astype(np.float32)
 
     def _part(self, fitted: Sequence[tuple[np.ndarray, float]], cost: float) -> LinearPart:
         weight, bias = np.stack([found for found, _ in fitted], 1), np.array([found for _, found in fitted])
@@ -163,7 +163,42 @@ class LinearFitter:
         return LinearPart(weight.astype(np.float32), bias.astype(np.float32), cost)
 
 
-def mixing_weights(parts: Sequence[np.ndarray], applies: np.ndarray, problem_type: str) -> np.ndarray:
+def decision_weights(
+    applies: np.ndarray, problem_type: str, class_weights: Sequence[float] | None
+) -> np.ndarray | None:
+    """How much it counts whether each label applies to each text, as in the loss of the model; 1 in the mean.
+
+    Args:
+        applies: Boolean (texts, labels).
+        problem_type: Of one label a text, the weight is that of its class; of several, that of each label counts
+            where it applies.
+        class_weights: (labels,), or None where all count equally.
+
+    Returns:
+        (texts, labels); None without class weights.
+
+    Example:
+
+    ```python
+    >>> applies = np.array([[True, False], [True, False], [False, True]])
+    >>> decision_weights(applies, "single_label_classification", [0.5, 2.0])
+    array([[0.5, 0.5],
+           [0.5, 0.5],
+           [2. , 2. ]])
+    ```
+    """
+    if class_weights is None:
+        return None
+    by_label = np.where(applies, class_weights, 1.0 if problem_type == MULTI_LABEL else 0.0)
+    weights = (
+        by_label if problem_type == MULTI_LABEL else np.repeat(by_label.sum(1, keepdims=True), len(applies[0]), 1)
+    )
+    return weights / max(weights.mean(), 1e-9)
+
+
+def mixing_weights(
+    parts: Sequence[np.ndarray], applies: np.ndarray, problem_type: str, weights: np.ndarray | None = None
+) -> np.ndarray:
     """What to multiply logits with, so that their sum has the least log loss.
 
     Each part is first calibrated by itself; without texts that say otherwise, all would count equally.
@@ -172,6 +207,7 @@ def mixing_weights(parts: Sequence[np.ndarray], applies: np.ndarray, problem_typ
         parts: Logits (texts, labels).
         applies: Boolean (texts, labels).
         problem_type: Whether one label a text applies, or any number.
+        weights: (texts, labels), how much each decision counts; see [`decision_weights`].
 
     Returns:
         (parts,), not negative.
@@ -185,49 +221,53 @@ def mixing_weights(parts: Sequence[np.ndarray], applies: np.ndarray, problem_typ
     True
     ```
     """
-    loss = _loss_of(problem_type)
-    own = [_own_scale(part, applies, loss) for part in parts]
+    loss = _loss_of(applies, problem_type, weights)
+    own = [_own_scale(part, loss) for part in parts]
     scaled = [scale * part for scale, part in zip(own, parts)]
-    return np.array(own) * _least_loss(scaled, applies, loss, np.full(len(parts), 1 / len(parts)))
+    return np.array(own) * _least_loss(scaled, loss, np.full(len(parts), 1 / len(parts)))
 
 
-def calibrated_loss(logits: np.ndarray, applies: np.ndarray, problem_type: str) -> float:
+def calibrated_loss(
+    logits: np.ndarray, applies: np.ndarray, problem_type: str, weights: np.ndarray | None = None
+) -> float:
     """The mean log loss in nats of a part by itself, multiplied with what is best for it."""
-    loss = _loss_of(problem_type)
-    return loss(_own_scale(logits, applies, loss) * logits, applies)[0] / len(logits)
+    loss = _loss_of(applies, problem_type, weights)
+    return loss(_own_scale(logits, loss) * logits)[0] / len(logits)
 
 
-# From logits and what applies, (texts, labels), to the sum of the log losses and its gradient.
-_Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+# From logits (texts, labels) to the sum of the log losses and its gradient.
+_Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
-def _loss_of(problem_type: str) -> _Loss:
-    return _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
+def _loss_of(applies: np.ndarray, problem_type: str, weights: np.ndarray | None) -> _Loss:
+    loss = _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
+    return partial(loss, applies=applies, weights=np.ones_like(applies, np.float64) if weights is None else weights)
 
 
-def _own_scale(logits: np.ndarray, applies: np.ndarray, loss: _Loss) -> float:
+def _own_scale(logits: np.ndarray, loss: _Loss) -> float:
     """What calibrates a part by itself."""
-    return float(_least_loss([logits], applies, loss, np.ones(1))[0])
+    return float(_least_loss([logits], loss, np.ones(1))[0])
 
 
-def _least_loss(parts: Sequence[np.ndarray], applies: np.ndarray, loss: _Loss, prior: np.ndarray) -> np.ndarray:
+def _least_loss(parts: Sequence[np.ndarray], loss: _Loss, prior: np.ndarray) -> np.ndarray:
     stacked = np.stack(parts).astype(np.float64)
 
-    def with_prior(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = loss(np.tensordot(weights, stacked, 1), applies)
-        off = weights / prior - 1
+    def with_prior(scales: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = loss(np.tensordot(scales, stacked, 1))
+        off = scales / prior - 1
         return value + _PRIOR / 2 * float(off @ off), np.tensordot(stacked, slope, 2) + _PRIOR * off / prior
 
     return minimize(with_prior, prior, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(parts)).x
 
 
-def _single_label_loss(logits: np.ndarray, applies: np.ndarray) -> tuple[float, np.ndarray]:
+def _single_label_loss(logits: np.ndarray, applies: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
     logs = log_softmax(logits)
-    return float(-logs[applies].sum()), np.exp(logs) - applies
+    return float(-(weights * logs)[applies].sum()), weights * (np.exp(logs) - applies)
 
 
-def _multi_label_loss(logits: np.ndarray, applies: np.ndarray) -> tuple[float, np.ndarray]:
-    return float(np.logaddexp(0.0, np.where(applies, -logits, logits)).sum()), sigmoid(logits) - applies
+def _multi_label_loss(logits: np.ndarray, applies: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    losses = weights * np.logaddexp(0.0, np.where(applies, -logits, logits))
+    return float(losses.sum()), weights * (sigmoid(logits) - applies)
 
 
 def _over_root(counts: sparse.csr_matrix, num_tokens: np.ndarray) -> sparse.csr_matrix:

@@ -16,7 +16,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
 from .ngram_choice import LONGEST, MOST, choose_ngrams, count_ngrams
-from .ngram_fit import LinearFitter, LinearPart, calibrated_loss, mixing_weights
+from .ngram_fit import LinearFitter, LinearPart, calibrated_loss, decision_weights, mixing_weights
 
 
 # Of these, the cost of errors that is best on held-out texts is taken.
@@ -39,14 +39,19 @@ _KINDS = (True, False)
 
 
 class LabelledRows(NamedTuple):
-    """Token ids of each text, and what applies to it, boolean (texts, labels)."""
+    """Token ids of each text, and what applies to it, boolean (texts, labels).
+
+    The weights, see [`decision_weights`], say how much each of these decisions counts; equally without.
+    """
 
     ids: Sequence[np.ndarray]
     applies: np.ndarray
+    weights: np.ndarray | None = None
 
     def joined(self, other: LabelledRows) -> LabelledRows:
         """The texts of both."""
-        return LabelledRows([*self.ids, *other.ids], np.concatenate([self.applies, other.applies]))
+        weights = None if self.weights is None else np.concatenate([self.weights, other.weights])
+        return LabelledRows([*self.ids, *other.ids], np.concatenate([self.applies, other.applies]), weights)
 
     @property
     def num_tokens(self) -> np.ndarray:
@@ -64,11 +69,15 @@ class LabelledRows(NamedTuple):
         share = self._share(most)
         count = max(int(share * len(self.ids)), 1)
         chosen = np.sort(np.random.default_rng(0).permutation(len(self.ids))[:count])
-        return LabelledRows([self.ids[row] for row in chosen], self.applies[chosen])
+        weights = None if self.weights is None else self.weights[chosen]
+        return LabelledRows([self.ids[row] for row in chosen], self.applies[chosen], weights)
 
     def with_labels(self, labels: np.ndarray | None) -> LabelledRows:
         """The same texts with some of the labels, which are so many columns; all of them without."""
-        return self if labels is None else self._replace(applies=self.applies[:, labels])
+        if labels is None:
+            return self
+        weights = None if self.weights is None else self.weights[:, labels]
+        return LabelledRows(self.ids, self.applies[:, labels], weights)
 
     def most_common_labels(self, most: int) -> np.ndarray | None:
         """Which labels are the most common ones; None where there are not more than so many."""
@@ -87,11 +96,13 @@ def token_rows(encoded: Dataset) -> list[np.ndarray]:
     return np.split(column.flatten().to_numpy(), column.offsets.to_numpy()[1:-1] - column.offsets[0].as_py())
 
 
-def labelled_rows(encoded: Dataset, num_labels: int, problem_type: str) -> LabelledRows:
+def labelled_rows(
+    encoded: Dataset, num_labels: int, problem_type: str, class_weights: Sequence[float] | None = None
+) -> LabelledRows:
     """The rows of a split, as from [`encode_texts`], with one label a text or several."""
     labels = np.array(encoded["labels"][:])
     applies = np.eye(num_labels, dtype=bool)[labels] if problem_type == SINGLE_LABEL else labels > 0
-    return LabelledRows(token_rows(encoded), applies)
+    return LabelledRows(token_rows(encoded), applies, decision_weights(applies, problem_type, class_weights))
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,6 @@ class NgramOptions:
         spelling: (vocabulary, character n-grams); see [`spelling_of`].
         longest: Tokens in the longest n-gram.
         most: How many of two tokens or more there are at most; fewer where the labels are many.
-        threads: Labels that are fitted side by side.
         spells: Whether tokens that are spelt alike learn from each other.
     """
 
@@ -111,14 +121,17 @@ class NgramOptions:
     spelling: sparse.csr_matrix
     longest: int = LONGEST
     most: int = MOST
-    threads: int = 1
     spells: bool = True
 
     def index_of(self, rows: LabelledRows) -> NgramIndex:
-        """All tokens of the vocabulary, and the most frequent runs of tokens."""
+        """All tokens of the vocabulary, or those that occur most, where so many labels leave no room for all, and the
+        most frequent runs of tokens."""
+        room = MOST_WEIGHTS // rows.applies.shape[1]
         tokens = np.arange(1, self.spelling.shape[0] + 1)
-        most = max(min(self.most, MOST_WEIGHTS // rows.applies.shape[1] - len(tokens)), 0)
-        runs = choose_ngrams(rows.ids, self.longest, most, shortest=2)
+        if len(tokens) > room:
+            times = np.bincount(np.concatenate(rows.ids), minlength=len(tokens))
+            tokens = np.sort(np.argsort(-times, kind="stable")[:room]) + 1
+        runs = choose_ngrams(rows.ids, self.longest, max(min(self.most, room - len(tokens)), 0), shortest=2)
         # Numbers of runs are higher than those of tokens.
         numbers = torch.from_numpy(np.concatenate([tokens, runs]))
         index = NgramIndex(len(numbers), self.longest)
@@ -127,8 +140,11 @@ class NgramOptions:
 
     def fitter(self, index: NgramIndex, rows: LabelledRows) -> LinearFitter:
         """Fits classifiers to the n-grams of texts."""
-        spelling = self.spelling if self.spells and self.spelling.shape[1] else None
-        return LinearFitter(count_ngrams(index, rows.ids), rows.num_tokens, rows.applies, spelling, self.threads)
+        spelling = None
+        if self.spells and self.spelling.shape[1]:
+            numbers = index.numbers.numpy()
+            spelling = self.spelling[numbers[numbers <= self.spelling.shape[0]] - 1]
+        return LinearFitter(count_ngrams(index, rows.ids), rows.num_tokens, rows.applies, spelling, rows.weights)
 
 
 @dataclass(frozen=True)
@@ -194,17 +210,17 @@ def fit_ngrams(
     fitter = options.fitter(index, tried.with_labels(labels))
     # Some of the labels do not exclude each other, for none of them may apply.
     problem_type = options.problem_type if labels is None else MULTI_LABEL
-    applies = held_out.with_labels(labels).applies
+    judged = held_out.with_labels(labels)
 
     def loss(part: LinearPart) -> float:
-        return calibrated_loss(part.logits(counts, num_tokens), applies, problem_type)
+        return calibrated_loss(part.logits(counts, num_tokens), judged.applies, problem_type, judged.weights)
 
     parts = [min(fitter.fit(by_ratio, COSTS), key=loss) for by_ratio in _KINDS]
     if tried is not train or labels is not None:
         fitter = options.fitter(index, train)
         parts = [fitter.fit(by_ratio, [part.cost])[0] for by_ratio, part in zip(_KINDS, parts)]
     logits = [head_logits, *(part.logits(counts, num_tokens) for part in parts)]
-    weights = mixing_weights(logits, held_out.applies, options.problem_type)
+    weights = mixing_weights(logits, held_out.applies, options.problem_type, held_out.weights)
     weights[0] = max(weights[0], _LEAST_OF_HEAD)
     scales = tuple(weights[1:].tolist())
     return NgramPart(

@@ -146,6 +146,17 @@ def perturbation(gradient: Tensor, embedded: Tensor, mask: Tensor, epsilon: floa
     return gradient * (most * _deviation(embedded, real) / norm)
 
 
+def embedded_batch(model: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """The embeddings of a batch, and what else the model takes beside them, its n-grams' part of the logits too."""
+    rest = {name: value for name, value in inputs.items() if name not in ("input_ids", "inputs_embeds")}
+    ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+    if ids is None:
+        return inputs["inputs_embeds"], rest
+    if getattr(model, "ngrams", None) is not None:
+        rest.setdefault("ngram_logits", model.ngrams(ids, mask_of(ids, mask)))
+    return model.embed(ids, mask), rest
+
+
 def _deviation(embedded: Tensor, real: Tensor) -> Tensor:
     """The standard deviation of the embeddings of a batch around their mean, a scalar; `real` is 1 on real tokens."""
     count = real.sum().clamp(min=1)
@@ -160,10 +171,7 @@ def _with_adversarial_texts(
     forward: Callable[..., Any],
     loss_of: Callable[[Callable[..., Any], Mapping[str, Tensor]], Tensor],
 ) -> Tensor:
-    batch = {name: value for name, value in inputs.items() if name != "input_ids"}
-    embedded = batch.get("inputs_embeds")
-    if embedded is None:
-        embedded = model.embed(inputs["input_ids"], inputs.get("attention_mask"))
+    embedded, batch = embedded_batch(model, inputs)
     if not embedded.numel():
         return loss_of(forward, inputs)
     leaf = embedded.detach().requires_grad_()

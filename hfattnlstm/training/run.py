@@ -135,7 +135,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
             metrics |= as_scores(task.intervals(output), f"{prefix}_")
         if found := task.details(output):
             details[prefix] = found
-        if evaluation := task.evaluation(output):
+        if evaluation := task.evaluation(output, fitted=training.do_train and prefix == "eval"):
             evaluations[prefix] = evaluation
     _save(task, trainer, examples, metrics, evaluations)
     return TaskRun(trainer.model, trainer.processing_class, metrics, details, evaluations, trainer)

@@ -76,7 +76,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         max_length: Tokens that are read of a text; 400 when it is None.
         classifier_ngrams: Runs of two or three tokens that the linear classifier beside the LSTM knows at most; with
             0, there is none, and none without held-out texts, on which the two are weighed.
-        num_train_epochs: Passes over the texts; when it is None, as many as give 1,000 updates, but 2 to 10.
+        num_train_epochs: Passes over the texts; when it is None, as many as give 1,000 updates, but 2 to 40.
         learning_rate: The highest one.
         batch_size: Texts in a training batch.
         class_weight: `"balanced"`, or a dictionary with the weights of classes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import torch
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
@@ -74,7 +75,7 @@ class StartingPoint:
         self.keeps_labels = self.rules
         self.config = _config_of(self.name)
         self._check_kind()
-        values = _values_of(arguments, self.config) | {"label_smoothing": label_smoothing}
+        values = _values_of(arguments, self.config, resumes) | {"label_smoothing": label_smoothing}
         given = (given & set(vars(arguments))) - _OTHERS | (
             {"label_smoothing"} if label_smoothing is not None else set()
         )
@@ -199,6 +200,9 @@ class StartingPoint:
             )
         if self.rules:
             model.check_trained()
+        elif model.ngrams is not None:
+            # They may have learnt the texts that are held out, and are fitted anew when the training ends.
+            model.set_ngrams(torch.empty(0, dtype=torch.long), config.classifier_ngram_length)
         return model
 
     def _left_behind(self, problem_type: str) -> dict[str, Any]:
@@ -214,13 +218,16 @@ class StartingPoint:
         return {name: value for name, value in left.items() if getattr(self.config, name) != value}
 
 
-def _values_of(arguments: ModelArguments, config: AttnLSTMConfig) -> dict[str, Any]:
-    """The flags as fields of a configuration; a number at most is that of the checkpoint, where it has no more."""
+def _values_of(arguments: ModelArguments, config: AttnLSTMConfig, resumes: bool) -> dict[str, Any]:
+    """The flags as fields of a configuration; a number at most is that of the checkpoint, where it has no more.
+
+    Where no training is resumed, a model that has none of something gets none.
+    """
     values = config_overrides(arguments)
     values |= {flag: getattr(arguments, flag) for flag in EMBEDDING_NGRAM_FLAGS}
     for flag in AT_MOST_FLAGS:
         most, own = getattr(arguments, flag), getattr(config, flag)
-        values[flag] = own if most is None or most >= own else most
+        values[flag] = own if most is None or (most >= own and (own or resumes)) else most
     return values
 
 

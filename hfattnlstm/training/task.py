@@ -158,8 +158,13 @@ class Task(ABC):
         """Scores of a split beyond single numbers, such as those of each class; none by default."""
         return {}
 
-    def evaluation(self, output: PredictionOutput) -> Evaluation | None:
-        """What the card and the pictures show of a split beyond single numbers; nothing by default."""
+    def evaluation(self, output: PredictionOutput, fitted: bool = False) -> Evaluation | None:
+        """What the card and the pictures show of a split beyond single numbers; nothing by default.
+
+        Args:
+            output: Of the split.
+            fitted: Whether [`finish`] has fitted something to this very split.
+        """
         return None
 
     def command(self) -> str:

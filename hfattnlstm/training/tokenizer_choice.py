@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
@@ -28,7 +28,9 @@ _MARGIN = 0.01
 _COST = 1.0
 
 
-def choose_tokenizer_kind(examples: DatasetDict, lowercase: bool = True, vocab_size: int = 30_000) -> str:
+def choose_tokenizer_kind(
+    examples: DatasetDict, lowercase: bool = True, vocab_size: int = 30_000, max_length: int = MAX_LENGTH
+) -> str:
     """The kind for `train_tokenizer`.
 
     Scripts without spaces get what [`suitable_kind`] says. Elsewhere, words are compared with pieces of words: a
@@ -38,6 +40,7 @@ def choose_tokenizer_kind(examples: DatasetDict, lowercase: bool = True, vocab_s
     Args:
         examples: "train" and "validation", with columns `text` and `label`, as from [`load_texts`].
         lowercase, vocab_size: As for `train_tokenizer`.
+        max_length: Tokens of a text that are read.
 
     Example:
 
@@ -52,9 +55,8 @@ def choose_tokenizer_kind(examples: DatasetDict, lowercase: bool = True, vocab_s
     if kind != "word" or problem_type == REGRESSION or not len(examples.get("validation", ())):
         return kind
     sample = DatasetDict({name: _some(examples[name], most) for name, most in MOST_TEXTS.items()})
-    losses = {
-        kind: _loss(sample, kind, lowercase, vocab_size, len(names), problem_type) for kind in ("word", "wordpiece")
-    }
+    flags = {"lowercase": lowercase, "vocab_size": vocab_size, "model_max_length": max_length}
+    losses = {kind: _loss(sample, len(names), problem_type, kind=kind, **flags) for kind in ("word", "wordpiece")}
     logger.info("Log loss of n-grams by kind of tokenizer: %s.", losses)
     return "wordpiece" if losses["wordpiece"] < (1 - _MARGIN) * losses["word"] else "word"
 
@@ -66,13 +68,8 @@ def _some(split: Dataset, most: int) -> Dataset:
     return split.select(np.linspace(0, len(split) - 1, most).astype(np.int64).tolist())
 
 
-def _loss(
-    sample: DatasetDict, kind: str, lowercase: bool, vocab_size: int, num_labels: int, problem_type: str
-) -> float:
-    texts: Sequence = sample["train"]["text"][:]
-    tokenizer = train_tokenizer(
-        texts, kind=kind, lowercase=lowercase, vocab_size=vocab_size, model_max_length=MAX_LENGTH
-    )
+def _loss(sample: DatasetDict, num_labels: int, problem_type: str, **flags: Any) -> float:
+    tokenizer = train_tokenizer(sample["train"]["text"][:], **flags)
     encoded = encode_texts(sample, TextEncoder(tokenizer, None, "head_tail"))
     train, held_out = (labelled_rows(encoded[split], num_labels, problem_type) for split in MOST_TEXTS)
     options = NgramOptions(problem_type, spelling_of(tokenizer))

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..modeling.reading_order import mask_of
-from .regularization import kl_divergence, perturbation
+from .regularization import embedded_batch, kl_divergence, perturbation
 
 
 # Norm of the trial move, in standard deviations of the embeddings: so small that the divergence is quadratic in it.
 TRIAL_NORM = 0.1
-_NOT_BESIDE_EMBEDDINGS = ("input_ids", "inputs_embeds", "labels")
 
 
 def virtual_adversarial_loss(model: nn.Module, batches: Sequence[Mapping[str, Tensor]], epsilon: float) -> Tensor:
@@ -51,12 +50,10 @@ def virtual_adversarial_loss(model: nn.Module, batches: Sequence[Mapping[str, Te
 
 
 def _loss_of_batch(model: nn.Module, batch: Mapping[str, Tensor], epsilon: float, problem_type: str) -> Tensor:
-    embedded = batch.get("inputs_embeds")
-    if embedded is None:
-        embedded = model.embed(batch["input_ids"], batch.get("attention_mask"))
+    embedded, rest = embedded_batch(model, batch)
+    rest.pop("labels", None)
     if not embedded.numel():
         return embedded.sum()
-    rest = {name: value for name, value in batch.items() if name not in _NOT_BESIDE_EMBEDDINGS}
     fixed, mask = embedded.detach(), mask_of(embedded[..., 0], batch.get("attention_mask"))
 
     def logits_of(inputs_embeds: Tensor) -> Tensor:

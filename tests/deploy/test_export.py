@@ -198,6 +198,12 @@ def test_int8_is_a_smaller_file_of_int8_operators_with_near_answers(float32: Onn
         assert (weights[~np.broadcast_to(batch["attention_mask"].numpy()[:, None] > 0, weights.shape)] == 0).all()
 
 
+def test_int8_leaves_the_weights_of_ngrams_as_they_are(tmp_path: Path) -> None:
+    path = export_onnx(random_model(**OPTIONS["n-grams"]), tmp_path, tokenizer=word_tokenizer(), int8=True).path
+    weights = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
+    assert weights["model.ngrams.weight"].data_type == onnx.TensorProto.FLOAT
+
+
 def test_int8_weights_have_seven_bits(int8: OnnxExport) -> None:
     """With eight, a product of two sums overflows on processors without VNNI."""
     quantized = [

@@ -133,11 +133,32 @@ def test_the_logits_are_sums_over_the_root_of_the_length() -> None:
     np.testing.assert_allclose(ngrams(ids, mask).numpy(), [[0.5 + 13 / 2, -3 / 2]])
 
 
-def test_in_training_the_fitted_ngrams_are_left_out() -> None:
+def test_training_and_evaluation_have_the_same_ngrams() -> None:
     ids = torch.tensor([[5, 6]])
     model = with_ngrams(ids, embedding_dropout=0, hidden_dropout_prob=0, classifier_dropout=0)
     whole = model(ids).logits
-    torch.testing.assert_close(model.train()(ids).logits, whole - model.ngrams(ids, torch.ones(1, 2).bool()))
+    torch.testing.assert_close(model.train()(ids).logits, whole)
+    parts = {"inputs_embeds": model.embed(ids), "ngram_logits": torch.zeros(1, 3)}
+    torch.testing.assert_close(model(**parts).logits, whole - model.ngrams(ids, torch.ones(1, 2).bool()))
+
+
+def test_ngram_logits_without_ngrams_are_refused() -> None:
+    ids = torch.tensor([[5, 6]])
+    model = with_ngrams(ids)
+    model.set_ngrams(torch.empty(0, dtype=torch.long), longest=3)
+    with pytest.raises(ValueError, match="has no n-grams, whose part ngram_logits would be"):
+        model(ids, ngram_logits=torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_sum_over_a_text_needs_no_row_for_each_token(dtype: torch.dtype) -> None:
+    mask = mask_of("holes")
+    ids = ids_of(mask)
+    ngrams = with_ngrams(ids).ngrams.to(dtype)
+    rows = ngrams.index(ids, mask).flatten(1)
+    roots = mask.sum(1, keepdim=True).clamp(min=1).to(dtype).sqrt()
+    torch.testing.assert_close(ngrams(ids, mask), ngrams.bias + ngrams.weight[rows].sum(1) / roots)
+    assert ngrams(ids[:, :0], mask[:, :0]).shape == (len(ids), 3)
 
 
 @pytest.mark.parametrize("model_class", [AttnLSTMModel, AttnLSTMForSequenceClassification])
@@ -195,6 +216,12 @@ def test_gradients_reach_the_embeddings_of_ngrams_but_not_fitted_weights() -> No
 def test_impossible_ngrams_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AttnLSTMConfig(**options)
+
+
+def test_the_tokens_of_single_tokens_are_told() -> None:
+    index = NgramIndex(2, longest=1)
+    index.numbers.copy_(torch.tensor([3, 6]))
+    assert index.tokens().tolist() == [[2], [5]]
 
 
 def test_the_tokens_of_each_ngram_are_told() -> None:

@@ -123,9 +123,15 @@ def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
     assert training.learning_rate == 0.25
 
 
-@pytest.mark.parametrize(("texts", "epochs"), [(100, 20), (5_000, 13), (20_000, 4), (1_000_000, 4)])
-def test_few_texts_get_more_epochs(tmp_path: Path, texts: int, epochs: int) -> None:
-    training = RunArguments(str(tmp_path))
+@pytest.mark.parametrize(
+    ("epsilon", "texts", "epochs"),
+    [
+        *[(0.0, 100, 20), (0.0, 5_000, 13), (0.0, 20_000, 4), (0.0, 1_000_000, 4)],
+        *[(5.0, 100, 40), (5.0, 5_000, 7), (5.0, 20_000, 2), (5.0, 1_000_000, 2)],
+    ],
+)
+def test_few_texts_get_more_epochs(tmp_path: Path, epsilon: float, texts: int, epochs: int) -> None:
+    training = RunArguments(str(tmp_path), adversarial_epsilon=epsilon)
     training.choose_steps(texts)
     assert training.num_train_epochs == epochs
     given = RunArguments(str(tmp_path), num_train_epochs=3)

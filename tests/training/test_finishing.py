@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hfattnlstm import AttnLSTMClassifier
 from hfattnlstm.modeling.ngrams import NgramIndex
@@ -73,6 +73,13 @@ def test_held_out_texts_are_learnt_when_they_were_measured(
     assert sizes == [160]
 
 
+def test_no_held_out_text_is_measured_by_the_temperature_that_it_gave(finished: TaskRun) -> None:
+    assert finished.evaluations["eval"].calibration.cross_fitted
+    assert "each half was measured with that of the other" in Path(
+        finished.trainer.args.output_dir, "README.md"
+    ).read_text("utf-8")
+
+
 def test_figures_on_held_out_texts_are_from_before_they_were_learnt(
     texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +102,37 @@ def test_each_part_is_measured_by_itself(finished: TaskRun) -> None:
         finished.trainer.args.output_dir, "README.md"
     ).read_text("utf-8")
     assert "ngrams_eval_accuracy" in finished.report()
+
+
+def test_weights_of_classes_count_for_the_ngrams_too(tmp_path: Path) -> None:
+    """A word that is in most texts of a rare class, and in more texts of the common one."""
+    rows = [("hint", "rare")] * 48 + [("plain", "rare")] * 12 + [("hint", "common")] * 72 + [("plain", "common")] * 408
+    texts = tmp_path / "texts.csv"
+    texts.write_text(
+        "text,label\n" + "".join(f"it is {word} {place},{label}\n" for place, (word, label) in enumerate(rows))
+    )
+    flags = ("--tokenizer_kind", "word", "--validation_size", "0.3")
+    found = {}
+    for name, weights in (("plain", ()), ("balanced", ("--class_weights", "balanced"))):
+        model = run(tmp_path / name, texts, *IDLE, *flags, *weights).model.eval()
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / name)
+        logits = model(**tokenizer(["it is hint"], return_tensors="pt")).logits
+        found[name] = model.config.id2label[int(logits.argmax())]
+    assert found == {"plain": "common", "balanced": "rare"}
+
+
+def test_many_labels_leave_room_for_the_most_common_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(60)
+    spelling = sparse.csr_matrix(np.eye(40, dtype=np.float32))
+    monkeypatch.setattr(ngram_part, "MOST_WEIGHTS", 2 * 10)
+    options = NgramOptions("single_label_classification", spelling)
+    index = options.index_of(rows)
+    times = np.bincount(np.concatenate(rows.ids), minlength=40)
+    kept = index.numbers.numpy() - 1
+    assert len(kept) == 10 and times[kept].min() >= np.delete(times, kept).max()
+    part = fit_ngrams(rows, rows, np.zeros((60, 2)), options)
+    assert part.weight.shape == (10, 2)
+    assert (part.held_out_logits.argmax(1) == rows.applies.argmax(1)).all()
 
 
 def rows_of(count: int, length: int = 5) -> LabelledRows:

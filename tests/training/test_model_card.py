@@ -88,6 +88,8 @@ def test_what_the_calibration_has_brought() -> None:
     crossed = replace(warm, calibration=replace(warm.calibration, cross_fitted=True))
     told = "The temperature was fitted on this split: each half was measured with that of the other half."
     assert describe_evaluation(crossed, "validation").endswith(f"{before} {told}")
+    several = describe_evaluation(replace(crossed, threshold=[0.2, 0.4]), "validation")
+    assert several.endswith("The thresholds were chosen on it, and fit it better than other texts.")
 
 
 def test_thresholds_of_their_own_stand_beside_the_labels() -> None:

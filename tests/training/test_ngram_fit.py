@@ -11,6 +11,7 @@ from hfattnlstm.training.calibration import log_softmax
 from hfattnlstm.training.ngram_fit import (
     LinearFitter,
     calibrated_loss,
+    decision_weights,
     inverse_document_frequencies,
     log_count_ratios,
     mixing_weights,
@@ -56,11 +57,56 @@ def test_the_folded_weights_are_those_of_the_machine(by_ratio: bool) -> None:
     np.testing.assert_allclose(logits[:, 0], -logits[:, 1], atol=1e-6)
 
 
-def test_several_classes_and_threads_give_each_its_machine() -> None:
+def test_several_classes_are_told_apart_and_alike_in_every_fit() -> None:
     counts, lengths, applies = problem(labels=4)
-    one, two = (LinearFitter(counts, lengths, applies, threads=threads).fit(False, [3.0])[0] for threads in (1, 2))
+    one, two = (LinearFitter(counts, lengths, applies).fit(False, [3.0])[0] for _ in range(2))
     assert np.array_equal(one.weight, two.weight)
     assert (one.logits(counts, lengths).argmax(1) == applies.argmax(1)).mean() > 0.8
+
+
+def test_a_weight_is_as_good_as_so_many_texts() -> None:
+    counts, lengths, applies = problem()
+    times = np.where(applies[:, 1], 3, 1)
+    part = LinearFitter(counts, lengths, applies, weights=np.repeat(times[:, None], 2, 1)).fit(False, [2.0])[0]
+    shares = counts.toarray() / np.sqrt(np.maximum(lengths, 1))[:, None] / np.sqrt(counts.sum() / lengths.sum())
+    inputs = shares * inverse_document_frequencies(counts)
+    again = np.repeat(np.arange(len(times)), times)
+    machine = LinearSVC(C=2.0, random_state=0).fit(inputs[again], applies[again, 1])
+    logits = part.logits(counts, lengths)
+    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], machine.decision_function(inputs), atol=0.05)
+
+
+def test_texts_without_weight_teach_nothing() -> None:
+    counts, lengths, applies = problem(labels=3)
+    weights = decision_weights(applies, SINGLE, [1.0, 1.0, 0.0])
+    assert weights.mean() == pytest.approx(1)
+    part = LinearFitter(counts, lengths, applies, weights=weights).fit(True, [1.0])[0]
+    assert not part.weight[:, 2].any() and part.bias[2] == -1
+    left = ~applies[:, 2]
+    assert (part.logits(counts, lengths)[left].argmax(1) == applies[left].argmax(1)).mean() > 0.8
+
+
+def test_of_several_labels_the_weight_is_that_of_the_yes() -> None:
+    applies = np.array([[True, True], [False, False]])
+    weights = decision_weights(applies, MULTI, [4.0, 2.0])
+    np.testing.assert_allclose(weights / weights[1, 0], [[4, 2], [1, 1]])
+    assert decision_weights(applies, MULTI, None) is None
+
+
+@pytest.mark.parametrize("problem_type", [SINGLE, MULTI])
+def test_parts_are_weighed_by_what_counts(problem_type: str) -> None:
+    """One part knows the first class, the other the rest."""
+    applies = np.eye(3, dtype=bool)[np.arange(300) % 3]
+    knows_first = np.where(applies[:, :1], applies * 4.0 - 2, 0)
+    knows_rest = np.where(applies[:, :1], 0, applies * 4.0 - 2)
+    scales = {
+        heavy: mixing_weights(
+            [knows_first, knows_rest], applies, problem_type, decision_weights(applies, SINGLE, heavy)
+        )
+        for heavy in ((20.0, 1.0, 1.0), (1.0, 20.0, 20.0))
+    }
+    first, rest = scales.values()
+    assert first[0] / first[1] > rest[0] / rest[1]
 
 
 def test_a_rare_token_learns_from_one_that_is_spelt_alike() -> None:

@@ -166,6 +166,15 @@ class TestAdversarialTexts:
         assert expected > 0
 
 
+def test_fitted_ngrams_count_on_moved_texts_too() -> None:
+    model, batch = make_model(**STILL).train(), make_batch()
+    model.set_ngrams(torch.tensor([6, 7]), longest=1)
+    model.ngrams.weight[1:] = torch.randn(2, model.num_labels)
+    part = model.ngrams(batch["input_ids"], batch["attention_mask"].bool())
+    expected = by_hand(model, {**batch, "ngram_logits": part}, 0.5)
+    assert regularized_loss(model, batch, adversarial_epsilon=0.5).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
 def test_both_at_once() -> None:
     """The moved texts are read twice, too."""
     model, batch = make_model(**STILL).train(), make_batch()

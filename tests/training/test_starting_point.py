@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, pipeline
 
 from hfattnlstm import AttnLSTMModel
-from hfattnlstm.training import TaskRun, parse_task, run_task
+from hfattnlstm.training import Finisher, TaskRun, parse_task, run_task
 from training.test_classification import NEUTRAL, labelled, run, write_rows, write_texts
 
 
@@ -147,12 +147,28 @@ class TestGoingOn:
         assert "- dropout of embeddings, words, head: 0.1, 0.4, 0.2" in card and "- label smoothing: 0.1" in card
         assert "- penalties on the attention (l2, entropy, diversity): 0.0, 0.01, 0.0" in card
 
+    def test_its_ngrams_may_know_the_held_out_texts_and_choose_no_epoch(self, trained, tmp_path, monkeypatch) -> None:
+        start, run_before = trained
+        assert run_before.model.ngrams is not None
+        beside = []
+        learn = Finisher.learn
+
+        def noted(self: Finisher) -> None:
+            beside.append(self._trainer.model.ngrams)
+            learn(self)
+
+        monkeypatch.setattr(Finisher, "learn", noted)
+        assert one_step(tmp_path, start, labelled("pos", "neg")).model.ngrams is not None
+        assert beside == [None]
+
     @pytest.mark.parametrize(
         ("flags", "sentence"),
         [
             (("--hidden_size", "32"), "--hidden_size cannot be changed beside --model_name_or_path"),
             (("--pooler_score", "dot"), "--pooler_score cannot be changed beside --model_name_or_path"),
             (("--word_vectors", "glove.txt"), "--word_vectors cannot be changed beside --model_name_or_path"),
+            (("--embedding_ngrams", "300"), "--embedding_ngrams cannot be changed beside --model_name_or_path"),
+            (("--subword_ngrams", "10"), "--subword_ngrams cannot be changed beside --model_name_or_path"),
             (("--initializer_range", "0.5"), "--initializer_range cannot be changed"),
             (("--vocab_size", "100"), "--vocab_size"),
             (("--tokenizer_kind", "char"), "--tokenizer_kind is for a tokenizer that is trained"),
@@ -253,6 +269,13 @@ class TestMeasuring:
         # Whole numbers are classes where nobody says otherwise.
         again = measured(tmp_path, tmp_path / "numbers", labelled(1, 0))
         assert again.model.config.problem_type == "regression" and "eval_mse" in again.metrics
+
+    def test_texts_that_it_may_have_learnt_are_told(self, trained, tmp_path, caplog) -> None:
+        start, _ = trained
+        texts = write_texts(tmp_path / "texts.csv")
+        flags = ["--train_file", str(texts), "--model_name_or_path", str(start), "--do_train", "false", "--use_cpu"]
+        run_task(parse_task([*flags, "--output_dir", str(tmp_path / "measured"), "--disable_tqdm", "true"]))
+        assert "a model that was trained on these has learnt them: measure others" in caplog.text
 
     def test_a_model_is_needed(self, tmp_path) -> None:
         texts = write_texts(tmp_path / "texts.csv", count=40)

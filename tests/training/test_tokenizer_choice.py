@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
 
 from hfattnlstm import load_texts
-from hfattnlstm.training import tokenizer_choice
+from hfattnlstm.training import parse_task, run_task, tokenizer_choice
 from hfattnlstm.training.tokenizer_choice import choose_tokenizer_kind
 
 
@@ -66,3 +67,14 @@ def test_only_so_many_texts_are_compared(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     choose_tokenizer_kind(splits(coined()))
     assert sizes == [{"train": 50, "validation": 20}] * 2
+
+
+def test_word_vectors_are_of_whole_words(tmp_path: Path) -> None:
+    rows = coined(60)
+    (tmp_path / "texts.csv").write_text("text,label\n" + "".join(f"the film {text},{label}\n" for text, label in rows))
+    (tmp_path / "vectors.txt").write_text("the 0.1 0.2\nfilm 0.2 0.1\n")
+    flags = ["--train_file", str(tmp_path / "texts.csv"), "--output_dir", str(tmp_path / "model"), "--max_steps", "1"]
+    vectors = ["--word_vectors", str(tmp_path / "vectors.txt"), "--embedding_size", "2", "--use_cpu"]
+    run = run_task(parse_task([*flags, *vectors, "--disable_tqdm", "true"]))
+    assert not any(token.startswith("##") for token in run.processor.get_vocab())
+    assert "tokenizer: word, trained" in (tmp_path / "model" / "README.md").read_text("utf-8")
