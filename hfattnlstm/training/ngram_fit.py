@@ -189,10 +189,10 @@ def decision_weights(
     """
     if class_weights is None:
         return None
-    by_label = np.where(applies, class_weights, 1.0 if problem_type == MULTI_LABEL else 0.0)
-    weights = (
-        by_label if problem_type == MULTI_LABEL else np.repeat(by_label.sum(1, keepdims=True), len(applies[0]), 1)
-    )
+    if problem_type == MULTI_LABEL:
+        weights = np.where(applies, class_weights, 1.0)
+    else:
+        weights = np.repeat(applies @ np.array(class_weights, np.float64)[:, None], applies.shape[1], 1)
     return weights / max(weights.mean(), 1e-9)
 
 

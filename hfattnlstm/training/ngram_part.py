@@ -124,8 +124,10 @@ class NgramOptions:
     spells: bool = True
 
     def index_of(self, rows: LabelledRows) -> NgramIndex:
-        """All tokens of the vocabulary, or those that occur most, where so many labels leave no room for all, and the
-        most frequent runs of tokens."""
+        """All tokens of the vocabulary, and the most frequent runs of tokens.
+
+        Where the labels are so many that there is no room for all tokens, those that occur most.
+        """
         room = MOST_WEIGHTS // rows.applies.shape[1]
         tokens = np.arange(1, self.spelling.shape[0] + 1)
         if len(tokens) > room:
