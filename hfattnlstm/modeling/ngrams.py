@@ -197,7 +197,7 @@ class NgramLogits(nn.Module):
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask (batch, length) to logits (batch, num_labels)."""
         rows = self.index(input_ids, mask).flatten(1)
-        # ONNX has no sum of rows without the rows, of which many labels make a lot.
+        # ONNX has no sum of rows without the rows, of which many labels make a lot, and torch none of no rows.
         if is_traced_for_onnx() or not rows.numel():
             total = F.embedding(rows, self.weight).sum(1)
         else:

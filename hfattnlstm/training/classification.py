@@ -23,7 +23,7 @@ from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, token
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
-from ..data.tokenization import AUTO, TEXTS_TO_CHOOSE_BY, single_texts, suitable_kind, train_tokenizer
+from ..data.tokenization import AUTO, train_tokenizer
 from ..data.unlabelled import load_unlabelled
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
@@ -231,10 +231,13 @@ class ClassificationTask(Task):
         flags = self.model
         if flags.tokenizer_kind != AUTO:
             return flags.tokenizer_kind
-        if flags.word_vectors is not None:
-            # These are of whole words.
-            return suitable_kind(single_texts(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY]))
-        return choose_tokenizer_kind(examples, flags.lowercase, flags.vocab_size, flags.max_length or MAX_LENGTH)
+        return choose_tokenizer_kind(
+            examples,
+            flags.lowercase,
+            flags.vocab_size,
+            flags.max_length or MAX_LENGTH,
+            whole_words=flags.word_vectors is not None,
+        )
 
     def _tokenizer_of_checkpoint(self) -> PreTrainedTokenizerBase:
         """That of the training that goes on; the texts may have changed since it was trained on them."""

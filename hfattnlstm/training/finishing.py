@@ -74,6 +74,7 @@ class Finisher:
                 spelling_of(self._trainer.processing_class),
                 longest=self._longest,
                 most=self._most,
+                class_weights=model.config.class_weights,
             )
             self._part = fit_ngrams(train, held_out, logits, options)
             self._part.scale_head(model)
@@ -95,8 +96,7 @@ class Finisher:
             self._part.refitted(train.joined(held_out)).put_into(self._trainer.model)
 
     def _read(self, split: str) -> LabelledRows:
-        config = self._trainer.model.config
-        return labelled_rows(self._encoded[split], config.num_labels, self._problem_type, config.class_weights)
+        return labelled_rows(self._encoded[split], self._trainer.model.num_labels, self._problem_type)
 
     def _held_out_logits(self) -> np.ndarray:
         return all_logits(self._trainer.predict(self._encoded["validation"]).predictions)

@@ -115,17 +115,21 @@ class LinearFitter:
         self._shares = [_over_root(block, num_tokens) / root for block, root in zip(self._blocks, self._roots)]
         self._mirrored = applies.shape[1] == 2 and bool((applies.sum(1) == 1).all())
 
-    def fit(self, by_ratio: bool, costs: Sequence[float]) -> list[LinearPart]:
+    def fit(self, by_ratio: bool, costs: Sequence[float], labels: Sequence[int] | None = None) -> list[LinearPart]:
         """One classifier a cost.
 
         Args:
             by_ratio: Whether counts are scaled by log-count ratios, or else by inverse document frequencies.
             costs: Of errors: the C of `LinearSVC`.
+            labels: Of these alone, in their order; of all without. Of two that exclude each other, there are both.
         """
         frequencies = None if by_ratio else [inverse_document_frequencies(block) for block in self._blocks]
 
         # One after another: their random numbers have one source in the process, which threads would share.
-        labels = [1] if self._mirrored else range(self._applies.shape[1])
+        if self._mirrored:
+            labels = [1]
+        elif labels is None:
+            labels = range(self._applies.shape[1])
         with warnings.catch_warnings():
             # The last digits do not matter: the cost is chosen on held-out texts.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -241,7 +245,7 @@ _Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 def _loss_of(applies: np.ndarray, problem_type: str, weights: np.ndarray | None) -> _Loss:
     loss = _multi_label_loss if problem_type == MULTI_LABEL else _single_label_loss
-    return partial(loss, applies=applies, weights=np.ones_like(applies, np.float64) if weights is None else weights)
+    return partial(loss, applies=applies, weights=1.0 if weights is None else weights)
 
 
 def _own_scale(logits: np.ndarray, loss: _Loss) -> float:
@@ -260,12 +264,16 @@ def _least_loss(parts: Sequence[np.ndarray], loss: _Loss, prior: np.ndarray) -> 
     return minimize(with_prior, prior, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(parts)).x
 
 
-def _single_label_loss(logits: np.ndarray, applies: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+def _single_label_loss(
+    logits: np.ndarray, applies: np.ndarray, weights: np.ndarray | float
+) -> tuple[float, np.ndarray]:
     logs = log_softmax(logits)
     return float(-(weights * logs)[applies].sum()), weights * (np.exp(logs) - applies)
 
 
-def _multi_label_loss(logits: np.ndarray, applies: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+def _multi_label_loss(
+    logits: np.ndarray, applies: np.ndarray, weights: np.ndarray | float
+) -> tuple[float, np.ndarray]:
     losses = weights * np.logaddexp(0.0, np.where(applies, -logits, logits))
     return float(losses.sum()), weights * (sigmoid(logits) - applies)
 

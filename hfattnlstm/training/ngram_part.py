@@ -39,19 +39,14 @@ _KINDS = (True, False)
 
 
 class LabelledRows(NamedTuple):
-    """Token ids of each text, and what applies to it, boolean (texts, labels).
-
-    The weights, see [`decision_weights`], say how much each of these decisions counts; equally without.
-    """
+    """Token ids of each text, and what applies to it, boolean (texts, labels)."""
 
     ids: Sequence[np.ndarray]
     applies: np.ndarray
-    weights: np.ndarray | None = None
 
     def joined(self, other: LabelledRows) -> LabelledRows:
         """The texts of both."""
-        weights = None if self.weights is None else np.concatenate([self.weights, other.weights])
-        return LabelledRows([*self.ids, *other.ids], np.concatenate([self.applies, other.applies]), weights)
+        return LabelledRows([*self.ids, *other.ids], np.concatenate([self.applies, other.applies]))
 
     @property
     def num_tokens(self) -> np.ndarray:
@@ -64,20 +59,12 @@ class LabelledRows(NamedTuple):
 
     def within(self, most: int) -> LabelledRows:
         """The texts, or, where these are more than so many tokens, a random part of them with about as many."""
-        if not self.exceed(most):
-            return self
         share = self._share(most)
+        if share >= 1:
+            return self
         count = max(int(share * len(self.ids)), 1)
         chosen = np.sort(np.random.default_rng(0).permutation(len(self.ids))[:count])
-        weights = None if self.weights is None else self.weights[chosen]
-        return LabelledRows([self.ids[row] for row in chosen], self.applies[chosen], weights)
-
-    def with_labels(self, labels: np.ndarray | None) -> LabelledRows:
-        """The same texts with some of the labels, which are so many columns; all of them without."""
-        if labels is None:
-            return self
-        weights = None if self.weights is None else self.weights[:, labels]
-        return LabelledRows(self.ids, self.applies[:, labels], weights)
+        return LabelledRows([self.ids[row] for row in chosen], self.applies[chosen])
 
     def most_common_labels(self, most: int) -> np.ndarray | None:
         """Which labels are the most common ones; None where there are not more than so many."""
@@ -96,13 +83,11 @@ def token_rows(encoded: Dataset) -> list[np.ndarray]:
     return np.split(column.flatten().to_numpy(), column.offsets.to_numpy()[1:-1] - column.offsets[0].as_py())
 
 
-def labelled_rows(
-    encoded: Dataset, num_labels: int, problem_type: str, class_weights: Sequence[float] | None = None
-) -> LabelledRows:
+def labelled_rows(encoded: Dataset, num_labels: int, problem_type: str) -> LabelledRows:
     """The rows of a split, as from [`encode_texts`], with one label a text or several."""
     labels = np.array(encoded["labels"][:])
     applies = np.eye(num_labels, dtype=bool)[labels] if problem_type == SINGLE_LABEL else labels > 0
-    return LabelledRows(token_rows(encoded), applies, decision_weights(applies, problem_type, class_weights))
+    return LabelledRows(token_rows(encoded), applies)
 
 
 @dataclass(frozen=True)
@@ -115,6 +100,7 @@ class NgramOptions:
         longest: Tokens in the longest n-gram.
         most: How many of two tokens or more there are at most; fewer where the labels are many.
         spells: Whether tokens that are spelt alike learn from each other.
+        class_weights: (labels,), as in the configuration of the model.
     """
 
     problem_type: str
@@ -122,6 +108,11 @@ class NgramOptions:
     longest: int = LONGEST
     most: int = MOST
     spells: bool = True
+    class_weights: Sequence[float] | None = None
+
+    def weights_of(self, rows: LabelledRows) -> np.ndarray | None:
+        """How much each decision counts, (texts, labels); None where all count equally."""
+        return decision_weights(rows.applies, self.problem_type, self.class_weights)
 
     def index_of(self, rows: LabelledRows) -> NgramIndex:
         """All tokens of the vocabulary, and the most frequent runs of tokens.
@@ -146,7 +137,9 @@ class NgramOptions:
         if self.spells and self.spelling.shape[1]:
             numbers = index.numbers.numpy()
             spelling = self.spelling[numbers[numbers <= self.spelling.shape[0]] - 1]
-        return LinearFitter(count_ngrams(index, rows.ids), rows.num_tokens, rows.applies, spelling, rows.weights)
+        return LinearFitter(
+            count_ngrams(index, rows.ids), rows.num_tokens, rows.applies, spelling, self.weights_of(rows)
+        )
 
 
 @dataclass(frozen=True)
@@ -207,31 +200,34 @@ def fit_ngrams(
     options = replace(options, spells=options.spells and not train.exceed(MOST_SPELT))
     index = options.index_of(train)
     counts, num_tokens = count_ngrams(index, held_out.ids), held_out.num_tokens
+    weights = options.weights_of(held_out)
     tried = train.within(MOST_TRIED)
+    fitter = options.fitter(index, tried)
     labels = tried.most_common_labels(MOST_LABELS_TRIED)
-    fitter = options.fitter(index, tried.with_labels(labels))
+    columns = slice(None) if labels is None else labels
     # Some of the labels do not exclude each other, for none of them may apply.
     problem_type = options.problem_type if labels is None else MULTI_LABEL
-    judged = held_out.with_labels(labels)
+    judged = held_out.applies[:, columns], problem_type, None if weights is None else weights[:, columns]
 
     def loss(part: LinearPart) -> float:
-        return calibrated_loss(part.logits(counts, num_tokens), judged.applies, problem_type, judged.weights)
+        return calibrated_loss(part.logits(counts, num_tokens), *judged)
 
-    parts = [min(fitter.fit(by_ratio, COSTS), key=loss) for by_ratio in _KINDS]
-    if tried is not train or labels is not None:
+    parts = [min(fitter.fit(by_ratio, COSTS, labels), key=loss) for by_ratio in _KINDS]
+    if tried is not train:
         fitter = options.fitter(index, train)
+    if tried is not train or labels is not None:
         parts = [fitter.fit(by_ratio, [part.cost])[0] for by_ratio, part in zip(_KINDS, parts)]
     logits = [head_logits, *(part.logits(counts, num_tokens) for part in parts)]
-    weights = mixing_weights(logits, held_out.applies, options.problem_type, held_out.weights)
-    weights[0] = max(weights[0], _LEAST_OF_HEAD)
-    scales = tuple(weights[1:].tolist())
+    mixture = mixing_weights(logits, held_out.applies, options.problem_type, weights)
+    mixture[0] = max(mixture[0], _LEAST_OF_HEAD)
+    scales = tuple(mixture[1:].tolist())
     return NgramPart(
         options,
         index.numbers,
         costs=tuple(part.cost for part in parts),
         scales=scales,
-        head_scale=float(weights[0]),
-        held_out_logits=np.tensordot(weights, np.stack(logits), 1),
+        head_scale=float(mixture[0]),
+        held_out_logits=np.tensordot(mixture, np.stack(logits), 1),
         **_summed(parts, scales),
     )
 

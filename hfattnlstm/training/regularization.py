@@ -94,8 +94,7 @@ def divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
     """How far two predictions differ: the mean of the two Kullback-Leibler divergences.
 
     Args:
-        first, second: Logits (batch, num_labels) of the same texts.
-        problem_type: Of several labels a text, each is a yes or no of its own, and their mean is taken.
+        first, second, problem_type: As in [`kl_divergence`].
 
     Returns:
         A scalar, the mean over the texts.

@@ -29,7 +29,12 @@ _COST = 1.0
 
 
 def choose_tokenizer_kind(
-    examples: DatasetDict, lowercase: bool = True, vocab_size: int = 30_000, max_length: int = MAX_LENGTH
+    examples: DatasetDict,
+    lowercase: bool = True,
+    vocab_size: int = 30_000,
+    max_length: int = MAX_LENGTH,
+    *,
+    whole_words: bool = False,
 ) -> str:
     """The kind for `train_tokenizer`.
 
@@ -41,6 +46,7 @@ def choose_tokenizer_kind(
         examples: "train" and "validation", with columns `text` and `label`, as from [`load_texts`].
         lowercase, vocab_size: As for `train_tokenizer`.
         max_length: Tokens of a text that are read.
+        whole_words: Whether words between spaces stay whole in any case, as word vectors need it.
 
     Example:
 
@@ -52,7 +58,7 @@ def choose_tokenizer_kind(
     texts = list(single_texts(examples["train"]["text"][:TEXTS_TO_CHOOSE_BY]))
     kind = suitable_kind(texts)
     problem_type, names = describe_labels(examples["train"].features)
-    if kind != "word" or problem_type == REGRESSION or not len(examples.get("validation", ())):
+    if kind != "word" or whole_words or problem_type == REGRESSION or not len(examples.get("validation", ())):
         return kind
     sample = DatasetDict({name: _some(examples[name], most) for name, most in MOST_TEXTS.items()})
     flags = {"lowercase": lowercase, "vocab_size": vocab_size, "model_max_length": max_length}

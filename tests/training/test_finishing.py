@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,9 +157,9 @@ def test_costs_are_tried_out_on_a_part_of_many_texts(monkeypatch: pytest.MonkeyP
     sizes: list[tuple[int, int]] = []
     fit = LinearFitter.fit
 
-    def counted(self: LinearFitter, by_ratio: bool, costs: Sequence[float]) -> list[LinearPart]:
+    def counted(self: LinearFitter, by_ratio: bool, costs: Sequence[float], labels: Any = None) -> list[LinearPart]:
         sizes.append((self._applies.shape[0], len(costs)))
-        return fit(self, by_ratio, costs)
+        return fit(self, by_ratio, costs, labels)
 
     monkeypatch.setattr(LinearFitter, "fit", counted)
     monkeypatch.setattr(ngram_part, "MOST_TRIED", 500)
@@ -176,9 +177,9 @@ def test_costs_are_tried_out_on_the_most_common_of_many_labels(monkeypatch: pyte
     tried: list[tuple[np.ndarray, int]] = []
     fit = LinearFitter.fit
 
-    def noted(self: LinearFitter, by_ratio: bool, costs: Sequence[float]) -> list[LinearPart]:
-        tried.append((self._applies.sum(0), len(costs)))
-        return fit(self, by_ratio, costs)
+    def noted(self: LinearFitter, by_ratio: bool, costs: Sequence[float], labels: Any = None) -> list[LinearPart]:
+        tried.append((self._applies[:, slice(None) if labels is None else labels].sum(0), len(costs)))
+        return fit(self, by_ratio, costs, labels)
 
     monkeypatch.setattr(LinearFitter, "fit", noted)
     monkeypatch.setattr(ngram_part, "MOST_LABELS_TRIED", 2)
