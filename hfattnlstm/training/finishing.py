@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from datasets import DatasetDict
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL
@@ -66,6 +67,8 @@ class Finisher:
     def learn(self) -> None:
         """Fit everything; what is fitted to the training texts has not seen the held-out ones."""
         model = self._trainer.model
+        # Those that a loop of one's own has left in place would be weighed with the LSTM, and then be gone.
+        model.set_ngrams(torch.empty(0, dtype=torch.long), self._longest)
         logits = self._held_out_logits()
         if self._most:
             train, held_out = self._rows = self._read("train"), self._read("validation")

@@ -233,6 +233,22 @@ def test_a_training_that_goes_on_learns_its_ngrams_anew(finished: TaskRun, tmp_p
     assert again.model.ngrams.weight.shape != finished.model.ngrams.weight.shape
 
 
+def test_ngrams_that_are_there_already_are_not_weighed_with_the_lstm(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, compared = Finisher.learn, []
+
+    def twice(self: Finisher) -> None:
+        learn(self)
+        assert self._trainer.model.ngrams is not None
+        learn(self)
+        compared.append((self._held_out_logits(), self._part.held_out_logits))
+
+    monkeypatch.setattr(Finisher, "learn", twice)
+    run(tmp_path / "model", texts, *IDLE)
+    np.testing.assert_allclose(*compared[0], atol=1e-4)
+
+
 def test_the_lengths_and_numbers_are_those_asked_for(texts: Path, tmp_path: Path) -> None:
     flags = ("--classifier_ngrams", "20", "--classifier_ngram_length", "2")
     finished = run(tmp_path / "model", texts, *IDLE, *flags)
