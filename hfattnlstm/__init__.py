@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .deploy.onnx_model import OnnxAttnLSTMForSequenceClassification
     from .modeling.configuration_attnlstm import AttnLSTMConfig
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
+    from .modeling.modeling_pretraining import AttnLSTMForPreTraining
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .modeling.shown_results import ShownResults

@@ -39,6 +39,7 @@ _TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
 
 HEADS = (
     Head("AutoModel", "modeling_attnlstm", "AttnLSTMModel", *_TEXT_CONFIG),
+    Head("AutoModelForPreTraining", "modeling_pretraining", "AttnLSTMForPreTraining", *_TEXT_CONFIG),
     Head(
         "AutoModelForSequenceClassification",
         "modeling_sequence_classification",

@@ -22,4 +22,8 @@ CLASSIFIER = {
     *("pipeline_text_classification", "shown_results", "text_cuts", "text_inputs", "text_rows"),
 }
 # What the checkpoint of each model carries.
-SHIPPED = {"AttnLSTMModel": BACKBONE, "AttnLSTMForSequenceClassification": CLASSIFIER}
+SHIPPED = {
+    "AttnLSTMModel": BACKBONE,
+    "AttnLSTMForPreTraining": {*BACKBONE, "losses", "modeling_pretraining", "sampled_softmax"},
+    "AttnLSTMForSequenceClassification": CLASSIFIER,
+}

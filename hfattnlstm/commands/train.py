@@ -12,11 +12,12 @@ from .tables import print_scores
 from .train_display import TrainDisplay
 
 
-def train(arguments: Sequence[str]) -> int:
+def train(arguments: Sequence[str], program: str = "hfattnlstm train") -> int:
     """Train, measure and save a model, and print its metrics.
 
     Args:
         arguments: The command line after `hfattnlstm train`; see its `--help`.
+        program: What the help calls the command.
 
     Returns:
         The exit status.
@@ -42,7 +43,7 @@ def train(arguments: Sequence[str]) -> int:
     ```
     """
     try:
-        task = parse_task(arguments, "hfattnlstm train")
+        task = parse_task(arguments, program)
     except SystemExit as stop:
         if stop.code == 0:
             print(flag_line("--traceback", f"{TRACEBACK_HELP[:1].upper()}{TRACEBACK_HELP[1:]}."))

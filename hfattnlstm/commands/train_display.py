@@ -129,9 +129,10 @@ class FollowTraining(TrainerCallback):
         """Print what the Trainer reports."""
         elapsed = time.perf_counter() - self._start
         if "train_runtime" in (logs or {}):
-            rate = logs["train_samples_per_second"]
             done = f"trained {state.global_step} steps in {_clock(elapsed)}"
-            print(_laid_out([done, f"{rate:,.0f} texts a second"]), flush=True)
+            tokens = logs.get("train_tokens_per_second")
+            rate = f"{logs['train_samples_per_second']:,.0f} texts" if tokens is None else f"{tokens:,} tokens"
+            print(_laid_out([done, f"{rate} a second"]), flush=True)
         elif logs:
             done = state.global_step - self._first_step
             left = elapsed / done * (state.max_steps - state.global_step) if done > 0 else None
@@ -165,7 +166,9 @@ def log_fields(logs: Mapping[str, Any], state: TrainerState, left: float | None)
         fields.append(f"epoch {state.epoch:.4g}")
     measured = [name for name in logs if name.startswith(("eval_", "test_"))]
     for name in measured or logs:
-        if not name.endswith(_NOT_SHOWN):
+        if name == "tokens_per_second":
+            fields.append(f"{logs[name]:,} tokens a second")
+        elif not name.endswith(_NOT_SHOWN):
             fields.append(f"{_name(name)} {format_value(logs[name])}")
     if left is not None and left >= 1 and not measured:
         fields.append(f"{_clock(left)} left")

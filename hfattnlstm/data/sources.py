@@ -106,15 +106,15 @@ def _read_layout(path: str, shown: str, config_name: str | None) -> dict[str, Sp
             return {name: Split(data, f"split {name!r} of {shown}") for name, data in builder.as_dataset().items()}
     except (FileNotFoundError, ConnectionError) as error:
         raise FileNotFoundError(
-            f"No data set is found at {shown!r}, neither here nor on the Hub, check the name: {_reason(error)}"
+            f"No data set is found at {shown!r}, neither here nor on the Hub, check the name: {reason_of(error)}"
         ) from error
     except yaml.YAMLError as error:
         raise ValueError(
-            f"The README.md of {shown!r} has broken YAML at its top, mend it: {_reason(error)}"
+            f"The README.md of {shown!r} has broken YAML at its top, mend it: {reason_of(error)}"
         ) from error
     except (DatasetsError, OSError, ValueError, RuntimeError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
-            f"{shown!r} cannot be loaded, check {option('config_name')} and the files: {_reason(error)}"
+            f"{shown!r} cannot be loaded, check {option('config_name')} and the files: {reason_of(error)}"
         ) from error
     features = builder.info.features
     return {name: _read_shards(files, name, shown, features) for name, files in plain_files.items()}
@@ -151,12 +151,15 @@ def _read_shards(files: list[Path], name: str, shown: str, features: Features | 
         # Read anew by datasets, which knows how to make a class of a name or a number.
         data = data if features is None else data.select_columns(list(features)).cast(features)
     except (DatasetsError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"The files of {origin} do not hold what its README.md declares: {_reason(error)}") from error
+        raise ValueError(
+            f"The files of {origin} do not hold what its README.md declares: {reason_of(error)}"
+        ) from error
     unreadable = {key: reason for shard in shards for key, reason in shard.unreadable.items()}
     return Split(data, origin, shards[0].only_strings and features is None, unreadable)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """What an error of a library says, on one line."""
     if isinstance(error, DatasetGenerationError) and error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
@@ -196,7 +199,7 @@ def _read_parquet(path: Path) -> Split:
             raise ValueError(f"The file {path} has no rows.")
         return Split(Dataset.from_parquet(str(path)), f"file {path}")
     except (pa.ArrowException, OSError, DatasetsError) as error:
-        raise ValueError(f"The file {path} is not a whole parquet file: {_reason(error)}") from error
+        raise ValueError(f"The file {path} is not a whole parquet file: {reason_of(error)}") from error
 
 
 def _decompressed(path: Path) -> tuple[str, bytes]:
@@ -209,7 +212,7 @@ def _decompressed(path: Path) -> tuple[str, bytes]:
         if ending == _ZIP:
             members = _members(content)
     except _DAMAGED as error:
-        raise ValueError(f"The file {path} is no whole {ending} file: {_reason(error)}") from error
+        raise ValueError(f"The file {path} is no whole {ending} file: {reason_of(error)}") from error
     if ending != _ZIP:
         return path.name, content
     if len(members) != 1:

@@ -126,12 +126,14 @@ class AttnLSTMConfig(PreTrainedConfig):
         classifier_ngrams: How many n-grams, single tokens among them, have weights that are added to the logits; see
             [`NgramLogits`].
         classifier_ngram_length: Tokens in the longest of them.
+        num_sampled_tokens: In pretraining, tokens that a target is compared with (sampled softmax); 0 for all of the
+            vocabulary.
         calibration_temperature: Divides the logits where this package makes probabilities of them; above 1, they are
             less sure (Guo et al., 2017). The logits that the model returns are not divided.
         initializer_range: Standard deviation of the initial embeddings.
         pad_token_id: Row of the embedding that stays zero; None for none.
         bos_token_id, eos_token_id: Kept for tokenizers that have them; the model does not use them.
-        tie_word_embeddings: Not used by the classifiers.
+        tie_word_embeddings: Not used: what a language model predicts has the embeddings that it reads.
 
     Raises:
         ValueError: For a misspelt field, an impossible value, one that has no effect beside the others, or labels that
@@ -185,6 +187,7 @@ class AttnLSTMConfig(PreTrainedConfig):
     subword_entries: int = 0
     classifier_ngrams: int = 0
     classifier_ngram_length: int = 3
+    num_sampled_tokens: int = 1024
     calibration_temperature: float | int = 1.0
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
@@ -391,6 +394,8 @@ class AttnLSTMConfig(PreTrainedConfig):
         for name, least in (("subword_ngrams", 0), ("subword_entries", self.subword_ngrams)):
             if not least <= getattr(self, name) <= MAX_NGRAMS:
                 raise ValueError(f"{name} must be between {least:,} and {MAX_NGRAMS:,}, got {getattr(self, name):,}.")
+        if self.num_sampled_tokens < 0:
+            raise ValueError(f"num_sampled_tokens must not be negative, got {self.num_sampled_tokens}.")
         if self.initializer_range < 0:
             raise ValueError(f"initializer_range must not be negative, got {self.initializer_range}.")
 

@@ -90,14 +90,17 @@ class TokenEmbeddings(nn.Module):
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """The embedding of each token with those of the n-grams that end at it, before any word is dropped."""
-        words = self._look_up(input_ids)
-        if self.subwords is not None:
-            words = words + self.subwords(input_ids.t()).transpose(0, 1)
+        words = self.tokens(input_ids.t()).transpose(0, 1)
         return words if self.ngrams is None else words + self.ngrams(input_ids, mask)
+
+    def tokens(self, input_ids: Tensor) -> Tensor:
+        """The embedding of each token by itself: ids of any shape to (…, embedding_size)."""
+        words = self._look_up(input_ids)
+        return words if self.subwords is None else words + self.subwords(input_ids)
 
     def _look_up(self, input_ids: Tensor) -> Tensor:
         try:
-            return look_up(self.word_embeddings, input_ids.t()).transpose(0, 1)
+            return look_up(self.word_embeddings, input_ids)
         except IndexError as error:
             rows = len(self.word_embeddings.weight)
             wrong = input_ids[(input_ids < 0) | (input_ids >= rows)]

@@ -28,16 +28,19 @@ from .weight_init import init_module
 
 @dataclass
 class AttnLSTMModelOutput(BaseModelOutputWithPooling):
-    """`BaseModelOutputWithPooling`, with two fields more.
+    """`BaseModelOutputWithPooling`, with three fields more.
 
     Attributes:
         pooler_weights: (batch, heads, 1, length), the attention of the pooling; None unless asked for, and without
             attention pooling.
+        direction_states: (batch, length, directions, size), the states of the last layer's directions by themselves,
+            undefined on padding; None unless asked for. Of one layer, each has read its side of the text only.
         state: Hidden state and cell of all LSTMs after the last real token of each text, each
             (layers · directions, batch, size) in the order of `nn.LSTM`; None unless asked for.
     """
 
     pooler_weights: Tensor | None = None
+    direction_states: Tensor | None = None
     state: LSTMState | None = None
 
 
@@ -54,6 +57,8 @@ class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
     custom_pipelines: dict[str, Any] | None = None
     # The weights that the checkpoint lacked, as they started.
     started_anew: dict[str, Tensor] = {}
+    # Of a pretrained model, every other head leaves this one behind.
+    _keys_to_ignore_on_load_unexpected = [r"^lm_head\."]
     _no_split_modules = ["LSTMLayer", "TokenEmbeddings"]
     _can_record_outputs = {
         "hidden_states": OutputRecorder(LSTMLayer, index=0),
@@ -297,6 +302,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         output_pooler_weights: bool = False,
+        output_direction_states: bool = False,
         output_state: bool = False,
         **kwargs: Any,
     ) -> AttnLSTMModelOutput:
@@ -308,6 +314,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
                 tokens are real without it.
             inputs_embeds: (batch, length, embedding_size), in place of `input_ids`.
             output_pooler_weights: Whether to return `pooler_weights`.
+            output_direction_states: Whether to return `direction_states`.
             output_state: Whether to return `state`.
 
         Returns:
@@ -332,12 +339,13 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             order = reading_order(mask)
 
         embedded = self.embeddings(input_ids, inputs_embeds, mask)
-        states, final, state = self.encoder(embedded, order, return_state=output_state)
+        states, directions, final, state = self.encoder(embedded, order, return_state=output_state)
         pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
         return AttnLSTMModelOutput(
             last_hidden_state=states,
             pooler_output=pooled,
             pooler_weights=weights if output_pooler_weights else None,
+            direction_states=directions if output_direction_states else None,
             state=state,
         )
 

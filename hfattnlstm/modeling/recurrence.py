@@ -81,9 +81,9 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
     >>> from hfattnlstm.modeling.reading_order import reading_order
     >>> layer = LSTMLayer(3, 4, bidirectional=True)
     >>> order = reading_order(torch.tensor([[True, True, False]]))
-    >>> states, hidden, cell = layer(torch.zeros(1, 3, 3), order, return_cell=True)
-    >>> states.shape, hidden.shape, cell.shape
-    (torch.Size([1, 3, 4]), torch.Size([2, 1, 2]), torch.Size([2, 1, 2]))
+    >>> states, directions, hidden, cell = layer(torch.zeros(1, 3, 3), order, return_cell=True)
+    >>> states.shape, directions.shape, hidden.shape, cell.shape
+    (torch.Size([1, 3, 4]), torch.Size([1, 3, 2, 2]), torch.Size([2, 1, 2]), torch.Size([2, 1, 2]))
     ```
     """
 
@@ -125,7 +125,7 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
         hidden: Tensor | None = None,
         cell: Tensor | None = None,
         return_cell: bool = False,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Read a batch.
 
         Args:
@@ -135,8 +135,9 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
             return_cell: Whether to return the cells, too.
 
         Returns:
-            The states (batch, length, hidden_size), 0 on padding; and hidden state and cell (directions, batch, size)
-            after the last real token of each text, those it began with for a text without any.
+            The states (batch, length, hidden_size), 0 on padding; those of the directions, before they become one,
+            (batch, length, directions, size), undefined on padding; and hidden state and cell (directions, batch,
+            size) after the last real token of each text, those it began with for a text without any.
         """
         inputs = self.dropout(hidden_states).transpose(0, 1).contiguous()
         start = None if hidden is None else LSTMState(hidden, cell)
@@ -153,7 +154,7 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
             empty = (order.count == 0)[:, None]
             last_hidden = _keep_where(empty, hidden, last_hidden)
             last_cell = _keep_where(empty, cell, last_cell) if return_cell else None
-        return states, last_hidden, last_cell
+        return states, reading.states, last_hidden, last_cell
 
 
 def _keep_where(mask: Tensor, old: Tensor | None, new: Tensor) -> Tensor:
@@ -166,11 +167,14 @@ class StackOutput(NamedTuple):
 
     Attributes:
         states: (batch, length, hidden_size), of the last layer; 0 on padding.
+        directions: (batch, length, directions, size), of the last layer's directions by themselves; undefined on
+            padding.
         final: (batch, hidden_size), the last layer's state after the whole text, directions merged.
         state: That of all LSTMs, (layers · directions, batch, size) each; None unless it was asked for.
     """
 
     states: Tensor
+    directions: Tensor
     final: Tensor
     state: LSTMState | None
 
@@ -239,12 +243,14 @@ class LSTMStack(nn.Module):
         cells: list[Tensor] = []
         for index, layer in enumerate(self.layers):
             start = (None, None) if state is None else _of_layer(state, index, len(layer.lstms))
-            hidden_states, last_hidden, last_cell = layer(hidden_states, order, *start, return_cell=return_state)
+            hidden_states, directions, last_hidden, last_cell = layer(
+                hidden_states, order, *start, return_cell=return_state
+            )
             hidden.append(last_hidden)
             cells.append(last_cell)
         final = self.layers[-1].merge(hidden[-1].transpose(0, 1))
         return StackOutput(
-            hidden_states, final, LSTMState(torch.cat(hidden), torch.cat(cells)) if return_state else None
+            hidden_states, directions, final, LSTMState(torch.cat(hidden), torch.cat(cells)) if return_state else None
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
@@ -61,6 +61,7 @@ from .metrics import (
 )
 from .ngram_choice import choose_ngrams
 from .ngram_part import MOST_SPELT, token_rows
+from .recipes import Recipe, left_out
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts, Task
@@ -95,6 +96,12 @@ class ClassificationTask(Task):
     name = "classification"
     data_arguments = DataArguments
     model_arguments = ModelArguments
+    examples = (
+        "--train_file reviews.csv --output_dir my-model",
+        "--dataset stanfordnlp/imdb --epochs 4 --output_dir imdb-model",
+        "--recipe accurate --train_file reviews.csv --output_dir my-model",
+        "flags.yaml --lr 1e-3",
+    )
 
     data: DataArguments
     model: ModelArguments
@@ -130,6 +137,11 @@ class ClassificationTask(Task):
             if not resumes:
                 check_effects(MODEL_EFFECTS, self.given, flags_as_config(self.model))
             check_architecture(config_overrides(self.model))
+
+    @classmethod
+    def left_out(cls, recipe: Recipe, flags: Set[str], model: ModelArguments, resumes: bool) -> Set[str]:
+        """What a tokenizer or a model that is loaded has decided, and what has no effect on a new one."""
+        return left_out(recipe, flags, model, resumes)
 
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import MISSING, Field, fields
 from enum import Enum
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from transformers import TrainingArguments
 
 from .arguments import short_name
 
+
+if TYPE_CHECKING:
+    from .task import Task
 
 HELP = ("-h", "--help")
 HELP_ALL = ("--help-all", "--help_all")
@@ -31,18 +34,11 @@ _ORDER = ("Data", "Model", "Tokenizer", "Training", "Output")
 _OF_TRANSFORMERS = "Of transformers' TrainingArguments"
 # What stands for a value where there is no default.
 _PLACEHOLDERS = {"_file": "FILE", "_column": "COLUMN", "_dir": "FOLDER", "_path": "MODEL", "word_vectors": "FILE"}
-_EXAMPLES = (
-    "--train_file reviews.csv --output_dir my-model",
-    "--dataset stanfordnlp/imdb --epochs 4 --output_dir imdb-model",
-    "--recipe accurate --train_file reviews.csv --output_dir my-model",
-    "flags.yaml --lr 1e-3",
-)
 
 
 def help_text(
-    kinds: Sequence[type],
+    task: type[Task],
     program: str,
-    task: str,
     tasks: Iterable[str],
     recipes: Iterable[tuple[str, str]],
     everything: bool,
@@ -50,18 +46,18 @@ def help_text(
     """The help of a task.
 
     Args:
-        kinds: The dataclasses of flags: those of the data, of the model and of the run.
+        task: Whose flags these are.
         program: The name of the command.
-        task, tasks: The task whose flags these are, and all tasks.
+        tasks: The names of all tasks.
         recipes: Names and descriptions.
         everything: Whether the flags are shown, too, that the run only inherits from `TrainingArguments`.
 
     Returns:
         Text that fits the terminal, of 40 to 100 columns.
     """
-    groups = _grouped(kinds)
+    groups = _grouped(task.kinds(), task.meaningless)
     inherited = groups.pop(_OF_TRANSFORMERS)
-    parts = [_opening(program, task, tasks), _recipes(recipes)]
+    parts = [_opening(program, task.name, task.examples), _recipes(recipes)]
     shown = {**groups, _OF_TRANSFORMERS: inherited} if everything else groups
     parts += [_group(title, flags) for title, flags in shown.items() if flags]
     rest = [flag_line("--task NAME", f"The task: {', '.join(tasks)}.")]
@@ -75,15 +71,13 @@ def _width() -> int:
     return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
 
 
-def _opening(program: str, task: str, tasks: Iterable[str]) -> str:
-    examples = "\n".join(f"  {program} {words}" for words in _EXAMPLES)
+def _opening(program: str, task: str, examples: Iterable[str]) -> str:
+    shown = "\n".join(f"  {program} {words}" for words in examples)
     text = (
         f"The flags of the task {task}. Each stands with its default, or in capitals with what it takes; a JSON or "
         "YAML file may come first with the same flags."
     )
-    return (
-        f"usage: {program} [FLAGS.yaml] [--flag value ...]\n\nExamples\n{examples}\n\n{textwrap.fill(text, _width())}"
-    )
+    return f"usage: {program} [FLAGS.yaml] [--flag value ...]\n\nExamples\n{shown}\n\n{textwrap.fill(text, _width())}"
 
 
 def _recipes(recipes: Iterable[tuple[str, str]]) -> str:
@@ -91,16 +85,18 @@ def _recipes(recipes: Iterable[tuple[str, str]]) -> str:
     return "\n".join(["Recipes", flag_line("--recipe NAME", text), *(flag_line(*recipe) for recipe in recipes)])
 
 
-def _grouped(kinds: Sequence[type]) -> dict[str, list[tuple[Field, Any]]]:
+def _grouped(kinds: Sequence[type], left_out: Set[str]) -> dict[str, list[tuple[Field, Any]]]:
     """Fields and types by the title of their group."""
     data, model, run = kinds
     named = {name: title for title, names in _GROUPS.items() for name in names}
-    inherited = {item.name for item in fields(TrainingArguments)} - set(run.__annotations__)
+    own_kinds = [kind for kind in run.__mro__ if issubclass(kind, TrainingArguments) and kind is not TrainingArguments]
+    own_names = {name for kind in own_kinds for name in kind.__annotations__}
+    inherited = {item.name for item in fields(TrainingArguments)} - own_names
     groups: dict[str, list[tuple[Field, Any]]] = {title: [] for title in (*_ORDER, _OF_TRANSFORMERS)}
     for kind, title in ((data, "Data"), (model, "Model"), (run, "Training")):
         hints = get_type_hints(kind)
         for item in fields(kind):
-            if item.init:
+            if item.init and item.name not in left_out:
                 own = _OF_TRANSFORMERS if kind is run and item.name in inherited else named.get(item.name, title)
                 groups[own].append((item, hints[item.name]))
     return groups

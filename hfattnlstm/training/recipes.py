@@ -19,6 +19,8 @@ from .starting_point import CHANGEABLE, OPEN
 
 logger = logging.get_logger(__name__)
 
+# That of flags which name none.
+DEFAULT_TASK = "classification"
 FOLDER = Path(__file__).parents[1] / "recipes"
 
 
@@ -81,9 +83,10 @@ def read_recipe(name: Any) -> Recipe:
     return Recipe(name, path, values)
 
 
-def describe_recipes() -> list[tuple[str, str]]:
-    """Name and description of those that ship with the package: `description`, or the first comment of the file."""
-    return [(name, _description(FOLDER / f"{name}.yaml")) for name in recipe_names()]
+def describe_recipes(task: str) -> list[tuple[str, str]]:
+    """Name and description of those that ship with the package for a task: `description`, or the first comment."""
+    own = [name for name in recipe_names() if read_recipe(name).values.get("task", DEFAULT_TASK) == task]
+    return [(name, _description(FOLDER / f"{name}.yaml")) for name in own]
 
 
 def _description(path: Path) -> str:

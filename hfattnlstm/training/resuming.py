@@ -85,13 +85,13 @@ class TrainingExamples(TrainerCallback, ExportableState):
         self.count, self.digest = count, digest
 
     @classmethod
-    def of(cls, examples: Dataset) -> TrainingExamples:
-        """From the training split, before it is encoded."""
+    def of(cls, examples: Dataset, rows: int | None = None) -> TrainingExamples:
+        """From the training split, before it is encoded; `rows` is how many it has then, if not as many."""
         digest = hashlib.sha256()
         for name in sorted(examples.column_names):
             for value in examples[name]:
                 digest.update(f"{value!r}\n".encode("utf-8", "surrogatepass"))
-        return cls(len(examples), digest.hexdigest())
+        return cls(len(examples) if rows is None else rows, digest.hexdigest())
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Called by the Trainer, which expects that the checkpoint it goes on from has noted something, too."""

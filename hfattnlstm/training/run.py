@@ -179,7 +179,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
         processing_class=processor,
         data_collator=task.make_collator(processor, model),
         compute_metrics=task.make_scorer(),
-        callbacks=_callbacks(training),
+        callbacks=[*_callbacks(training), *task.callbacks()],
         unlabelled_dataset=task.encode_unlabelled(processor, model),
     )
     return trainer, encoded
@@ -246,7 +246,7 @@ def _callbacks(training: RunArguments) -> list[TrainerCallback]:
 
 
 def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[str, float]:
-    noted = TrainingExamples.of(examples["train"])
+    noted = TrainingExamples.of(examples["train"], len(trainer.train_dataset))
     trainer.add_callback(noted)
     if task.checkpoint is not None:
         noted.compare(task.checkpoint)

@@ -6,13 +6,13 @@ import importlib
 import shlex
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from datasets import Dataset, DatasetDict
-from transformers import EvalPrediction, PreTrainedModel
+from transformers import EvalPrediction, PreTrainedModel, TrainerCallback
 from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
@@ -21,13 +21,12 @@ from .flag_effects import GivenFlags
 from .flag_help import HELP, HELP_ALL, help_text
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
 from .intervals import Interval
-from .recipes import Recipe, describe_recipes, left_out, read_recipe
+from .recipes import DEFAULT_TASK, Recipe, describe_recipes, read_recipe
 from .trainer import AttnLSTMTrainer
 
 
 # Name of each task, and where its class is; each is imported when it is asked for.
-TASKS = {"classification": "classification:ClassificationTask"}
-DEFAULT_TASK = "classification"
+TASKS = {"classification": "classification:ClassificationTask", "pretraining": "pretraining:PretrainingTask"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Task(ABC):
     how they are batched and scored; [`run_task`] does what is the same for all.
 
     Args:
-        data, model, training: The flags, instances of `data_arguments`, `model_arguments` and [`RunArguments`].
+        data, model, training: The flags, instances of `data_arguments`, `model_arguments` and `training_arguments`.
         given: Names of the flags that somebody chose; by default those that are not at their default.
 
     Attributes:
@@ -73,8 +72,15 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    # That of the subcommand which runs it.
+    command_name: ClassVar[str] = "train"
     data_arguments: ClassVar[type]
     model_arguments: ClassVar[type]
+    training_arguments: ClassVar[type[RunArguments]] = RunArguments
+    # Flags that go together, for the help.
+    examples: ClassVar[Sequence[str]] = ()
+    # Flags of every run that have no meaning in this task.
+    meaningless: ClassVar[Set[str]] = frozenset()
 
     checkpoint: Path | None = None
     recipe: Recipe | None = None
@@ -110,6 +116,10 @@ class Task(ABC):
     @abstractmethod
     def encode(self, examples: DatasetDict, processor: Any, model: PreTrainedModel) -> DatasetDict:
         """The examples as the rows that the collator takes."""
+
+    def callbacks(self) -> Sequence[TrainerCallback]:
+        """What follows the training beside what its flags ask for; called when the examples are encoded."""
+        return ()
 
     def encode_unlabelled(self, processor: Any, model: PreTrainedModel) -> Dataset | None:
         """Rows without labels that are read beside the examples; none by default."""
@@ -167,18 +177,32 @@ class Task(ABC):
         """
         return None
 
+    @classmethod
+    def left_out(cls, recipe: Recipe, flags: Set[str], model: Any, resumes: bool) -> Set[str]:
+        """Flags of a recipe that other flags have made meaningless; none by default.
+
+        Args:
+            recipe: The recipe.
+            flags: Those of its flags that nothing overrides.
+            model: The flags of the model, with those of the recipe.
+            resumes: Whether a training goes on.
+        """
+        return frozenset()
+
+    @classmethod
+    def kinds(cls) -> tuple[type, type, type[RunArguments]]:
+        """The dataclasses of its flags."""
+        return cls.data_arguments, cls.model_arguments, cls.training_arguments
+
     def command(self) -> str:
         """The command of the run: its recipe, and every flag that is not at its default, or at that of the recipe.
 
         Local files are named by their names alone.
         """
-        words = ["hfattnlstm", "train"]
-        if self.name != DEFAULT_TASK:
-            words += ["--task", self.name]
+        words = ["hfattnlstm", self.command_name]
         if self.recipe is not None:
             words += ["--recipe", Path(self.recipe.name).name]
-        kinds = (self.data_arguments, self.model_arguments, RunArguments)
-        data, model, training = parse_flags(kinds, [], recipe=self.recipe)[0]
+        data, model, training = parse_flags(self.kinds(), [], recipe=self.recipe)[0]
         for arguments, default in ((self.data, data), (self.model, model)):
             words += flags_of(chosen_flags(arguments, default), arguments)
         # Not what the run has made of them, which the same flags give again.
@@ -241,14 +265,14 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     name = recipe.values.pop("task", DEFAULT_TASK) if recipe else DEFAULT_TASK
     name, argv = _take("--task", argv, file[1].pop("task", name) if file else name)
     task = find_task(name)
-    kinds = (task.data_arguments, task.model_arguments, RunArguments)
+    kinds = task.kinds()
     if {*HELP, *HELP_ALL} & set(argv):
         everything = bool(set(HELP_ALL) & set(argv))
-        print(help_text(kinds, program or Path(sys.argv[0]).name, name, TASKS, describe_recipes(), everything))  # noqa: T201
+        print(help_text(task, program or Path(sys.argv[0]).name, TASKS, describe_recipes(name), everything))  # noqa: T201
         raise SystemExit(0)
     arguments, given = parse_flags(kinds, argv, program, file, recipe)
     if recipe is not None:
-        applied = _applied(recipe, given, *arguments)
+        applied = _applied(task, recipe, given, *arguments)
         if applied != recipe:
             recipe = applied
             arguments, given = parse_flags(kinds, argv, program, file, recipe)
@@ -257,13 +281,15 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     return made
 
 
-def _applied(recipe: Recipe, given: GivenFlags, data: Any, model: Any, training: RunArguments) -> Recipe:
+def _applied(
+    task: type[Task], recipe: Recipe, given: GivenFlags, data: Any, model: Any, training: RunArguments
+) -> Recipe:
     """The recipe without what something else has decided."""
     if not training.do_train:
         raise ValueError(
             "--recipe has no effect beside --do_train false, which only measures: leave one of the two out."
         )
-    out = left_out(recipe, given.of_recipe, model, training.resume_from_checkpoint is not None)
+    out = task.left_out(recipe, given.of_recipe, model, training.resume_from_checkpoint is not None)
     return recipe._replace(values={name: value for name, value in recipe.values.items() if name not in out})
 
 

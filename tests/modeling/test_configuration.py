@@ -78,6 +78,7 @@ OTHER_VALUES = {
     "subword_entries": 7,
     "classifier_ngrams": 12,
     "classifier_ngram_length": 4,
+    "num_sampled_tokens": 64,
     "calibration_temperature": 1.5,
     "initializer_range": 0.05,
     "pad_token_id": 3,

@@ -245,6 +245,8 @@ def test_what_a_backbone_checkpoint_lacks_is_initialised_whatever_was_in_memory(
     class_name, name, tmp_path, poisoned_memory
 ):
     base = AttnLSTMModel(tiny_config(**OPTIONS[name]), add_pooling_layer=False)
+    if class_name == "AttnLSTMForPreTraining" and base.config.num_hidden_layers > 1:
+        pytest.skip("a language model has one layer")
     base.save_pretrained(tmp_path)
     assert torch.empty(3).isnan().all()
     loaded, report = CLASSES[class_name].from_pretrained(tmp_path, output_loading_info=True)

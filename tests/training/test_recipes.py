@@ -29,7 +29,7 @@ class TestShipped:
 
     def test_each_can_be_named_and_has_a_line(self) -> None:
         assert {"accurate", "fast"} <= set(recipe_names())
-        described = dict(describe_recipes())
+        described = dict(describe_recipes("classification"))
         for name in recipe_names():
             task = parse("--recipe", name)
             assert task.recipe.name == name and task.given.of_recipe and task.given.recipe == name
@@ -42,7 +42,7 @@ class TestShipped:
             parse_task(["--help"], "hfattnlstm train")
         page = capsys.readouterr().out
         assert "\nRecipes\n  --recipe NAME " in page
-        for name, text in describe_recipes():
+        for name, text in describe_recipes("classification"):
             assert f"\n  {name} " in page and text.split(":")[0] in page
 
     @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ class TestFiles:
     def test_description(self, tmp_path: Path, monkeypatch, text: str, description: str) -> None:
         path = written(tmp_path, "small.yaml", text)
         monkeypatch.setattr("hfattnlstm.training.recipes.FOLDER", tmp_path)
-        assert describe_recipes() == [("small", description)]
+        assert describe_recipes("classification") == [("small", description)]
         assert read_recipe("small").values == read_recipe(path).values == {"seed": 1}
 
     @pytest.mark.parametrize(

@@ -1,0 +1,247 @@
+"""Texts for pretraining: files and data sets that may be larger than memory, as windows of tokens on the disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from datasets import Dataset, DatasetDict, Features, List, Value, concatenate_datasets, config, load_dataset
+from datasets.exceptions import DatasetsError
+from transformers import PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from .._wording import option
+from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
+from .columns import text_column_of
+from .naming import quote
+from .sources import Split, reason_of
+
+
+logger = logging.get_logger(__name__)
+
+# By the ending of a file, without that of a compression: the reader of `datasets`, and its options.
+_READERS: dict[str, tuple[str, dict[str, object]]] = {
+    ".txt": ("text", {}),
+    ".jsonl": ("json", {}),
+    ".json": ("json", {}),
+    ".csv": ("csv", {"keep_default_na": False, "na_filter": False}),
+    ".tsv": ("csv", {"keep_default_na": False, "na_filter": False, "sep": "\t"}),
+    ".parquet": ("parquet", {}),
+}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+# Held out where nobody says how many: enough to measure on, and soon measured.
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 500
+# Texts whose tokens are cut into windows together; what is left of them makes a shorter one.
+_JOINED = 1_000
+_SMALL_VOCABULARY = 2**16
+
+
+def load_corpus(
+    sources: Sequence[str | PathLike],
+    text_column: str | None = None,
+    *,
+    dataset_config: str | None = None,
+    splits: Sequence[str] = ("train",),
+) -> Dataset:
+    """The texts of files, folders or data sets, without their labels; read by `datasets` piece by piece.
+
+    They are written once to the cache of `datasets`, and read from there by need: memory holds a few of them.
+
+    Args:
+        sources: Each a .txt file with a text a line, a csv, tsv, JSON lines or parquet file, or a compressed one; or a
+            folder or name on the Hub.
+        text_column: Column of the texts; by default one with a usual name, or the only one that holds any (told).
+        dataset_config: Configuration of a data set that has several.
+        splits: Those that are read of a folder or a data set on the Hub.
+
+    Returns:
+        A data set with the column `text`; empty and blank texts are left out, which is told.
+
+    Raises:
+        FileNotFoundError: There is no such file or data set.
+        ValueError: It cannot be read, has no such split or column, or no text.
+
+    Example:
+
+    ```python
+    >>> load_corpus(["reviews.csv", "texts.txt"]).column_names
+    ['text']
+    ```
+    """
+    parts = [part for source in sources for part in _read(str(source), dataset_config, splits)]
+    columns = [text_column_of(part, text_column if part.data.column_names != ["text"] else None) for part in parts]
+    texts = concatenate_datasets(columns) if len(columns) > 1 else columns[0]
+    filled = np.flatnonzero(_has_words(texts))
+    if not len(filled):
+        raise ValueError(f"{quote(sources)} hold empty texts only: give others.")
+    if len(filled) < len(texts):
+        logger.warning("Of %s texts, %s are empty and left out.", f"{len(texts):,}", f"{len(texts) - len(filled):,}")
+        texts = texts.select(filled)
+    return texts
+
+
+def _has_words(texts: Dataset) -> np.ndarray:
+    batches = texts.with_format(None).iter(_JOINED)
+    return np.fromiter((bool(text.strip()) for batch in batches for text in batch["text"]), bool, len(texts))
+
+
+def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> list[Split]:
+    path = Path(source).expanduser()
+    reader = _reader_of(path)
+    if path.is_file() or reader is not None:
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {source}: check its name.")
+        if reader is None:
+            raise ValueError(
+                f"The file {source} must end in one of {quote(_READERS)}, perhaps with one of {quote(_COMPRESSED)} "
+                "behind: rename or convert it."
+            )
+        name, options = reader
+        if not path.stat().st_size:
+            raise ValueError(f"The file {source} is empty.")
+        data = _loaded(source, name, data_files={"train": str(path.resolve())}, **options)
+        return [Split(data["train"], f"file {source}")]
+    # Absolute, because a folder named "csv" would be taken for the reader.
+    data = _loaded(source, str(path.resolve()) if path.is_dir() else source, name=dataset_config)
+    missing = [split for split in splits if split not in data]
+    if missing:
+        raise ValueError(f"{source} has no split {missing[0]!r}: {option('splits')} takes {quote(data)}.")
+    if others := [split for split in data if split not in splits]:
+        logger.warning(
+            "Of %s the split %s is read, not %s: %s reads others.",
+            *(source, quote(splits), quote(others), option("splits")),
+        )
+    return [Split(data[split], f"split {split!r} of {source}") for split in splits]
+
+
+def _reader_of(path: Path) -> tuple[str, dict[str, object]] | None:
+    name = PurePosixPath(path.name.lower())
+    return _READERS.get(PurePosixPath(name.stem).suffix if name.suffix in _COMPRESSED else name.suffix)
+
+
+def _loaded(source: str, *arguments: str, **options: object) -> DatasetDict:
+    try:
+        return load_dataset(*arguments, **options)
+    except (FileNotFoundError, ConnectionError) as error:
+        raise FileNotFoundError(
+            f"No data set is found at {source!r}, neither here nor on the Hub, check the name: {reason_of(error)}"
+        ) from error
+    except (DatasetsError, OSError, ValueError, RuntimeError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ValueError(f"{source} cannot be read, mend or convert it: {reason_of(error)}") from error
+
+
+def hold_out_texts(texts: Dataset, size: float | None = None, seed: int = 42) -> DatasetDict:
+    """Hold some texts out, to measure a language model on.
+
+    Args:
+        texts: All of them.
+        size: Share of the texts; without, a tenth, but at most 500 texts.
+        seed: Seed of the choice.
+
+    Returns:
+        "train" and "validation", each in the order of the texts.
+
+    Raises:
+        ValueError: There are fewer than two texts.
+
+    Example:
+
+    ```python
+    >>> hold_out_texts(Dataset.from_dict({"text": ["one", "two", "three"]}), 0.4).num_rows
+    {'train': 2, 'validation': 1}
+    ```
+    """
+    count = len(texts)
+    if count < 2:
+        raise ValueError(
+            f"There is one text, and one must be held out: give more, or {option('validation_file')} with others."
+        )
+    wanted = round(count * size) if size is not None else min(round(count * HELD_OUT_SHARE), MOST_HELD_OUT)
+    held_out = np.random.default_rng(seed).choice(count, min(max(wanted, 1), count - 1), replace=False)
+    chosen = np.zeros(count, bool)
+    chosen[held_out] = True
+    return DatasetDict(
+        train=texts.select(np.flatnonzero(~chosen)),
+        validation=texts.select(np.flatnonzero(chosen)),
+    )
+
+
+class Windows(NamedTuple):
+    """Texts as rows of a fixed number of tokens.
+
+    Attributes:
+        splits: Of each split, `input_ids`.
+        tokens: Of each split, how many tokens there are.
+        counts: (vocab_size,), how often each token occurs in "train".
+    """
+
+    splits: DatasetDict
+    tokens: Mapping[str, int]
+    counts: np.ndarray
+
+
+class WindowMaker:
+    """Joins texts and cuts them into windows, in files that are removed with this object.
+
+    Args:
+        tokenizer: Its separator, or end of text, stands behind each text, unless it frames texts itself.
+        size: Tokens of a window.
+
+    Example:
+
+    ```python
+    >>> windows = WindowMaker(tokenizer, 4)(DatasetDict(train=Dataset.from_dict({"text": ["Great food"] * 3})))
+    >>> [len(row["input_ids"]) for row in windows.splits["train"]]
+    [4, 4, 1]
+    ```
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, size: int):
+        self._size, self._vocab_size = size, len(tokenizer)
+        self._encoder = TextEncoder(tokenizer, NO_MAX_LENGTH)
+        ends = [token for token in (tokenizer.sep_token_id, tokenizer.eos_token_id) if token is not None]
+        # One that frames its texts itself needs no more.
+        self._end = None if self._encoder.input_ids([""])[0] or not ends else ends[0]
+        folder = Path(config.HF_DATASETS_CACHE)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="tokens-", dir=folder))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def __call__(self, texts: DatasetDict) -> Windows:
+        """Tokenise every split."""
+        splits, tokens = DatasetDict(), {}
+        counts = np.zeros(self._vocab_size, np.int64)
+        for name, split in texts.items():
+            splits[name] = self._cut(name, split)
+            found = np.zeros(self._vocab_size, np.int64)
+            for batch in splits[name].with_format("numpy").iter(_JOINED):
+                found += np.bincount(np.concatenate(list(batch["input_ids"])), minlength=self._vocab_size)
+            tokens[name] = int(found.sum())
+            counts = found if name == "train" else counts
+        return Windows(splits, tokens, counts)
+
+    def _cut(self, name: str, texts: Dataset) -> Dataset:
+        kind = "uint16" if self._vocab_size <= _SMALL_VOCABULARY else "int32"
+        return texts.map(
+            self._windows,
+            batched=True,
+            batch_size=_JOINED,
+            remove_columns=texts.column_names,
+            features=Features({"input_ids": List(Value(kind))}),
+            cache_file_name=str(self._folder / f"{name}.arrow"),
+            load_from_cache_file=False,
+            desc="Tokenising",
+        )
+
+    def _windows(self, batch: Mapping[str, list[str]]) -> dict[str, list[list[int]]]:
+        joined: list[int] = []
+        for ids in self._encoder.input_ids(batch["text"]):
+            joined += ids if self._end is None else [*ids, self._end]
+        return {"input_ids": [joined[first : first + self._size] for first in range(0, len(joined), self._size)]}
