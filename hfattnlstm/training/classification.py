@@ -339,8 +339,8 @@ class ClassificationTask(Task):
         tell_unknown_tokens(encoded, processor, is_new=self.trained_kind is not None)
         if self.start is None:
             self._share_spelling(model, encoded, processor)
-            if self.model.embedding_ngrams:
-                self._give_ngrams(model, encoded)
+        if self.model.embedding_ngrams and (self.start is None or (self.start.is_pretrained and not self.start.rules)):
+            self._give_ngrams(model, encoded)
         return encoded
 
     def _share_spelling(

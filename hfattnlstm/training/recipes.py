@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from .classification_arguments import NEW_TOKENIZER_FLAGS
 from .classification_flags import MODEL_EFFECTS, flags_as_config
 from .flag_effects import tell_without_effect
 from .flags import FILE_ENDINGS, read_flags
-from .starting_point import CHANGEABLE, OPEN
 
 
 logger = logging.get_logger(__name__)
@@ -118,7 +116,9 @@ def left_out(recipe: Recipe, flags: Set[str], model: Any, resumes: bool) -> froz
 
 
 def _decided(model: Any) -> dict[str, Set[str]]:
-    """Flags that have no meaning beside one that loads something, by its name."""
-    every = frozenset(item.name for item in fields(model))
-    names = {"tokenizer_name": set(NEW_TOKENIZER_FLAGS), "model_name_or_path": every - CHANGEABLE - OPEN}
-    return {other: flags for other, flags in names.items() if getattr(model, other) is not None}
+    """Flags that have no meaning beside one that loads something, by its name.
+
+    What a checkpoint has decided of the model is known when it is read; see [`StartingPoint`].
+    """
+    loading = ("tokenizer_name", "model_name_or_path")
+    return {other: set(NEW_TOKENIZER_FLAGS) for other in loading if getattr(model, other) is not None}

@@ -12,6 +12,7 @@ from transformers.utils import logging
 from .._places import loading_from
 from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
+from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from .classification_arguments import (
     AT_MOST_FLAGS,
@@ -34,9 +35,17 @@ CHANGEABLE = frozenset(
         *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
     }
 )
+# What a pretrained model has not decided, which has neither pooling nor labels, and may get more layers.
+HEAD = frozenset(
+    {
+        *("classifier_pooling", "pooler_score", "pooler_size", "pooler_num_heads", "classifier_hidden_size"),
+        *("num_hidden_layers", "residual"),
+    }
+)
 # Flags that are not the model's, or that are seen to elsewhere beside a checkpoint.
 OPEN = frozenset({"model_name_or_path", "tokenizer_name", "max_length", "class_weights", *FINISHING_FLAGS})
 _OTHERS = OPEN | frozenset(NEW_TOKENIZER_FLAGS)
+EMBEDDING_NGRAMS = frozenset(EMBEDDING_NGRAM_FLAGS)
 _NO_NAME = re.compile(r"LABEL_\d+")
 
 
@@ -76,17 +85,29 @@ class StartingPoint:
         self.config = _config_of(self.name)
         self._check_kind()
         values = _values_of(arguments, self.config, resumes) | {"label_smoothing": label_smoothing}
+        of_recipe = getattr(given, "of_recipe", frozenset())
         given = (given & set(vars(arguments))) - _OTHERS | (
             {"label_smoothing"} if label_smoothing is not None else set()
         )
-        changeable = CHANGEABLE | {"label_smoothing"}
-        for flag in sorted(given if resumes else given - changeable):
+        changeable = CHANGEABLE | {"label_smoothing"} | (HEAD | EMBEDDING_NGRAMS if self.is_pretrained else set())
+        decided = [
+            flag
+            for flag in sorted(given if resumes else given - changeable)
             # Word vectors were read before the training began, and are no part of the configuration.
-            if resumes and flag == "word_vectors":
-                continue
-            if flag not in values or values[flag] != getattr(self.config, flag):
+            if not (resumes and flag == "word_vectors")
+            and (flag not in values or values[flag] != getattr(self.config, flag))
+        ]
+        for flag in decided:
+            if resumes or flag not in of_recipe:
                 raise self._decided(flag)
-        self._changes = {} if resumes else {flag: values[flag] for flag in given & changeable}
+        if decided:
+            named = " and ".join(f"--{flag}" for flag in decided)
+            logger.warning("--model_name_or_path has decided what the recipe says of %s: that is left out.", named)
+        changed = (given & changeable) - EMBEDDING_NGRAMS
+        if self.is_pretrained:
+            # Of what its weights say nothing, the defaults hold that a new model has.
+            changed |= CHANGEABLE | HEAD
+        self._changes = {} if resumes else {flag: values[flag] for flag in changed}
         for flag, value in self._changes.items():
             setattr(self.config, flag, value)
 
@@ -112,6 +133,11 @@ class StartingPoint:
             f"--{flag} cannot be changed beside --model_name_or_path, whose weights have decided it: leave one of the "
             "two out."
         )
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is a language model, whose head is none of this task."""
+        return AttnLSTMForPreTraining.__name__ in (self.config.architectures or ())
 
     def _is_classifier(self) -> bool:
         return AttnLSTMForSequenceClassification.__name__ in (self.config.architectures or ())
