@@ -119,6 +119,13 @@ class RunArguments(TrainingArguments):
         "Virtual adversarial training: the prediction must stay where the embeddings of a text are moved to change it "
         "the most, so many standard deviations; also of --unlabelled_file. 5 is usual.",
     )
+    layer_lr_decay: float = flag(
+        1.0, "What is left of the learning rate one layer further from the head; below 1 for a pretrained model."
+    )
+    unfreeze_steps: int = flag(
+        0,
+        "Steps in which the head learns alone, and then each layer before the next one; 0 for all from the start.",
+    )
     embedding_updates: Literal["auto", "lazy", "dense"] = flag(
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )

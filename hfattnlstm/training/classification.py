@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import PredictionOutput
 from transformers.utils import logging
 
-from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.columns import column_names
@@ -23,12 +22,12 @@ from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, token
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
 from ..data.summary import DataSummary, summarize
-from ..data.tokenization import AUTO, train_tokenizer
+from ..data.tokenization import train_tokenizer
 from ..data.unlabelled import load_unlabelled
 from ..data.word_vectors import load_word_vectors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
-from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
+from ..modeling.text_inputs import TextEncoder
 from .calibrating import cross_fitted_calibration
 from .classification_arguments import DataArguments, ModelArguments, config_overrides
 from .classification_card import classification_card
@@ -41,8 +40,8 @@ from .classification_flags import (
     check_start,
     data_effects,
     flags_as_config,
-    tokenizer_contradiction,
 )
+from .classification_tokenizer import kind_to_train, load_tokenizer, tokenizer_of_checkpoint, tokenizer_to_load
 from .evaluation import Evaluation, evaluate_logits
 from .finishing import Finisher
 from .flag_effects import check_effects
@@ -65,7 +64,6 @@ from .recipes import Recipe, left_out
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts, Task
-from .tokenizer_choice import choose_tokenizer_kind
 from .trainer import AttnLSTMTrainer
 
 
@@ -218,51 +216,22 @@ class ClassificationTask(Task):
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
         """The tokenizer: loaded, or trained on the texts for training, with labels and without."""
         if self.checkpoint is not None:
-            return self._tokenizer_of_checkpoint()
-        name = self.model.tokenizer_name or self.model.model_name_or_path
-        if name is None:
-            logger.info("Training the tokenizer.")
-            self.trained_kind = self._tokenizer_kind(examples)
-            return train_tokenizer(
-                chain(examples["train"]["text"], () if self.unlabelled is None else self.unlabelled["text"]),
-                kind=self.trained_kind,
-                vocab_size=self.model.vocab_size,
-                lowercase=self.model.lowercase,
-                model_max_length=self.model.max_length or MAX_LENGTH,
-            )
-        with loading_from(name, "tokenizer") as place:
-            tokenizer = AutoTokenizer.from_pretrained(place)
-        if self.model.max_length is not None:
-            tokenizer.model_max_length = self.model.max_length
-        elif tokenizer.model_max_length > NO_MAX_LENGTH:
-            tokenizer.model_max_length = MAX_LENGTH
-            logger.warning("The tokenizer %s says no length: %s tokens of a text are read.", name, MAX_LENGTH)
-        return tokenizer
-
-    def _tokenizer_kind(self, examples: DatasetDict) -> str:
-        flags = self.model
-        if flags.tokenizer_kind != AUTO:
-            return flags.tokenizer_kind
-        return choose_tokenizer_kind(
-            examples,
-            flags.lowercase,
-            flags.vocab_size,
-            flags.max_length or MAX_LENGTH,
-            whole_words=flags.word_vectors is not None,
+            return tokenizer_of_checkpoint(self.checkpoint, self.model, self.given)
+        name = tokenizer_to_load(self.model, self.given)
+        if name is not None:
+            return load_tokenizer(name, self.model.max_length)
+        logger.info("Training the tokenizer.")
+        flags, unlabelled = self.model, () if self.unlabelled is None else self.unlabelled["text"]
+        # Whole words are what vectors are of, and what is most likely to be known to another tokenizer.
+        whole_words = flags.word_vectors is not None or self.start is not None
+        self.trained_kind = kind_to_train(flags, examples, whole_words)
+        return train_tokenizer(
+            chain(examples["train"]["text"], unlabelled),
+            kind=self.trained_kind,
+            vocab_size=flags.vocab_size,
+            lowercase=flags.lowercase,
+            model_max_length=flags.max_length or MAX_LENGTH,
         )
-
-    def _tokenizer_of_checkpoint(self) -> PreTrainedTokenizerBase:
-        """That of the training that goes on; the texts may have changed since it was trained on them."""
-        with loading_from(self.checkpoint, "tokenizer") as place:
-            tokenizer = AutoTokenizer.from_pretrained(place)
-        wrong = tokenizer_contradiction(self.model, self.given, tokenizer)
-        if wrong is not None:
-            flag, has = wrong
-            raise ValueError(
-                f"--{flag} contradicts the tokenizer of the checkpoint {self.checkpoint}, which has {has}: leave it "
-                "out, or begin anew without --resume_from_checkpoint."
-            )
-        return tokenizer
 
     def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         """A new model, or the one to go on from."""

@@ -98,7 +98,7 @@ def check_sources(data: DataArguments) -> None:
 
 
 def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resumes: bool) -> None:
-    """Refuse flags of a new tokenizer beside one that is loaded, and a measurement without a model.
+    """Refuse flags of a new tokenizer where one must be loaded, and a measurement without a model.
 
     Raises:
         ValueError: Names the flags.
@@ -107,15 +107,11 @@ def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resu
         raise ValueError(
             "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
         )
-    for loaded in ("tokenizer_name", "model_name_or_path"):
-        name = getattr(model, loaded)
-        if name is None:
-            continue
-        for flag in NEW_TOKENIZER_FLAGS:
-            if flag in given and not resumes:
-                raise ValueError(
-                    f"--{flag} is for a tokenizer that is trained, and --{loaded} loads one: leave it out."
-                )
+    # A model that is trained further may get a new tokenizer; its words keep their embeddings.
+    loaded = "--tokenizer_name" if model.tokenizer_name is not None else None if trains else "--model_name_or_path"
+    for flag in NEW_TOKENIZER_FLAGS if loaded is not None and not resumes else ():
+        if flag in given:
+            raise ValueError(f"--{flag} is for a tokenizer that is trained, and {loaded} loads one: leave it out.")
 
 
 def tokenizer_contradiction(

@@ -47,7 +47,7 @@ BOUNDS: dict[str, Bound] = {
         (
             *("warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers"),
             *("initializer_range", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "classifier_ngrams"),
-            *("embedding_ngrams", "subword_ngrams", "num_sampled_tokens"),
+            *("embedding_ngrams", "subword_ngrams", "num_sampled_tokens", "unfreeze_steps"),
         ),
         _NOT_NEGATIVE,
     ),
@@ -64,6 +64,7 @@ BOUNDS: dict[str, Bound] = {
         lambda value: 1 <= value <= MAX_NGRAM_LENGTH, f"between 1 and {MAX_NGRAM_LENGTH}"
     ),
     "embedding_ngram_length": Bound(lambda value: 2 <= value <= MAX_NGRAM_LENGTH, f"between 2 and {MAX_NGRAM_LENGTH}"),
+    "layer_lr_decay": Bound(lambda value: 0 < value <= 1, "above 0 and at most 1"),
     "block_size": Bound(lambda value: value >= 2, "at least 2: a token, and the one that it predicts"),
     "vocab_size": Bound(lambda value: value >= 6, "at least 6: five special tokens and another one"),
     "max_steps": Bound(lambda value: value == -1 or value >= 1, "at least 1, or -1 for as many as the epochs have"),

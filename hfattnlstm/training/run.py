@@ -30,6 +30,7 @@ from .evaluation import Evaluation
 from .flag_effects import check_run
 from .flag_values import check_number
 from .intervals import FEW_TEXTS, as_scores
+from .layer_depth import GradualUnfreezing
 from .model_card import check_card_flags, write_model_card
 from .output_folder import METRICS_FILE, check_output_folder, remove_old_checkpoints, save_model
 from .plots import write_run_plots
@@ -240,6 +241,8 @@ def _callbacks(training: RunArguments) -> list[TrainerCallback]:
         callbacks.append(EarlyStoppingCallback(training.early_stopping_patience))
     if training.max_grad_value is not None:
         callbacks.append(GradientValueClipping(training.max_grad_value))
+    if training.unfreeze_steps:
+        callbacks.append(GradualUnfreezing(training.unfreeze_steps))
     if training.ema_decay:
         callbacks.append(WeightAveraging(training.ema_decay))
     return callbacks

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .._places import loading_from
@@ -23,6 +23,7 @@ from .classification_arguments import (
     config_overrides,
 )
 from .metrics import ONE_HALF
+from .vocabulary import carry_over, same_tokens
 
 
 logger = logging.get_logger(__name__)
@@ -214,7 +215,8 @@ class StartingPoint:
             class_weights = self.config.class_weights
         fields = {"class_weights": class_weights} | self._changes | self._left_behind(labels["problem_type"])
         config = AutoConfig.from_pretrained(self.name, **fields, **labels)
-        if len(tokenizer) > config.vocab_size:
+        own = self._other_tokenizer(tokenizer)
+        if own is None and len(tokenizer) > config.vocab_size:
             raise ValueError(
                 f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
                 "leave out --tokenizer_name, or give the tokenizer that belongs to the model."
@@ -229,7 +231,29 @@ class StartingPoint:
         elif model.ngrams is not None:
             # They may have learnt the texts that are held out, and are fitted anew when the training ends.
             model.set_ngrams(torch.empty(0, dtype=torch.long), config.classifier_ngram_length)
+        if own is not None:
+            known, total = carry_over(model, own, tokenizer)
+            logger.warning(
+                "Of the %s tokens of the new vocabulary, %s are known to %s and keep their embeddings.",
+                *(f"{total:,}", f"{known:,}", self.name),
+            )
         return model
+
+    def _other_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase | None:
+        """The checkpoint's own tokenizer, where it has one with other tokens."""
+        try:
+            with loading_from(self.name, "tokenizer") as place:
+                own = AutoTokenizer.from_pretrained(place)
+        except (OSError, ValueError):
+            return None
+        if same_tokens(own, tokenizer):
+            return None
+        if self.rules:
+            raise ValueError(
+                f"The tokenizer has other tokens than that of {self.name}, which would be measured on the wrong "
+                "words: leave out --tokenizer_name."
+            )
+        return own
 
     def _left_behind(self, problem_type: str) -> dict[str, Any]:
         """What has no meaning for another problem, for other labels, or once the weights have changed."""

@@ -23,6 +23,7 @@ from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from ..modeling.subwords import SubwordEmbedding
 from .averaging import AVERAGES, WeightAveraging
+from .layer_depth import decay_by_depth
 from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .regularization import regularized_loss
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
@@ -157,8 +158,12 @@ class AttnLSTMTrainer(Trainer):
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             if optimizer_class is torch.optim.AdamW:
                 self.optimizer_cls_and_kwargs = LazyAdamW, options
+        is_new = self.optimizer is None
         optimizer = super().create_optimizer(*args, **kwargs)
         self.optimizer_cls_and_kwargs = chosen
+        decay = getattr(self.args, "layer_lr_decay", 1.0)
+        if is_new and decay != 1 and is_attnlstm(self.model):
+            decay_by_depth(optimizer, self.accelerator.unwrap_model(self.model), decay)
         # In a second training it is that of the first, as accelerate has wrapped it.
         inner = getattr(optimizer, "optimizer", optimizer)
         if self._silence is None and self.args.neftune_noise_alpha is not None and is_attnlstm(self.model):
