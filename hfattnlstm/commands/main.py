@@ -21,6 +21,7 @@ from .streams import abandon_output, flush_output, keep_descriptors
 _COMMANDS = {
     "train": "train a model on your texts, measure it, and save it",
     "pretrain": "learn a language from texts without labels, for models to begin with",
+    "distill": "train a small model on what a large one says",
     "predict": "label texts, and shade the words by the attention on them",
     "evaluate": "measure a model on labelled texts",
     "check": "look at labelled texts before training on them",
@@ -30,7 +31,7 @@ _COMMANDS = {
     "env": "show versions, processor and threads, for a report",
 }
 # What they log is a part of what they tell.
-_WITH_LOG = ("train", "pretrain", "check", "evaluate", "quickstart")
+_WITH_LOG = ("train", "pretrain", "distill", "check", "evaluate", "quickstart")
 _EXAMPLES = """Examples:
   hfattnlstm train --train_file reviews.csv --output_dir my-model
   hfattnlstm predict my-model "Not bad at all"

@@ -12,12 +12,13 @@ from .tables import print_scores
 from .train_display import TrainDisplay
 
 
-def train(arguments: Sequence[str], program: str = "hfattnlstm train") -> int:
+def train(arguments: Sequence[str], program: str = "hfattnlstm train", needed: str | None = None) -> int:
     """Train, measure and save a model, and print its metrics.
 
     Args:
         arguments: The command line after `hfattnlstm train`; see its `--help`.
         program: What the help calls the command.
+        needed: A flag of the data without which the command has no meaning.
 
     Returns:
         The exit status.
@@ -48,6 +49,8 @@ def train(arguments: Sequence[str], program: str = "hfattnlstm train") -> int:
         if stop.code == 0:
             print(flag_line("--traceback", f"{TRACEBACK_HELP[:1].upper()}{TRACEBACK_HELP[1:]}."))
         raise
+    if needed is not None and getattr(task.data, needed) is None:
+        raise ValueError(f"{program} needs --{needed}: name one, or use hfattnlstm train.")
     with TrainDisplay() as display:
         run = run_task(task, display)
     if run.trainer.is_world_process_zero():

@@ -14,6 +14,8 @@ from .layout import can_be_read
 
 # A text with this label counts for nothing in a cross entropy.
 IGNORED = -100
+# How far from 1 shares may sum up that were rounded.
+_ROUGHLY = 0.02
 
 
 def classification_loss(
@@ -27,8 +29,9 @@ def classification_loss(
 
     Args:
         logits: (batch, num_labels).
-        labels: (batch,) class ids, -100 for texts that do not count; (batch, num_labels) numbers from 0 to 1 for
-            multi-label; (batch,) or (batch, num_labels) numbers for regression.
+        labels: (batch,) class ids, -100 for texts that do not count, or (batch, num_labels) shares of the classes,
+            which sum to 1; (batch, num_labels) numbers from 0 to 1 for multi-label; (batch,) or (batch, num_labels)
+            numbers for regression.
         problem_type: One of `PROBLEM_TYPES`.
         class_weights: A weight for each label; none in a regression.
         label_smoothing: Share of the target that is spread evenly over the labels, in multi-label problems over yes
@@ -50,6 +53,9 @@ def classification_loss(
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     weights = None if class_weights is None else logits.new_tensor(class_weights)
+    if problem_type == SINGLE_LABEL and labels.is_floating_point() and labels.shape == logits.shape:
+        _check_values(labels, _sum_to_1, "the shares of the classes of a text sum to 1: mend it, or set problem_type")
+        return F.cross_entropy(logits, labels.to(logits), weight=weights, label_smoothing=label_smoothing)
     if problem_type == SINGLE_LABEL:
         _check_shape(labels, labels.numel() == logits.shape[0], logits.shape[:1], problem_type)
         _check_class_ids(labels, logits.shape[1])
@@ -109,6 +115,11 @@ def _check_class_ids(labels: Tensor, num_labels: int) -> None:
 
 def _is_share(values: Tensor) -> Tensor:
     return (values >= 0) & (values <= 1)
+
+
+def _sum_to_1(values: Tensor) -> Tensor:
+    right = _is_share(values) & ((values.float().sum(1, keepdim=True) - 1).abs() < _ROUGHLY)
+    return right.all(1, keepdim=True).expand_as(values)
 
 
 def _check_values(labels: Tensor, allowed: Callable[[Tensor], Tensor], reason: str) -> None:

@@ -134,7 +134,8 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
 
         Args:
             input_ids, attention_mask, inputs_embeds: As in [`AttnLSTMModel.forward`].
-            labels: (batch,) class ids; (batch, num_labels) of 0 and 1 for multi-label; numbers for regression.
+            labels: (batch,) class ids, or (batch, num_labels) shares of the classes where `problem_type` is set;
+                (batch, num_labels) from 0 to 1 for multi-label; numbers for regression.
             ngram_logits: (batch, num_labels), what the n-grams of the text add to the logits, in place of what
                 `ngrams` computes; needed with `inputs_embeds` by a model that has `classifier_ngrams`.
 

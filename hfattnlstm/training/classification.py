@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..data.batching import PaddingCollator
 from ..data.columns import column_names
 from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, tokenised, unknown_shares
 from ..data.label_order import order_labels
-from ..data.loading import LoadedTexts, describe_labels, hold_out, load_splits
+from ..data.loading import LoadedTexts, describe_labels
 from ..data.summary import DataSummary, summarize
 from ..data.tokenization import train_tokenizer
 from ..data.unlabelled import load_unlabelled
@@ -41,7 +42,9 @@ from .classification_flags import (
     data_effects,
     flags_as_config,
 )
+from .classification_texts import load_split_texts
 from .classification_tokenizer import kind_to_train, load_tokenizer, tokenizer_of_checkpoint, tokenizer_to_load
+from .distillation import with_soft_labels
 from .evaluation import Evaluation, evaluate_logits
 from .finishing import Finisher
 from .flag_effects import check_effects
@@ -64,6 +67,7 @@ from .recipes import Recipe, left_out
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts, Task
+from .teacher import Teacher
 from .trainer import AttnLSTMTrainer
 
 
@@ -75,6 +79,8 @@ NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 LEAST_COUNT = 5
 # How far adversarial texts are from those that they are made of, as in Miyato et al. (2017).
 ADVERSARIAL_EPSILON = 5.0
+# Where the answers of a teacher are kept, in the output folder.
+TEACHER_FILE = "teacher_answers.npy"
 # Character n-grams with embeddings, where nobody says otherwise.
 SUBWORDS = 50_000
 
@@ -144,7 +150,14 @@ class ClassificationTask(Task):
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""
         data, model = self.data, self.model
-        named = (data.dataset, data.train_file, data.validation_file, data.test_file, data.unlabelled_file)
+        named = (
+            data.dataset,
+            data.train_file,
+            data.validation_file,
+            data.test_file,
+            data.unlabelled_file,
+            data.teacher,
+        )
         named += (model.model_name_or_path, model.tokenizer_name, model.word_vectors)
         return [name for name in named if name is not None]
 
@@ -154,7 +167,7 @@ class ClassificationTask(Task):
         with flags_in_sentences():
             self.text_columns = self._text_columns()
             columns = self.text_columns or self.data.text_column
-            self.loaded = _load_texts(self.data, self.start, columns)
+            self.loaded = load_split_texts(self.data, self.start, columns)
             if self.data.unlabelled_file is not None:
                 self.unlabelled = load_unlabelled(self.data.unlabelled_file, columns)
         texts, self.held_out = self.loaded.splits, self.loaded.held_out
@@ -310,7 +323,19 @@ class ClassificationTask(Task):
             self._share_spelling(model, encoded, processor)
         if self.model.embedding_ngrams and (self.start is None or (self.start.is_pretrained and not self.start.rules)):
             self._give_ngrams(model, encoded)
+        if self.data.teacher is not None:
+            encoded["train"] = self._taught(examples["train"], encoded["train"], processor, model)
         return encoded
+
+    def _taught(
+        self, texts: Dataset, rows: Dataset, processor: PreTrainedTokenizerBase, model: PreTrainedModel
+    ) -> Dataset:
+        """The rows of the training with the teacher's answers, those of texts without labels among them."""
+        data, unlabelled = self.data, self._encoded_unlabelled(processor, model)
+        file = Path(data.teacher_file or Path(self.training.output_dir) / TEACHER_FILE)
+        every = [*texts["text"], *(() if self.unlabelled is None else self.unlabelled["text"])]
+        answers = Teacher(data.teacher, self.label_names, self.problem_type).answers(every, file)
+        return with_soft_labels(rows, unlabelled, answers, self.problem_type, data.teacher_weight)
 
     def _share_spelling(
         self, model: PreTrainedModel, encoded: DatasetDict, processor: PreTrainedTokenizerBase
@@ -325,7 +350,10 @@ class ClassificationTask(Task):
             model.attnlstm.set_subwords(torch.from_numpy(spelling.indptr), torch.from_numpy(spelling.indices))
 
     def encode_unlabelled(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> Dataset | None:
-        """Token ids, cut as those of the examples are."""
+        """Token ids, cut as those of the examples are, where virtual adversarial texts are made of them."""
+        return self._encoded_unlabelled(processor, model) if self.training.vat_epsilon else None
+
+    def _encoded_unlabelled(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> Dataset | None:
         if self.unlabelled is None:
             return None
         return tokenised(self.unlabelled, TextEncoder(processor, None, model.config.truncation))
@@ -448,34 +476,3 @@ class ClassificationTask(Task):
     ) -> CardParts:
         """Texts, labels and what bounds the model."""
         return classification_card(self, examples, processor, model.config)
-
-
-def _load_texts(
-    data: DataArguments, start: StartingPoint | None, text_column: str | Sequence[str] | None
-) -> LoadedTexts:
-    files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
-    ruled = None if start is None else start.problem_type
-    if None not in (ruled, data.problem_type) and ruled != data.problem_type:
-        raise ValueError(
-            f"--problem_type {data.problem_type} contradicts {start.name}, a model for {ruled}: leave it out."
-        )
-    loaded = load_splits(
-        data.dataset or {name: path for name, path in files.items() if path is not None},
-        text_column=text_column,
-        label_column=data.label_column,
-        problem_type=ruled or data.problem_type,
-        config_name=data.dataset_config,
-        label_names=None if start is None else start.label_names,
-        label_names_are_fixed=True,
-    )
-    loaded = hold_out(loaded, data.validation_size, data.split_seed)
-    texts = loaded.splits
-    if data.max_train_samples is not None:
-        count = len(texts["train"])
-        if data.max_train_samples > count:
-            raise ValueError(
-                f"--max_train_samples {data.max_train_samples} is more than the {count} training texts: make it "
-                "smaller, or leave it out."
-            )
-        texts["train"] = texts["train"].shuffle(seed=data.split_seed).select(range(data.max_train_samples))
-    return loaded

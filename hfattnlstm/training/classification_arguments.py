@@ -32,8 +32,15 @@ class DataArguments:
     test_file: str | None = flag(None, "File with the test texts.")
     unlabelled_file: str | None = flag(
         None,
-        "File with texts without labels, for --vat_epsilon; .txt has one a line. A new tokenizer knows their words, "
-        "too, which is a part of the gain.",
+        "File with texts without labels, for --vat_epsilon or --teacher; .txt has one a line. A new tokenizer knows "
+        "their words, too, which is a part of the gain.",
+    )
+    teacher: str | None = flag(
+        None, "Classifier whose answers the model learns, to --unlabelled_file too; any of transformers'."
+    )
+    teacher_weight: float = flag(0.5, "Share of its answers in the labels of texts that have some.")
+    teacher_file: str | None = flag(
+        None, "File in which its answers are kept; teacher_answers.npy in output_dir without."
     )
     text_column: list[str] | None = flag(
         None, "Column with the texts, or several that are read together; found by its name without."

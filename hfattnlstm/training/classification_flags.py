@@ -56,7 +56,7 @@ _MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": 
 # What only a training reads.
 _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    *("max_train_samples", "unlabelled_file", *FINISHING_FLAGS),
+    *("max_train_samples", "unlabelled_file", "teacher", "teacher_weight", "teacher_file", *FINISHING_FLAGS),
 )
 
 
@@ -79,7 +79,12 @@ def data_effects(data: DataArguments, model: ModelArguments, training: RunArgume
         ),
         Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
         Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
-        Effect(("unlabelled_file",), lambda _: training.vat_epsilon, without("--vat_epsilon")),
+        Effect(
+            ("unlabelled_file",),
+            lambda _: training.vat_epsilon or data.teacher is not None,
+            without("--vat_epsilon or --teacher"),
+        ),
+        Effect(("teacher_weight", "teacher_file"), lambda _: data.teacher is not None, without("--teacher")),
         Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
     )
 

@@ -33,7 +33,14 @@ _GROUPS = {
 _ORDER = ("Data", "Model", "Tokenizer", "Training", "Output")
 _OF_TRANSFORMERS = "Of transformers' TrainingArguments"
 # What stands for a value where there is no default.
-_PLACEHOLDERS = {"_file": "FILE", "_column": "COLUMN", "_dir": "FOLDER", "_path": "MODEL", "word_vectors": "FILE"}
+_PLACEHOLDERS = {
+    "_file": "FILE",
+    "_column": "COLUMN",
+    "_dir": "FOLDER",
+    "_path": "MODEL",
+    "word_vectors": "FILE",
+    "teacher": "MODEL",
+}
 
 
 def help_text(

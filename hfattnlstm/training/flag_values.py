@@ -59,6 +59,7 @@ BOUNDS: dict[str, Bound] = {
         _SHARE,
     ),
     **dict.fromkeys(("validation_size", "threshold"), _BETWEEN),
+    "teacher_weight": Bound(lambda value: 0 < value <= 1, "above 0 and at most 1"),
     **dict.fromkeys(("seed", "data_seed", "split_seed"), _SEED),
     "classifier_ngram_length": Bound(
         lambda value: 1 <= value <= MAX_NGRAM_LENGTH, f"between 1 and {MAX_NGRAM_LENGTH}"

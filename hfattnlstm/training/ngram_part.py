@@ -15,6 +15,7 @@ from ..data.columns import column_values
 from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
+from .metrics import ONE_HALF
 from .ngram_choice import LONGEST, MOST, choose_ngrams, count_ngrams
 from .ngram_fit import LinearFitter, LinearPart, calibrated_loss, decision_weights, mixing_weights
 
@@ -84,9 +85,12 @@ def token_rows(encoded: Dataset) -> list[np.ndarray]:
 
 
 def labelled_rows(encoded: Dataset, num_labels: int, problem_type: str) -> LabelledRows:
-    """The rows of a split, as from [`encode_texts`], with one label a text or several."""
+    """The rows of a split, as from [`encode_texts`], with one label a text or several; of shares, the largest rule."""
     labels = np.array(encoded["labels"][:])
-    applies = np.eye(num_labels, dtype=bool)[labels] if problem_type == SINGLE_LABEL else labels > 0
+    if problem_type == SINGLE_LABEL:
+        applies = np.eye(num_labels, dtype=bool)[labels if labels.ndim == 1 else labels.argmax(1)]
+    else:
+        applies = labels > ONE_HALF
     return LabelledRows(token_rows(encoded), applies)
 
 

@@ -168,10 +168,10 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
     training = task.training
     _choose_best_metric(task)
     task.choose_recipe()
-    training.choose_steps(len(examples["train"]))
     processor = task.make_processor(examples)
     model = task.make_model(examples, processor)
     encoded = task.encode(examples, processor, model)
+    training.choose_steps(len(encoded["train"]))
     trainer = AttnLSTMTrainer(
         model=model,
         args=training,

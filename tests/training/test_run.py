@@ -219,7 +219,7 @@ def test_sentences_name_flags(tmp_path: Path, texts: Path, monkeypatch: pytest.M
     def load(*_: object, **__: object) -> None:
         raise ValueError(option("label_column"))
 
-    monkeypatch.setattr("hfattnlstm.training.classification.load_splits", load)
+    monkeypatch.setattr("hfattnlstm.training.classification_texts.load_splits", load)
     for call in (lambda task: run_task(task), lambda task: task.load()):
         with pytest.raises(ValueError, match=r"^--label_column$"):
             call(parse_task(["--train_file", str(texts), "--output_dir", str(tmp_path / "model")]))

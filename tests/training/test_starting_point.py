@@ -56,7 +56,7 @@ class TestGoingOn:
         split = Dataset.from_dict({"text": [t for t, _ in rows], "label": [n for _, n in rows]}, features=features)
         DatasetDict({"train": split, "validation": split}).save_to_disk(tmp_path / "data")
         monkeypatch.setattr(
-            "hfattnlstm.training.classification.load_splits",
+            "hfattnlstm.training.classification_texts.load_splits",
             lambda *_, **__: LoadedTexts(DatasetDict.load_from_disk(tmp_path / "data"), ["text"], "label", []),
         )
         again = measured(tmp_path, start, labelled("pos", "neg"))

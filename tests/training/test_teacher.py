@@ -1,0 +1,224 @@
+"""A teacher's answers: in the student's order, kept in a file, and learnt from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+from hfattnlstm.commands.main import main
+from hfattnlstm.modeling.losses import classification_loss
+from hfattnlstm.training import TaskRun, parse_task
+from hfattnlstm.training.distillation import with_soft_labels
+from hfattnlstm.training.ngram_part import labelled_rows
+from hfattnlstm.training.teacher import Teacher
+from training.test_classification import run, write_texts
+
+
+SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+TEXTS = ["a great film", "the food was awful and poor", "lovely", "we had a film", "dull"]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TaskRun]:
+    folder = tmp_path_factory.mktemp("teacher")
+    return folder / "model", run(folder / "model", write_texts(folder / "texts.csv"))
+
+
+def bert(folder: Path, **fields: object) -> Path:
+    from hfattnlstm import train_tokenizer
+
+    tokenizer = train_tokenizer(TEXTS * 2, kind="word", min_frequency=1)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=5, **sizes, **fields)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+class TestAnswers:
+    """What a teacher says of texts."""
+
+    def test_they_are_those_of_its_pipeline(self, teacher: tuple[Path, TaskRun]) -> None:
+        from transformers import pipeline
+
+        classifier = pipeline("attention-text-classification", model=str(teacher[0]))
+        expected = [{entry["label"]: entry["score"] for entry in found} for found in classifier(TEXTS, top_k=None)]
+        answers = Teacher(str(teacher[0]), ["pos", "neg"], SINGLE).answers(TEXTS)
+        for found, row in zip(answers, expected):
+            assert found == pytest.approx([row["pos"], row["neg"]], abs=1e-4)
+
+    def test_of_a_bert_texts_are_cut_to_what_it_reads(self, tmp_path: Path) -> None:
+        folder = bert(tmp_path, id2label={0: "neg", 1: "pos"}, label2id={"neg": 0, "pos": 1})
+        answers = Teacher(str(folder), ["neg", "pos"], SINGLE).answers(TEXTS)
+        model = BertForSequenceClassification.from_pretrained(folder).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        for text, found in zip(TEXTS, answers):
+            inputs = tokenizer(text, truncation=True, max_length=5, return_tensors="pt")
+            assert found == pytest.approx(model(**inputs).logits.softmax(-1)[0].tolist(), abs=1e-5)
+
+    def test_labels_without_names(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        assert Teacher(str(bert(tmp_path)), ["bad", "good"], SINGLE).answers(TEXTS[:1]).shape == (1, 2)
+        assert "has no names for its labels: they are taken for bad, good" in caplog.text
+
+    def test_other_labels_are_refused(self, teacher: tuple[Path, TaskRun]) -> None:
+        with pytest.raises(ValueError, match="has the labels neg, pos, and the data bad, good: name a teacher"):
+            Teacher(str(teacher[0]), ["bad", "good"], SINGLE)
+        with pytest.raises(ValueError, match="has 2 labels, and the data are numbers"):
+            Teacher(str(teacher[0]), [], REGRESSION)
+
+    def test_there_is_none(self, tmp_path: Path) -> None:
+        with pytest.raises(OSError, match="There is no folder"):
+            Teacher(str(tmp_path / "none"), ["a", "b"], SINGLE)
+
+
+class TestFile:
+    """Answers that were given are not asked for again."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        counts: list[int] = []
+        read = Teacher._read
+
+        def counted(self, batch):
+            counts.append(len(batch["input_ids"]))
+            return read(self, batch)
+
+        monkeypatch.setattr(Teacher, "_read", counted)
+        return counts
+
+    def make(self, teacher: tuple[Path, TaskRun]) -> Teacher:
+        return Teacher(str(teacher[0]), ["neg", "pos"], SINGLE)
+
+    def test_they_are_kept(self, teacher, asked, tmp_path: Path) -> None:
+        first = self.make(teacher).answers(TEXTS, tmp_path / "kept" / "answers.npy")
+        assert sum(asked) == 5
+        again = self.make(teacher).answers(TEXTS, tmp_path / "kept" / "answers.npy")
+        assert sum(asked) == 5
+        np.testing.assert_array_equal(first, again)
+
+    def test_what_is_missing_is_computed(self, teacher, asked, tmp_path: Path, caplog) -> None:
+        """As after an interruption."""
+        file = tmp_path / "answers.npy"
+        first = self.make(teacher).answers(TEXTS, file)
+        kept = np.lib.format.open_memmap(file, mode="r+")
+        kept[3:] = np.nan
+        kept.flush()
+        again = self.make(teacher).answers(TEXTS, file)
+        assert sum(asked) == 5 + 2
+        np.testing.assert_allclose(first, again, atol=1e-6)
+        assert "3 answers of" in caplog.text
+
+    @pytest.mark.parametrize("change", ["texts", "teacher", "order"])
+    def test_others_are_begun_anew(self, teacher, asked, tmp_path: Path, caplog, change: str) -> None:
+        file = tmp_path / "answers.npy"
+        self.make(teacher).answers(TEXTS, file)
+        other = self.make(teacher)
+        if change == "teacher":
+            with torch.no_grad():
+                other._model.classifier.out_proj.weight += 1
+        if change == "order":
+            other = Teacher(str(teacher[0]), ["pos", "neg"], SINGLE)
+        expected = other.answers(texts := [*TEXTS[:4], "other"] if change == "texts" else TEXTS)
+        np.testing.assert_allclose(other.answers(texts, file), expected, atol=1e-6)
+        assert "another teacher, or to other texts: it is begun anew" in caplog.text
+
+
+class TestSoftLabels:
+    """Rows whose labels are shares."""
+
+    ROWS = Dataset.from_dict({"input_ids": [[5], [6]], "length": [1, 1], "labels": [1, 0]})
+    MORE = Dataset.from_dict({"input_ids": [[7]], "length": [1]})
+    ANSWERS = np.array([[0.4, 0.6], [0.8, 0.2], [0.5, 0.5]])
+
+    def test_they_are_mixed(self) -> None:
+        rows = with_soft_labels(self.ROWS, self.MORE, self.ANSWERS, SINGLE, 0.5)
+        assert np.array(rows["labels"][:]).round(6).tolist() == [[0.2, 0.8], [0.9, 0.1], [0.5, 0.5]]
+        assert rows["input_ids"][:] == [[5], [6], [7]]
+
+    def test_of_several_labels_and_numbers(self) -> None:
+        rows = self.ROWS.remove_columns("labels").add_column("labels", [[1.0, 1.0], [0.0, 1.0]])
+        found = with_soft_labels(rows, None, self.ANSWERS[:2], MULTI, 0.5)
+        assert np.array(found["labels"][:]).round(6).tolist() == [[0.7, 0.8], [0.4, 0.6]]
+        rows = self.ROWS.remove_columns("labels").add_column("labels", [1.0, 3.0])
+        assert with_soft_labels(rows, None, np.array([[2.0], [5.0]]), REGRESSION, 0.5)["labels"][:] == [1.5, 4.0]
+
+    def test_the_n_grams_learn_the_largest(self) -> None:
+        rows = with_soft_labels(self.ROWS, self.MORE, self.ANSWERS, SINGLE, 1.0)
+        assert labelled_rows(rows, 2, SINGLE).applies.tolist() == [[False, True], [True, False], [True, False]]
+
+    def test_the_loss_is_the_cross_entropy_of_the_shares(self) -> None:
+        logits = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+        shares = torch.tensor(self.ANSWERS, dtype=torch.float32)
+        expected = -(shares * logits.log_softmax(-1)).sum(1).mean()
+        torch.testing.assert_close(classification_loss(logits, shares, SINGLE), expected)
+        hard = torch.eye(2)[torch.tensor([1, 0, 1])]
+        torch.testing.assert_close(
+            classification_loss(logits, hard, SINGLE, class_weights=[1.0, 3.0]),
+            classification_loss(logits, hard.argmax(1), SINGLE, class_weights=[1.0, 3.0], label_smoothing=0.0)
+            * (1 + 3 + 3)
+            / 3,
+        )
+        with pytest.raises(ValueError, match="the shares of the classes of a text sum to 1"):
+            classification_loss(logits, shares * 2, SINGLE)
+
+
+def test_a_student_learns_what_the_teacher_says(teacher: tuple[Path, TaskRun], tmp_path: Path) -> None:
+    """From texts that nobody has labelled: the few labelled ones have none of the words that count."""
+    folder, _ = teacher
+    labelled = tmp_path / "few.csv"
+    labelled.write_text("text,label\n" + "the food,pos\nthe film,neg\n" * 4)
+    lines = write_texts(tmp_path / "many.csv", count=200).read_text().splitlines()[1:]
+    (tmp_path / "many.txt").write_text("\n".join(line.split(",")[0] for line in lines))
+    check = write_texts(tmp_path / "check.csv")
+    flags = ("--teacher", str(folder), "--unlabelled_file", str(tmp_path / "many.txt"))
+    student = run(tmp_path / "model", labelled, "--validation_file", str(check), *flags)
+    assert student.metrics["eval_accuracy"] > 0.9
+    assert (tmp_path / "model" / "teacher_answers.npy").exists()
+    assert json.loads((tmp_path / "model" / "teacher_answers.json").read_text())["texts"] == 208
+    assert "teacher: `model`" in (tmp_path / "model" / "README.md").read_text()
+    alone = run(tmp_path / "alone", labelled, "--validation_file", str(check))
+    assert alone.metrics["eval_accuracy"] < 0.8
+
+
+@pytest.mark.parametrize("flags", [(), ("--vat_epsilon", "2"), ("--rdrop_alpha", "0.5"), ("--ema_decay", "0.9")])
+def test_with_what_else_a_training_may_have(teacher: tuple[Path, TaskRun], tmp_path: Path, flags: tuple) -> None:
+    texts = write_texts(tmp_path / "texts.csv", count=60)
+    (tmp_path / "more.txt").write_text("\n".join(TEXTS))
+    more = ("--unlabelled_file", str(tmp_path / "more.txt"), "--num_train_epochs", "1", *flags)
+    assert run(tmp_path / "model", texts, "--teacher", str(teacher[0]), *more).metrics["train_loss"] > 0
+
+
+class TestCommand:
+    """`hfattnlstm distill`."""
+
+    def test_without_a_teacher(self, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+        texts = write_texts(tmp_path / "texts.csv")
+        assert main(["distill", "--train_file", str(texts), "--output_dir", str(tmp_path / "out")]) == 2
+        assert "hfattnlstm distill needs --teacher" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("flags", "sentence"),
+        [
+            ("--teacher_weight 0.2", "--teacher_weight has no effect without --teacher"),
+            ("--unlabelled_file x.txt", "--unlabelled_file has no effect without --vat_epsilon or --teacher"),
+            ("--teacher x --teacher_weight 0", "--teacher_weight must be above 0"),
+            ("--teacher none", "There is no folder none"),
+        ],
+    )
+    def test_mistakes(self, tmp_path: Path, capsys: pytest.CaptureFixture, flags: str, sentence: str) -> None:
+        texts = write_texts(tmp_path / "texts.csv")
+        argv = ["--train_file", str(texts), "--output_dir", str(tmp_path / "out"), "--use_cpu", *flags.split()]
+        assert main(["train", *argv]) == 2
+        assert sentence in capsys.readouterr().err
+
+    def test_parsing(self) -> None:
+        task = parse_task(["--train_file", "a.csv", "--teacher", "large", "--teacher_weight", "0.9"])
+        assert "--teacher large --teacher_weight 0.9" in task.command()
