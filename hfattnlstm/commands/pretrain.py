@@ -24,11 +24,8 @@ def pretrain(arguments: Sequence[str]) -> int:
 
     ```python
     >>> pretrain(["--train_file", "texts.txt", "--output_dir", "my-base"])
-    step 4/4  epoch 4  validation loss 3.2144  perplexity 24.8890 ...
-    ...
-    trained 4 steps in 0:00  9,410 tokens a second
-    <BLANKLINE>
-    metric              value
+    step 1/4  epoch 1  loss 2.6848 ... tokens a second
+    step 1/4  epoch 1  validation loss 2.6766  perplexity 14.5363 ...
     ...
     Saved in my-base
     0

@@ -27,9 +27,9 @@ def with_soft_labels(
 
     ```python
     >>> rows = Dataset.from_dict({"input_ids": [[5]], "length": [1], "labels": [1]})
-    >>> answers = np.array([[0.4, 0.6]])
+    >>> answers = np.array([[0.5, 0.5]])
     >>> with_soft_labels(rows, None, answers, "single_label_classification", 0.5)["labels"][:]
-    [[0.2, 0.8]]
+    [[0.25, 0.75]]
     ```
     """
     own = np.asarray(train["labels"][:])

@@ -51,7 +51,7 @@ class PretrainingTask(Task):
     ```python
     >>> run = run_task(parse_task(["--task", "pretraining", "--train_file", "reviews.csv", "--output_dir", "base"]))
     >>> run.metrics["eval_perplexity"]
-    140.2
+    13.118670308077002
     ```
     """
 
