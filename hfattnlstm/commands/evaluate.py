@@ -12,12 +12,11 @@ from .._extras import needs_extra
 from .._files import check_writable, same_file
 from .._parsing import SentenceParser
 from ..data.problem_types import problem_type_of
-from ..data.progress import no_progress_bars
+from ..data.progress import no_progress_bars, only_errors
 from .models import load_classifier, load_config
 from .options import add_text_column, check_at_least, check_threshold, check_threshold_suits
 from .outputs import check_model_files, report_is_printed, write_json
 from .program import add_traceback
-from .quiet import only_errors
 from .text_files import chosen_columns
 
 

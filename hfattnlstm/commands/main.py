@@ -126,7 +126,7 @@ def _run(name: str, arguments: list[str], traceback: bool) -> int:
     if traceback or name in _WITH_LOG:
         return command(arguments)
     # Without the reports of transformers, which come before the sentence of a mistake and are many lines long.
-    from .quiet import only_errors
+    from ..data.progress import only_errors
 
     with only_errors():
         return command(arguments)

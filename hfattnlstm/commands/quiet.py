@@ -1,4 +1,4 @@
-"""Commands that leave the process as they found it: progress bars, the log of transformers, and torch's threads."""
+"""Commands that leave the process as they found it: torch's threads."""
 
 from __future__ import annotations
 
@@ -6,26 +6,6 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from transformers.utils import logging
-
-
-@contextlib.contextmanager
-def only_errors() -> Iterator[None]:
-    """Without the warnings and reports of transformers.
-
-    Example:
-
-    ```python
-    >>> with only_errors():
-    ...     model = AutoModel.from_pretrained("my-model")
-    ```
-    """
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The progress bars of the libraries below, put away for a time."""
+"""The progress bars and reports of the libraries below, put away for a time."""
 
 from __future__ import annotations
 
@@ -48,3 +48,22 @@ def no_bars_in_a_notebook() -> contextlib.AbstractContextManager[None]:
     ```
     """
     return no_progress_bars() if is_in_notebook() else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def only_errors() -> Iterator[None]:
+    """Without the warnings and reports of transformers.
+
+    Example:
+
+    ```python
+    >>> with only_errors():
+    ...     model = AutoModel.from_pretrained("my-model")
+    ```
+    """
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from transformers.utils import logging
 
 from .._places import loading_from
 from ..data.problem_types import label_names_of
+from ..data.progress import only_errors
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
 from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
@@ -221,7 +223,9 @@ class StartingPoint:
                 f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
                 "leave out --tokenizer_name, or give the tokenizer that belongs to the model."
             )
-        with loading_from(self.name) as place:
+        # Of a language model, pooling and last layer are new, as everybody knows who begins with one.
+        quiet = only_errors() if self.is_pretrained else contextlib.nullcontext()
+        with loading_from(self.name) as place, quiet:
             # With other labels, all but the last layer is kept.
             model = AttnLSTMForSequenceClassification.from_pretrained(
                 place, config=config, ignore_mismatched_sizes=not self.keeps_labels

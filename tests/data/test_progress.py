@@ -7,7 +7,7 @@ import pytest
 from transformers.utils import logging
 
 from hfattnlstm.data import progress
-from hfattnlstm.data.progress import no_bars_in_a_notebook, no_progress_bars
+from hfattnlstm.data.progress import no_bars_in_a_notebook, no_progress_bars, only_errors
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -32,3 +32,11 @@ def test_bars_are_put_away_in_a_notebook_only(notebook: bool, monkeypatch: pytes
     with no_bars_in_a_notebook():
         assert logging.is_progress_bar_enabled() == (before and not notebook)
     assert logging.is_progress_bar_enabled() == before
+
+
+def test_the_log_comes_back_as_it_was() -> None:
+    before = logging.get_verbosity()
+    with pytest.raises(ValueError, match="broken off"), only_errors():
+        assert logging.get_verbosity() == logging.ERROR
+        raise ValueError("broken off")
+    assert logging.get_verbosity() == before
