@@ -44,12 +44,12 @@ def train(arguments: Sequence[str], program: str = "hfattnlstm train", needed: s
     ```
     """
     try:
-        task = parse_task(arguments, program)
+        task = parse_task(arguments, program, needed)
     except SystemExit as stop:
         if stop.code == 0:
             print(flag_line("--traceback", f"{TRACEBACK_HELP[:1].upper()}{TRACEBACK_HELP[1:]}."))
         raise
-    if needed is not None and getattr(task.data, needed) is None:
+    if needed is not None and getattr(task.data, needed, None) is None:
         raise ValueError(f"{program} needs --{needed}: name one, or use hfattnlstm train.")
     with TrainDisplay() as display:
         run = run_task(task, display)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import yaml
 from datasets import Dataset, DatasetDict, Features, List, Value, concatenate_datasets, config, load_dataset
 from datasets.exceptions import DatasetsError
@@ -31,10 +32,12 @@ _READERS: dict[str, tuple[str, dict[str, object]]] = {
     ".txt": ("text", {}),
     ".jsonl": ("json", {}),
     ".json": ("json", {}),
-    ".csv": ("csv", {"keep_default_na": False, "na_filter": False}),
+    ".csv": ("csv", {"keep_default_na": False, "na_filter": False, "sep": ","}),
     ".tsv": ("csv", {"keep_default_na": False, "na_filter": False, "sep": "\t"}),
     ".parquet": ("parquet", {}),
 }
+# Behind the name of a file with a text a line.
+_LINES = ", with a text a line"
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 # Held out where nobody says how many: enough to measure on, and soon measured.
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 500
@@ -76,7 +79,11 @@ def load_corpus(
     ```
     """
     parts = [part for source in sources for part in _read(str(source), dataset_config, splits)]
-    columns = [text_column_of(part, text_column if part.data.column_names != ["text"] else None) for part in parts]
+    if text_column is not None and all(part.origin.endswith(_LINES) for part in parts):
+        raise ValueError(
+            f"{option('text_column', text_column)} has no effect on files with a text a line: leave it out."
+        )
+    columns = [text_column_of(part, None if part.origin.endswith(_LINES) else text_column) for part in parts]
     texts = concatenate_datasets(columns) if len(columns) > 1 else columns[0]
     filled = np.flatnonzero(_has_words(texts))
     if not len(filled):
@@ -106,8 +113,11 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
         name, options = reader
         if not path.stat().st_size:
             raise ValueError(f"The file {source} is empty.")
+        if name == "csv":
+            # As they are written: by the types that are guessed, a later part may not be what an earlier one was.
+            options = options | {"features": Features(dict.fromkeys(_header(path, options["sep"]), Value("string")))}
         data = _loaded(source, name, data_files={"train": str(path.resolve())}, **options)
-        return [Split(data["train"], f"file {source}")]
+        return [Split(data["train"], f"file {source}{_LINES if name == 'text' else ''}", name == "csv")]
     # Absolute, because a folder named "csv" would be taken for the reader.
     data = _loaded(source, str(path.resolve()) if path.is_dir() else source, name=dataset_config)
     missing = [split for split in splits if split not in data]
@@ -119,6 +129,13 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
             *(source, quote(splits), quote(others), option("splits")),
         )
     return [Split(data[split], f"split {split!r} of {source}") for split in splits]
+
+
+def _header(path: Path, separator: object) -> list[str]:
+    try:
+        return list(pd.read_csv(path, sep=separator, nrows=0, dtype=str).columns)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read, mend or convert it: {reason_of(error)}") from error
 
 
 def _reader_of(path: Path) -> tuple[str, dict[str, object]] | None:

@@ -104,6 +104,8 @@ class TokenEmbeddings(nn.Module):
         except IndexError as error:
             rows = len(self.word_embeddings.weight)
             wrong = input_ids[(input_ids < 0) | (input_ids >= rows)]
+            if not len(wrong):
+                raise
             raise IndexError(
                 f"input_ids holds {int(wrong[0])}, but the embedding has {rows} rows: use the tokenizer that "
                 "the model was trained with, or call model.resize_token_embeddings(len(tokenizer))."

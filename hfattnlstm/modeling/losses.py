@@ -55,7 +55,11 @@ def classification_loss(
     weights = None if class_weights is None else logits.new_tensor(class_weights)
     if problem_type == SINGLE_LABEL and labels.is_floating_point() and labels.shape == logits.shape:
         _check_values(labels, _sum_to_1, "the shares of the classes of a text sum to 1: mend it, or set problem_type")
-        return F.cross_entropy(logits, labels.to(logits), weight=weights, label_smoothing=label_smoothing)
+        shares = labels.to(logits)
+        # As for class ids, the mean is over the weights; that of torch is over the texts.
+        total = shares.sum() if weights is None else (shares * weights).sum()
+        summed = F.cross_entropy(logits, shares, weights, reduction="sum", label_smoothing=label_smoothing)
+        return summed / total
     if problem_type == SINGLE_LABEL:
         _check_shape(labels, labels.numel() == logits.shape[0], logits.shape[:1], problem_type)
         _check_class_ids(labels, logits.shape[1])

@@ -240,7 +240,7 @@ class AttnLSTMForPreTraining(AttnLSTMPreTrainedModel):
 
     def _table(self) -> Tensor:
         """The embeddings of all tokens, (vocab_size, embedding_size)."""
-        return self.attnlstm.embeddings.tokens(torch.arange(self.config.vocab_size, device=self.device))
+        return self.attnlstm.embeddings.tokens(torch.arange(self.config.vocab_size, device=self.lm_head.bias.device))
 
     def get_output_embeddings(self) -> None:
         """None: the base class would look for a table in the head, and what is predicted is in that of the input."""
@@ -252,12 +252,10 @@ class AttnLSTMForPreTraining(AttnLSTMPreTrainedModel):
         missing = size - len(head.bias)
         if missing:
             old = head.bias.data
-            grown = torch.cat([old, old.mean().expand(max(missing, 0))])[:size]
-            inclusion = torch.cat([head.sampler.inclusion, head.sampler.inclusion.mean().expand(max(missing, 0))])
-            head.bias = nn.Parameter(grown)
+            counts, more = head.sampler.counts, max(missing, 0)
+            head.bias = nn.Parameter(torch.cat([old, old.mean().expand(more)])[:size])
             head.sampler = TokenSampler(size, self.config.num_sampled_tokens).to(old.device)
-            # In proportion to what they were, for the sum is the number of tokens that are drawn.
-            head.sampler.set_counts(inclusion[:size] / inclusion[:size].sum() * size)
+            head.sampler.set_counts(torch.cat([counts, counts.sum().div(len(counts)).long().expand(more)])[:size])
         return embedding
 
 

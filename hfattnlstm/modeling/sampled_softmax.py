@@ -31,8 +31,7 @@ class TokenSampler(nn.Module):
         size: Tokens that are drawn; 0 or at least `vocab_size` for all of them.
 
     Attributes:
-        inclusion: (vocab_size,) the probability of each token to be drawn; the same for all until
-            [`TokenSampler.set_counts`].
+        counts: (vocab_size,) how often each token occurs; never, until [`TokenSampler.set_counts`].
 
     Example:
 
@@ -48,26 +47,39 @@ class TokenSampler(nn.Module):
     def __init__(self, vocab_size: int, size: int):
         super().__init__()
         self.vocab_size, self.size = vocab_size, size if 0 < size < vocab_size else vocab_size
-        self.register_buffer("inclusion", torch.full((vocab_size,), self.size / vocab_size))
+        # Whole numbers, which no change of the dtype rounds.
+        self.register_buffer("counts", torch.zeros(vocab_size, dtype=torch.long))
+        # What they were when the probabilities were computed, and these.
+        self._known: tuple[Tensor, Tensor] | None = None
 
     def init_parameters(self) -> None:
         """Start with the same probability for all."""
-        init.constant_(self.inclusion, self.size / self.vocab_size)
+        init.zeros_(self.counts)
 
     @torch.no_grad()
     def set_counts(self, counts: Tensor) -> None:
-        """Set the probabilities by how often each token occurs, (vocab_size,)."""
-        weights = (counts.double().cpu() + 1) ** _FLATTENING
+        """Set how often each token occurs, (vocab_size,)."""
+        self.counts.copy_(counts)
+
+    def inclusion(self) -> Tensor:
+        """The probability of each token to be drawn, (vocab_size,) in float64; their sum is the size."""
+        known = self._known
+        if known is None or known[0].device != self.counts.device or not torch.equal(known[0], self.counts):
+            self._known = known = self.counts.clone(), self._probabilities()
+        return known[1]
+
+    def _probabilities(self) -> Tensor:
+        weights = (self.counts.double().cpu() + 1) ** _FLATTENING
         always = torch.zeros(self.vocab_size, dtype=torch.bool)
         while True:
             rest = self.size - int(always.sum())
             shares = torch.where(always, 1.0, weights * (rest / weights[~always].sum()) if rest else 0.0)
             certain = shares >= 1
             if torch.equal(certain, always):
-                break
+                return shares.to(self.counts.device)
             always = certain
-        self.inclusion.copy_(shares)
 
+    @torch.compiler.disable
     def draw(self) -> tuple[Tensor, Tensor]:
         """Tokens (size,) in rising order, all different, and the logarithms of their probabilities (size,).
 
@@ -75,20 +87,22 @@ class TokenSampler(nn.Module):
         as its probability.
         """
         if self.size == self.vocab_size:
-            tokens = torch.arange(self.vocab_size, device=self.inclusion.device)
-            return tokens, torch.zeros_like(self.inclusion)
-        # In float64, because the sums grow to the size and the least probabilities count.
-        ends = self.inclusion.double().cumsum(0)
+            tokens = torch.arange(self.vocab_size, device=self.counts.device)
+            return tokens, torch.zeros(self.vocab_size, device=tokens.device)
+        inclusion = self.inclusion()
+        ends = inclusion.cumsum(0)
         # From torch's general generator, whose state a checkpoint keeps.
         start = torch.rand((), dtype=torch.float64).to(ends.device)
         marks = (start + torch.arange(self.size, device=ends.device)) * (ends[-1] / self.size)
         tokens = torch.searchsorted(ends, marks, right=True).clamp(max=self.vocab_size - 1)
-        return tokens, self.inclusion[tokens].log()
+        return tokens, inclusion[tokens].log().float()
 
     def extra_repr(self) -> str:
         return f"{self.vocab_size}, {self.size}"
 
 
+# Where a graph is made of it, the blocks would be unrolled, for each number of targets anew.
+@torch.compiler.disable
 def candidate_cross_entropy(
     states: Tensor,
     candidates: Tensor,

@@ -89,7 +89,10 @@ class WeightAveraging(TrainerCallback):
             self._go_on(model, saved)
             return
         self._step = 0
-        self._average = {name: _wide(weight.detach().clone()) for name, weight in _weights(model).items()}
+        # Those that are learnt: what is frozen at first only is among them.
+        learnt = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+        found = {name: weight for name, weight in model.named_parameters() if id(weight) in learnt}
+        self._average = {name: _wide(weight.detach().clone()) for name, weight in found.items()}
 
     def _go_on(self, model: nn.Module, saved: dict[str, Any] | None) -> None:
         if saved is None or saved["decay"] != self.decay:
@@ -99,7 +102,8 @@ class WeightAveraging(TrainerCallback):
                 "with, or begin anew."
             )
         self._step = saved["step"]
-        places = _weights(model)
+        self._average = saved["average"]
+        places = self._weights(model)
         self._average = {name: weight.to(places[name].device) for name, weight in saved["average"].items()}
         _fill(places, saved["raw"])
 
@@ -145,10 +149,14 @@ class WeightAveraging(TrainerCallback):
         if step == self._step:
             return
         left = decay_over(self._step + 1, step, self.decay)
-        for name, weight in _weights(model).items():
+        for name, weight in self._weights(model).items():
             average = self._average[name]
             average.lerp_(weight.detach().to(average.dtype), 1 - left)
         self._step = step
+
+    def _weights(self, model: nn.Module) -> dict[str, nn.Parameter]:
+        """Those of which there is an average."""
+        return {name: weight for name, weight in model.named_parameters() if name in self._average}
 
     def _show_if_needed(self, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._raw is None and (control.should_evaluate or control.should_save):
@@ -157,7 +165,7 @@ class WeightAveraging(TrainerCallback):
     def _show(self, step: int, model: nn.Module, optimizer: Any, **_: Any) -> None:
         """Put the average in the model's place, and what a checkpoint needs beside it in the optimiser's state."""
         self._take(model, step)
-        places = _weights(model)
+        places = self._weights(model)
         self._raw = {name: weight.detach().clone() for name, weight in places.items()}
         _fill(places, self._average)
         # A weight read from the state of the optimiser is copied when it is saved, and not before.
@@ -171,13 +179,9 @@ class WeightAveraging(TrainerCallback):
     def _hide(self, model: nn.Module, optimizer: Any, **_: Any) -> None:
         """Give the model its own weights back."""
         if self._raw is not None:
-            _fill(_weights(model), self._raw)
+            _fill(self._weights(model), self._raw)
             optimizer.state.pop(AVERAGES, None)
             self._raw = None
-
-
-def _weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def _wide(weight: Tensor) -> Tensor:

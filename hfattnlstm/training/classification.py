@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LA
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder
 from .calibrating import cross_fitted_calibration
-from .classification_arguments import DataArguments, ModelArguments, config_overrides
+from .classification_arguments import EMBEDDING_NGRAM_FLAGS, DataArguments, ModelArguments, config_overrides
 from .classification_card import classification_card
 from .classification_flags import (
     MODEL_EFFECTS,
@@ -67,7 +67,7 @@ from .recipes import Recipe, left_out
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts, Task
-from .teacher import Teacher
+from .teacher import Teacher, check_answers_file
 from .trainer import AttnLSTMTrainer
 
 
@@ -79,8 +79,8 @@ NOISE_CHARACTERS, SUSPECTS = 500_000, 2
 LEAST_COUNT = 5
 # How far adversarial texts are from those that they are made of, as in Miyato et al. (2017).
 ADVERSARIAL_EPSILON = 5.0
-# Where the answers of a teacher are kept, in the output folder.
-TEACHER_FILE = "teacher_answers.npy"
+# Where the answers of a teacher are kept, in the output folder; what begins so is not pushed to the Hub.
+TEACHER_FILE = "_teacher_answers.npy"
 # Character n-grams with embeddings, where nobody says otherwise.
 SUBWORDS = 50_000
 
@@ -134,6 +134,8 @@ class ClassificationTask(Task):
         if self.data.test_file is not None and "do_predict" not in self.given:
             self.training.do_predict = True
         check_sources(self.data)
+        if self.data.teacher_file is not None:
+            check_answers_file(Path(self.data.teacher_file))
         resumes = self.training.resume_from_checkpoint is not None
         check_start(self.model, self.given, self.training.do_train, resumes)
         check_effects(data_effects(self.data, self.model, self.training), self.given, None)
@@ -209,7 +211,12 @@ class ClassificationTask(Task):
             resumes=self.checkpoint is not None,
             label_smoothing=self._label_smoothing(),
         )
-        check_effects(MODEL_EFFECTS, self.given, start.config)
+        values = start.config
+        if start.is_pretrained and not start.rules:
+            # It has no n-grams, and may get some.
+            ngrams = {name: getattr(self.model, name) for name in EMBEDDING_NGRAM_FLAGS}
+            values = SimpleNamespace(**values.to_dict() | ngrams, poolings=values.poolings)
+        check_effects(MODEL_EFFECTS, self.given, values)
         return start
 
     def _loaded_from(self) -> str | None:
@@ -334,7 +341,10 @@ class ClassificationTask(Task):
         data, unlabelled = self.data, self._encoded_unlabelled(processor, model)
         file = Path(data.teacher_file or Path(self.training.output_dir) / TEACHER_FILE)
         every = [*texts["text"], *(() if self.unlabelled is None else self.unlabelled["text"])]
-        answers = Teacher(data.teacher, self.label_names, self.problem_type).answers(every, file)
+        # The others then find the answers in the file.
+        with self.training.main_process_first(desc="The teacher's answers"):
+            teacher = Teacher(data.teacher, self.label_names, self.problem_type)
+            answers = teacher.answers(every, file, overwrite=self.training.overwrite)
         return with_soft_labels(rows, unlabelled, answers, self.problem_type, data.teacher_weight)
 
     def _share_spelling(

@@ -40,7 +40,7 @@ class DataArguments:
     )
     teacher_weight: float = flag(0.5, "Share of its answers in the labels of texts that have some.")
     teacher_file: str | None = flag(
-        None, "File in which its answers are kept; teacher_answers.npy in output_dir without."
+        None, ".npy file in which its answers are kept; _teacher_answers.npy in output_dir without."
     )
     text_column: list[str] | None = flag(
         None, "Column with the texts, or several that are read together; found by its name without."

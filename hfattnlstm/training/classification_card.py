@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..modeling.configuration_attnlstm import MULTI_LABEL, AttnLSTMConfig
 from ..modeling.text_rows import PAIR
-from .markdown import code_span
+from .markdown import code_span, shown_name
 from .task import CardParts, Task
 
 
@@ -55,26 +55,21 @@ def classification_card(
 
 def _recipe(task: Task, config: AttnLSTMConfig) -> dict[str, Any]:
     model = task.model
-    trained = "that of the checkpoint"
+    trained = shown_name(model.tokenizer_name or model.model_name_or_path or "that of the checkpoint")
     if task.trained_kind is not None:
         trained = f"{task.trained_kind}, trained on the texts"
     return {
-        "tokenizer": model.tokenizer_name or model.model_name_or_path or trained,
-        "started from": _shown_name(model.model_name_or_path or model.word_vectors or "random weights"),
+        "tokenizer": trained,
+        "started from": shown_name(model.model_name_or_path or model.word_vectors or "random weights"),
         "layers, width, embedding": f"{config.num_hidden_layers}, {config.hidden_size}, {config.embedding_size}",
         "pooling": " and ".join(config.poolings),
         "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",
         "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
         f"{config.classifier_dropout}",
-        **({} if task.data.teacher is None else {"teacher": code_span(_shown_name(task.data.teacher))}),
+        **({} if task.data.teacher is None else {"teacher": code_span(shown_name(task.data.teacher))}),
         **_ngram_recipe(config, task.part_scores),
         **_loss_recipe(config),
     }
-
-
-def _shown_name(name: str) -> str:
-    """A name on the Hub as it is, and of a folder its own."""
-    return Path(name).resolve().name if Path(name).exists() else name
 
 
 def _ngram_recipe(config: AttnLSTMConfig, part_scores: Mapping[str, float]) -> dict[str, Any]:

@@ -157,7 +157,9 @@ def check_problem(problem_type: str, given: frozenset[str]) -> None:
             f"--threshold is for texts with any number of labels, and this is a {shown}: leave --threshold out."
         )
     for flag in ("label_smoothing_factor", "class_weights", "vat_epsilon", "unlabelled_file", *FINISHING_FLAGS):
-        if problem_type == REGRESSION and flag in given:
+        # A teacher of numbers answers to them.
+        taught = flag == "unlabelled_file" and "teacher" in given
+        if problem_type == REGRESSION and flag in given and not taught:
             raise ValueError(f"--{flag} has no meaning in a regression: leave it out.")
 
 

@@ -129,6 +129,11 @@ def check_run(training: RunArguments, given: Set[str]) -> None:
         off = "--do_train false" if not training.do_train else "--do_eval false"
         raise ValueError(f"--eval_strategy {_shown(training.asked.eval_strategy)} contradicts {off}: leave one out.")
     check_effects(RUN_EFFECTS, given, training)
+    if training.unfreeze_steps and training.activation_checkpointing and training.world_size > 1:
+        raise ValueError(
+            "--unfreeze_steps cannot work beside --activation_checkpointing in several processes: leave one of the "
+            "two out."
+        )
     if training.embedding_updates == "lazy" and (obstacle := _obstacle_to_lazy_updates(training)):
         raise ValueError(f"--embedding_updates lazy cannot work beside {obstacle}: leave one of the two out.")
 

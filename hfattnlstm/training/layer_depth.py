@@ -86,7 +86,8 @@ class GradualUnfreezing(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
-        """Freeze all that is to be learnt later; what is frozen already stays so."""
+        """Freeze all that is to be learnt later; what somebody else has frozen stays so."""
+        self.release()
         found = depths(model)
         self._frozen = [
             parameter for parameter in model.parameters() if found[id(parameter)] and parameter.requires_grad
@@ -105,6 +106,10 @@ class GradualUnfreezing(TrainerCallback):
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Leave nothing frozen that was not."""
+        self.release()
+
+    def release(self) -> None:
+        """Unfreeze all that a training has left, perhaps one that was broken off."""
         self._unfreeze(self._frozen)
 
     def _unfreeze(self, due: list[nn.Parameter]) -> None:

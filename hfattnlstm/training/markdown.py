@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 # An underscore is one at the edge of a word only.
@@ -49,3 +50,16 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -
     """
     rule = ["---" if place < texts else "---:" for place in range(len(heads))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
+
+
+def shown_name(name: str) -> str:
+    """A name on the Hub as it is, and of a local folder or file its own, without where it lies.
+
+    Example:
+
+    ```python
+    >>> shown_name("/"), shown_name("stanfordnlp/imdb-model")
+    ('', 'stanfordnlp/imdb-model')
+    ```
+    """
+    return Path(name).resolve().name if Path(name).exists() else name

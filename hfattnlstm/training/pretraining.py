@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..modeling.losses import IGNORED
 from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .callbacks import TokenRate
+from .classification_flags import tokenizer_contradiction
 from .flag_effects import Effect, beside, check_effects, without
 from .pretraining_arguments import (
     CorpusArguments,
@@ -38,8 +38,21 @@ logger = logging.get_logger(__name__)
 # What a checkpoint to go on from has decided, but for what it does not need to have.
 _NEW_TOKENIZER = ("tokenizer_kind", "vocab_size", "lowercase", "max_length")
 _CHANGEABLE = ("embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout", "num_sampled_tokens")
+# Fields of a classifier that a language model has no use for, at their defaults.
+_OF_OTHER_HEADS = {
+    "label_smoothing": 0.0,
+    "class_weights": None,
+    "threshold": 0.5,
+    "calibration_temperature": 1.0,
+    "classifier_ngrams": 0,
+    "classifier_ngram_length": AttnLSTMConfig.classifier_ngram_length,
+}
 # What is for labels, or a test split.
-_MEANINGLESS = ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "label_smoothing_factor", "do_predict")
+_MEANINGLESS = (
+    *("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "label_smoothing_factor", "do_predict"),
+    # The embeddings are predicted, too.
+    "neftune_noise_alpha",
+)
 _DIRECTIONS = ("forward", "backward")
 
 
@@ -101,6 +114,11 @@ class PretrainingTask(Task):
                 sources, data.text_column, dataset_config=data.dataset_config, splits=tuple(data.splits)
             )
             if data.validation_file is None:
+                if not self.training.do_train:
+                    logger.warning(
+                        "The texts that are measured are a part of those named, which the model may have learnt: "
+                        "--validation_file names others."
+                    )
                 return hold_out_texts(texts, data.validation_size, data.split_seed)
             return DatasetDict(train=texts, validation=load_corpus([data.validation_file], data.text_column))
 
@@ -144,7 +162,6 @@ class PretrainingTask(Task):
         return model
 
     def _loaded_model(self, name: str, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
-        changes = {flag: getattr(self.model, flag) for flag in _CHANGEABLE if flag in self.given}
         with loading_from(name) as place:
             config = AutoConfig.from_pretrained(place)
             if config.model_type != AttnLSTMConfig.model_type:
@@ -152,18 +169,37 @@ class PretrainingTask(Task):
                     f"--model_name_or_path {name} is a model of the type {config.model_type!r}: name one of the type "
                     f"{AttnLSTMConfig.model_type!r}."
                 )
-            model = AttnLSTMForPreTraining.from_pretrained(place, **changes)
+            self._check_resumed(name, config, processor)
+            if len(processor) > config.vocab_size:
+                raise ValueError(
+                    f"The tokenizer of {name} has {len(processor)} tokens, but its embedding {config.vocab_size} "
+                    "rows: name a model with the tokenizer that it was trained with."
+                )
+            changes = {flag: getattr(self.model, flag) for flag in _CHANGEABLE if flag in self.given}
+            model = AttnLSTMForPreTraining.from_pretrained(place, **_OF_OTHER_HEADS, **changes)
         if model.started_anew and not self.training.do_train:
             model.check_trained()
         if "lm_head.bias" in model.started_anew:
             logger.warning("%s is no language model: what predicts tokens is begun anew.", name)
-            model.set_token_counts(torch.from_numpy(self.windows.counts))
-        if len(processor) > model.config.vocab_size:
-            raise ValueError(
-                f"The tokenizer of {name} has {len(processor)} tokens, but its embedding {model.config.vocab_size} "
-                "rows: name a model with the tokenizer that it was trained with."
-            )
+            counts = torch.zeros(model.config.vocab_size, dtype=torch.long)
+            counts[: len(processor)] = torch.from_numpy(self.windows.counts)
+            model.set_token_counts(counts)
         return model
+
+    def _check_resumed(self, name: str, config: AttnLSTMConfig, processor: PreTrainedTokenizerBase) -> None:
+        """Refuse flags that contradict the training that goes on."""
+        if self.checkpoint is None:
+            return
+        fields = language_model_fields(self.model)
+        wrong = [(flag, getattr(config, flag)) for flag in sorted(fields) if fields[flag] != getattr(config, flag)]
+        wrong = [(flag, has) for flag, has in wrong if flag in self.given]
+        of_tokenizer = tokenizer_contradiction(self.model, self.given, processor)
+        if wrong or of_tokenizer:
+            flag, has = wrong[0] if wrong else of_tokenizer
+            raise ValueError(
+                f"--{flag} contradicts the checkpoint {name}, which has {has}: leave it out, or begin anew without "
+                "--resume_from_checkpoint."
+            )
 
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Windows of tokens, which lie on the disk."""
@@ -247,8 +283,10 @@ def perplexities(prediction: EvalPrediction) -> dict[str, float]:
     # The first token of a window is predicted by one direction, and the last one by the other.
     predicted = (labels[:, 1:] != IGNORED).sum()
     losses = summed / max(int(predicted), 1)
-    each = {f"{name}_perplexity": math.exp(loss) for name, loss in zip(_DIRECTIONS, losses)}
-    return {"perplexity": math.exp(losses.mean()), **each}
+    # Where a training has come to nothing, it is infinite.
+    with np.errstate(over="ignore"):
+        each = {f"{name}_perplexity": float(np.exp(loss)) for name, loss in zip(_DIRECTIONS, losses)}
+        return {"perplexity": float(np.exp(losses.mean())), **each}
 
 
 def _effects(
@@ -271,5 +309,10 @@ def _effects(
             beside(f"--{loaded}, which loads a tokenizer"),
         ),
         Effect(("direction_merge",), lambda _: model.bidirectional, beside("--no_bidirectional")),
+        Effect(
+            _CHANGEABLE,
+            lambda _: training.do_train,
+            beside("--do_train false, which only measures"),
+        ),
         Effect(("locked_dropout",), lambda _: model.embedding_dropout, without("--embedding_dropout")),
     )

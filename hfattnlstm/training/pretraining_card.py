@@ -8,11 +8,13 @@ from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from .markdown import code_span
+from .markdown import code_span, shown_name
 from .task import CardParts, Task
 
 
-_USAGE = """model = AutoModelForSequenceClassification.from_pretrained("{model_id}", num_labels=2{options})"""
+_USAGE = """from transformers import AutoModelForSequenceClassification
+
+model = AutoModelForSequenceClassification.from_pretrained("{model_id}", num_labels=2{options})"""
 
 
 def pretraining_card(
@@ -24,7 +26,7 @@ def pretraining_card(
     source = ", ".join(Path(name).name for name in named) if local else task.data.dataset
     tokens = task.windows.tokens
     sizes = ", ".join(f"{len(split):,} texts ({tokens[name]:,} tokens) for {name}" for name, split in examples.items())
-    trained = task.model.tokenizer_name or task.model.model_name_or_path or "that of the checkpoint"
+    trained = shown_name(task.model.tokenizer_name or task.model.model_name_or_path or "that of the checkpoint")
     if task.trained_kind is not None:
         trained = f"{task.trained_kind}, trained on the texts"
     return CardParts(
@@ -36,7 +38,7 @@ def pretraining_card(
         data=f"{code_span(source)}: {sizes}. Labels were not read.",
         recipe={
             "tokenizer": trained,
-            "started from": task.model.model_name_or_path or "random weights",
+            "started from": shown_name(task.model.model_name_or_path or "random weights"),
             "width, embedding": f"{config.hidden_size}, {config.embedding_size}",
             "dropout of embeddings, words, head": f"{config.embedding_dropout}, {config.word_dropout}, "
             f"{config.classifier_dropout}",

@@ -101,7 +101,8 @@ class StartingPoint:
             and (flag not in values or values[flag] != getattr(self.config, flag))
         ]
         for flag in decided:
-            if resumes or flag not in of_recipe:
+            # Where the run began with another model, that had decided what the recipe says.
+            if flag not in of_recipe or (resumes and arguments.model_name_or_path is None):
                 raise self._decided(flag)
         if decided:
             named = " and ".join(f"--{flag}" for flag in decided)

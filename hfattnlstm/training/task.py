@@ -230,7 +230,7 @@ def find_task(name: str) -> type[Task]:
     return getattr(importlib.import_module(f".{module}", __package__), class_name)
 
 
-def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
+def parse_task(argv: Sequence[str], program: str | None = None, needed: str | None = None) -> Task:
     """A task with its flags, from the command line, from a JSON or YAML file, from a recipe, or from all of them.
 
     Args:
@@ -239,6 +239,7 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
             `--recipe`, or `recipe` in the file, names flags to begin with, over which all others win: one of
             `hfattnlstm/recipes`, or a file of the same form.
         program: Name of the program in the help and in sentences.
+        needed: A flag that the program always has, for the examples of its help.
 
     Raises:
         SystemExit: After `--help`, or `--help-all`.
@@ -268,7 +269,8 @@ def parse_task(argv: Sequence[str], program: str | None = None) -> Task:
     kinds = task.kinds()
     if {*HELP, *HELP_ALL} & set(argv):
         everything = bool(set(HELP_ALL) & set(argv))
-        print(help_text(task, program or Path(sys.argv[0]).name, TASKS, describe_recipes(name), everything))  # noqa: T201
+        called = f"{program or Path(sys.argv[0]).name}{f' --{needed} large-model' if needed else ''}"
+        print(help_text(task, called, TASKS, describe_recipes(name), everything))  # noqa: T201
         raise SystemExit(0)
     arguments, given = parse_flags(kinds, argv, program, file, recipe)
     if recipe is not None:

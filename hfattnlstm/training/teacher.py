@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from .._files import written_beside
 from .._places import loading_from
+from .._wording import option
 from ..data.encoding import MAX_LENGTH
 from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import REGRESSION
@@ -27,6 +28,8 @@ logger = logging.get_logger(__name__)
 _BATCH = 32
 # Batches after which the answers are written, and texts whose lengths are compared.
 _KEPT_AFTER, _POOL = 16, 1_024
+# Models that number the places of their tokens from that of the padding on.
+_COUNT_FROM_PADDING = ("camembert", "longformer", "mpnet", "data2vec-text", "ibert", "xmod")
 Texts = Sequence[str] | Sequence[Sequence[str]]
 
 
@@ -52,31 +55,36 @@ class Teacher:
 
     def __init__(self, name: str, label_names: Sequence[str], problem_type: str):
         self.name, self._problem_type = name, problem_type
-        with loading_from(name) as place:
-            self._model = AutoModelForSequenceClassification.from_pretrained(place).eval()
-        if hasattr(self._model, "check_trained"):
-            self._model.check_trained()
+        self._model = _load_model(name, problem_type)
         self._order = _order_of_labels(name, self._model, list(label_names), problem_type)
         with loading_from(name, "tokenizer") as place:
-            self._tokenizer = AutoTokenizer.from_pretrained(place)
+            self._tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        if self._tokenizer.pad_token_id is None:
+            # What fills up is masked, whichever it is; some models look for its last place.
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+            self._model.config.pad_token_id = self._tokenizer.pad_token_id
         self._encode = _encoder_of(self._model, self._tokenizer)
         self._model.to(torch.accelerator.current_accelerator() or torch.device("cpu"))
 
-    def answers(self, texts: Texts, file: Path | None = None) -> np.ndarray:
+    def answers(self, texts: Texts, file: Path | None = None, overwrite: bool = False) -> np.ndarray:
         """Probabilities, or the numbers of a regression.
 
         Args:
             texts: Texts, or lists that are read together.
-            file: Where the answers are kept as they come; those that are there already, of the same teacher and texts,
-                are not computed again.
+            file: A .npy file where the answers are kept as they come; those that are there already, of the same
+                teacher and texts, are not computed again.
+            overwrite: Whether those of another teacher, or to other texts, are replaced.
 
         Returns:
             (texts, labels), float32, labels in the student's order.
+
+        Raises:
+            ValueError: The file is damaged, is no file of answers, or holds others.
         """
         if file is None:
             kept = np.full((len(texts), max(len(self._order), 1)), np.nan, np.float32)
         else:
-            kept = self._opened(file, texts)
+            kept = self._opened(file, texts, overwrite)
         missing = np.flatnonzero(np.isnan(kept).any(1))
         if 0 < len(missing) < len(texts):
             logger.warning("%s answers of %s are in %s already.", len(texts) - len(missing), self.name, file)
@@ -112,51 +120,122 @@ class Teacher:
         found = probabilities(logits.float(), self._problem_type, temperature).cpu().numpy()
         return found[:, self._order] if self._order else found
 
-    def _opened(self, file: Path, texts: Texts) -> np.memmap:
-        """The answers that there are, NaN where there are none; those of others are begun anew."""
-        noted = {"teacher": self.name, "texts": len(texts), "digest": self._digest(texts)}
-        about = file.with_suffix(".json")
-        shape = len(texts), max(len(self._order), 1)
-        if file.exists() and about.exists():
-            if json.loads(about.read_text(encoding="utf-8")) == noted:
-                return np.lib.format.open_memmap(file, mode="r+")
-            logger.warning("%s holds the answers of another teacher, or to other texts: it is begun anew.", file)
+    def _opened(self, file: Path, texts: Texts, overwrite: bool) -> np.ndarray:
+        """The answers that there are, NaN where there are none."""
+        noted = {"texts": len(texts), "digest": self._digest(texts)}
+        about = _about(file)
+        if file.exists():
+            check_answers_file(file)
+            if _read_note(about) == noted:
+                return _opened_map(file)
+            if not overwrite:
+                raise ValueError(
+                    f"{file} holds the answers of another teacher, or to other texts: name another file with "
+                    f"{option('teacher_file')}, or replace it with {option('overwrite')}."
+                )
         file.parent.mkdir(parents=True, exist_ok=True)
-        about.unlink(missing_ok=True)
-        kept = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
-        kept[:] = np.nan
-        kept.flush()
+        shape = len(texts), max(len(self._order), 1)
+        with written_beside(file) as unfinished, unfinished.open("wb") as stream:
+            np.save(stream, np.full(shape, np.nan, np.float32))
         with written_beside(about) as unfinished:
             unfinished.write_text(json.dumps(noted), encoding="utf-8")
-        return kept
+        return _opened_map(file)
 
     def _digest(self, texts: Texts) -> str:
-        """Of the texts and of what would answer otherwise."""
-        digest = hashlib.sha256(json.dumps([self._problem_type, self._order]).encode())
-        for parameter in self._model.parameters():
-            digest.update(np.ascontiguousarray(parameter.detach().flatten()[:64].float().cpu().numpy()).tobytes())
+        """Of the texts and of all that would answer otherwise."""
+        model, tokenizer = self._model, self._tokenizer
+        settings = [self._problem_type, self._order, model.config.to_json_string(), tokenizer.model_max_length]
+        digest = hashlib.sha256(json.dumps(settings).encode("utf-8", "surrogatepass"))
+        digest.update(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode("utf-8", "surrogatepass"))
+        for name, tensor in sorted(model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         for text in texts:
             digest.update(f"{text!r}\n".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+def check_answers_file(file: Path) -> None:
+    """Refuse a file that is not one of answers, before it is written over.
+
+    Raises:
+        ValueError: Its name does not end in .npy, or there is a file of this name that [`Teacher`] has not written.
+    """
+    if file.suffix != ".npy":
+        raise ValueError(f"{option('teacher_file', str(file))} must end in .npy: its numbers have that format.")
+    if file.exists() and not _about(file).is_file():
+        raise ValueError(
+            f"{file} is there already, and holds no answers of a teacher: name another file with "
+            f"{option('teacher_file')}."
+        )
+
+
+def _about(file: Path) -> Path:
+    """Where it is noted whose answers a file holds, and to what."""
+    return file.with_name(f"{file.name}.about.json")
+
+
+def _read_note(about: Path) -> object:
+    try:
+        return json.loads(about.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # As if it were of other answers.
+        return None
+
+
+def _opened_map(file: Path) -> np.ndarray:
+    try:
+        return np.lib.format.open_memmap(file, mode="r+")
+    except (ValueError, OSError) as error:
+        raise ValueError(f"The answers in {file} are damaged, remove the file: {error}.") from None
 
 
 def _encoder_of(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Callable[[Texts], dict[str, list[list[int]]]]:
     """What makes inputs of texts, as the teacher itself reads them."""
-    bounds = (tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or NO_MAX_LENGTH)
-    longest = min(bounds)
-    longest = MAX_LENGTH if longest >= NO_MAX_LENGTH else longest
+    longest = _longest_text(model, tokenizer)
     if is_attnlstm(model):
         encoder = TextEncoder(tokenizer, longest, model.config.truncation)
         return lambda texts: {"input_ids": encoder.input_ids(texts)}
 
     def encode(texts: Texts) -> dict[str, list[list[int]]]:
         columns = list(zip(*texts)) if isinstance(texts[0], (list, tuple)) else [texts]
+        if len(columns) > 2:
+            raise ValueError(
+                f"The teacher {model.name_or_path} reads texts and pairs, and these are {len(columns)} together."
+            )
         encoded = tokenizer(*map(list, columns), truncation=True, max_length=longest)
         return {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
 
     return encode
+
+
+def _load_model(name: str, problem_type: str) -> PreTrainedModel:
+    """The teacher, all of whose weights were trained, and for the same kind of problem."""
+    with loading_from(name) as place:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            place, trust_remote_code=False, output_loading_info=True
+        )
+    if report["missing_keys"]:
+        raise ValueError(
+            f"The teacher {name} lacks some of its weights, such as {min(report['missing_keys'])}: fine-tune it as a "
+            "classifier first."
+        )
+    own = getattr(model.config, "problem_type", None)
+    if own not in (None, problem_type):
+        kinds = [kind.replace("_", " ") for kind in (own, problem_type)]
+        raise ValueError(f"The teacher {name} was trained for a {kinds[0]}, and the data are for a {kinds[1]}.")
+    return model.eval()
+
+
+def _longest_text(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that the teacher can read."""
+    positions = getattr(model.config, "max_position_embeddings", None) or NO_MAX_LENGTH
+    if "roberta" in model.config.model_type or model.config.model_type in _COUNT_FROM_PADDING:
+        positions -= (model.config.pad_token_id or 0) + 1
+    longest = min(tokenizer.model_max_length, positions)
+    return MAX_LENGTH if longest >= NO_MAX_LENGTH else longest
 
 
 def _order_of_labels(name: str, model: PreTrainedModel, wanted: list[str], problem_type: str) -> list[int]:

@@ -23,7 +23,7 @@ from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from ..modeling.subwords import SubwordEmbedding
 from .averaging import AVERAGES, WeightAveraging
-from .layer_depth import decay_by_depth
+from .layer_depth import GradualUnfreezing, decay_by_depth
 from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .regularization import regularized_loss
 from .sparse_gradients import clip_sparse_grad_norm_, has_sparse_gradients
@@ -159,6 +159,10 @@ class AttnLSTMTrainer(Trainer):
             if optimizer_class is torch.optim.AdamW:
                 self.optimizer_cls_and_kwargs = LazyAdamW, options
         is_new = self.optimizer is None
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, GradualUnfreezing):
+                # What is frozen would be no part of the optimiser.
+                callback.release()
         optimizer = super().create_optimizer(*args, **kwargs)
         self.optimizer_cls_and_kwargs = chosen
         decay = getattr(self.args, "layer_lr_decay", 1.0)

@@ -61,6 +61,21 @@ class TestLoading:
         loaded = load_corpus([tmp_path / "texts.parquet", lines], "body")
         assert loaded["text"][:] == [*TEXTS, "more"]
 
+    def test_columns_that_are_not_read_may_hold_anything(self, tmp_path: Path) -> None:
+        """The reader's guess at their types was once wrong in a later part of a file."""
+        rows = [f'{row if row < 30_000 else ""},"text {row}"' for row in range(30_001)]
+        loaded = load_corpus([write(tmp_path / "texts.csv", "number,text\n" + "\n".join(rows))])
+        assert loaded["text"][-1] == "text 30000"
+        numbers = write(tmp_path / "numbers.csv", "text\n007\n1e5\n")
+        assert load_corpus([numbers], "text")["text"][:] == ["007", "1e5"]
+
+    def test_a_column_of_lines_is_refused(self, tmp_path: Path) -> None:
+        lines = write(tmp_path / "texts.txt", "good\n")
+        with pytest.raises(ValueError, match="text_column='body' has no effect on files with a text a line"):
+            load_corpus([lines], "body")
+        with pytest.raises(ValueError, match="has no column 'body'"):
+            load_corpus([write(tmp_path / "texts.csv", "text\ngood\n")], "body")
+
     def test_a_folder_by_its_splits(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         for name in ("train", "test", "unsupervised"):
             write(tmp_path / f"{name}.csv", f"text\nof {name}\n")

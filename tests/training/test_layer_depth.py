@@ -9,6 +9,7 @@ import torch
 from transformers import TrainerCallback
 
 from hfattnlstm.training.arguments import RunArguments
+from hfattnlstm.training.averaging import WeightAveraging
 from hfattnlstm.training.layer_depth import GradualUnfreezing, decay_by_depth, depths
 from hfattnlstm.training.trainer import AttnLSTMTrainer
 from training.test_classification import run, write_texts
@@ -159,3 +160,26 @@ def test_groups_keep_their_options() -> None:
     decay_by_depth(optimizer, model, 0.5)
     options = [(group["weight_decay"], group["lr"]) for group in optimizer.param_groups]
     assert options == [(0.5, 1.0), (0.1, 1.0), (0.1, 0.5), (0.1, 0.25)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_averages_have_what_is_unfrozen_later(tmp_path: Path, order: tuple[int, int]) -> None:
+    """Whichever callback comes first."""
+    trainer = trainer_of(tmp_path, max_steps=6, learning_rate=0.05)
+    callbacks = [GradualUnfreezing(2), WeightAveraging(0.5)]
+    for place in order:
+        trainer.add_callback(callbacks[place])
+    before = trainer.model.get_input_embeddings().weight.detach().clone()
+    trainer.train()
+    assert not torch.equal(trainer.model.get_input_embeddings().weight, before)
+
+
+def test_a_training_that_begins_again_unfreezes_all_the_same(tmp_path: Path) -> None:
+    """As after one that ran out of memory."""
+    trainer, unfreezing = trainer_of(tmp_path, max_steps=6), GradualUnfreezing(1)
+    trainer.add_callback(unfreezing)
+    unfreezing.on_train_begin(trainer.args, trainer.state, trainer.control, model=trainer.model)
+    before = trainer.model.get_input_embeddings().weight.detach().clone()
+    trainer.train()
+    assert not torch.equal(trainer.model.get_input_embeddings().weight, before)
+    assert all(parameter.requires_grad for parameter in trainer.model.parameters())

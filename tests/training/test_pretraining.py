@@ -84,6 +84,7 @@ def test_padding_is_no_part_of_a_perplexity() -> None:
     assert found["forward_perplexity"] == pytest.approx(math.exp(1))
     assert found["backward_perplexity"] == pytest.approx(math.exp(2))
     assert found["perplexity"] == pytest.approx(math.exp(1.5))
+    assert perplexities(EvalPrediction(np.array([[9e9, 1.0]]), np.array([[4, 5]])))["perplexity"] == math.inf
 
 
 def test_a_resumed_run_is_bit_equal(pretrained: tuple[Path, Path, TaskRun], tmp_path: Path) -> None:
@@ -109,6 +110,50 @@ def test_blocks_of_another_size_are_told_when_a_run_is_resumed(
     assert "the training goes on, but not as it would have" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--classifier_dropout 0.5", "--classifier_dropout contradicts the checkpoint .* which has 0.1"),
+        ("--bidirectional false", "--bidirectional contradicts the checkpoint"),
+        ("--num_sampled_tokens 4", "--num_sampled_tokens contradicts the checkpoint"),
+        ("--vocab_size 6", "--vocab_size contradicts the checkpoint"),
+        ("--lowercase false", "--lowercase contradicts the checkpoint"),
+    ],
+)
+def test_a_resumed_run_takes_no_other_model(
+    pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, flags: str, sentence: str
+) -> None:
+    folder, texts, _ = pretrained
+    last = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    shutil.copytree(last, tmp_path / "base" / last.name)
+    with pytest.raises(ValueError, match=sentence):
+        pretrain(tmp_path / "base", "--train_file", str(texts), "--resume_from_checkpoint", "true", *flags.split())
+
+
+def test_going_on_from_a_classifier(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its embedding may have more rows than its tokenizer has tokens; what is for labels is left behind."""
+    reviews, texts = write_texts(tmp_path / "reviews.csv"), write_counting(tmp_path / "texts.txt")
+    argv = ["--train_file", str(reviews), "--output_dir", str(tmp_path / "model"), "--use_cpu"]
+    argv += ["--max_steps", "1", "--disable_tqdm", "true", "--label_smoothing_factor", "0.1"]
+    trained = run_task(parse_task(argv))
+    trained.model.resize_token_embeddings(trained.model.config.vocab_size + 8)
+    trained.model.save_pretrained(tmp_path / "model")
+    argv = ["--task", "pretraining", "--output_dir", str(tmp_path / "base"), "--train_file", str(texts)]
+    argv += [
+        "--model_name_or_path",
+        str(tmp_path / "model"),
+        "--max_steps",
+        "1",
+        "--use_cpu",
+        "--disable_tqdm",
+        "true",
+    ]
+    model = run_task(parse_task(argv)).model
+    assert "is no language model: what predicts tokens is begun anew" in caplog.text
+    assert (model.config.label_smoothing, model.config.classifier_ngrams) == (0.0, 0)
+    assert model.lm_head.sampler.counts.sum() > 0
+
+
 def test_going_on_from_a_model_keeps_its_tokenizer(pretrained: tuple[Path, Path, TaskRun], tmp_path: Path) -> None:
     folder, _, run = pretrained
     texts = write_counting(tmp_path / "more.txt", seed=5)
@@ -130,6 +175,7 @@ def test_the_card(pretrained: tuple[Path, Path, TaskRun]) -> None:
     assert "| validation | perplexity |" in card
     command = next(line for line in card.splitlines() if line.startswith("hfattnlstm pretrain --train_file texts.txt"))
     assert "--task" not in command and "--hidden_size 24" in command
+    assert "from transformers import AutoModelForSequenceClassification" in card
     assert "bf16" not in command or "--bf16 False" in command
 
 
@@ -147,6 +193,7 @@ def test_a_classifier_begins_with_it(
     for name, tensor in run.model.attnlstm.state_dict().items():
         torch.testing.assert_close(model.attnlstm.state_dict()[name], tensor, msg=name)
     flags = ["--classifier_pooling", "mean", "--num_hidden_layers", "2", "--embedding_ngrams", "50", "--overwrite"]
+    flags += ["--embedding_ngram_length", "2", "--ngram_dropout", "0.1"]
     model = run_task(parse_task([*argv, *flags])).model
     assert model.config.poolings == ("mean",) and len(model.attnlstm.encoder.layers) == 2
     assert model.config.embedding_ngrams > 0
@@ -206,6 +253,11 @@ class TestMistakes:
             ("--train_file none.txt --vat_epsilon 5", "--vat_epsilon has no effect in this task"),
             ("--train_file none.txt --do_predict true", "--do_predict has no effect in this task"),
             ("--train_file none.txt --splits test", "--splits has no effect without --dataset"),
+            ("--train_file none.txt --neftune_noise_alpha 5", "--neftune_noise_alpha has no effect in this task"),
+            (
+                "--train_file none.txt --model_name_or_path x --do_train false --word_dropout 0.1",
+                "--word_dropout has no effect beside --do_train false",
+            ),
             ("--train_file none.txt --block_size 1", "--block_size must be at least 2"),
             ("--train_file none.txt --hidden_size 7", "hidden_size is the width of both directions"),
             ("--train_file none.txt --num_hidden_layers 2", "unknown flag 'num_hidden_layers'"),

@@ -237,3 +237,14 @@ class TestCommand:
         assert (config.word_dropout, config.classifier_pooling) == (0.25, ["attention", "max"])
         told = "--model_name_or_path has decided what the recipe says of --classifier_pooling: that is left out."
         assert told in caplog.text
+
+    def test_a_training_from_a_model_goes_on_with_the_same_recipe(self, tmp_path: Path) -> None:
+        texts = write_texts(tmp_path / "texts.csv")
+        run(tmp_path / "model", texts, "--num_train_epochs", "1")
+        recipe = written(tmp_path, hidden_size=64)
+        argv = ["--recipe", recipe, "--train_file", str(texts), "--model_name_or_path", str(tmp_path / "model")]
+        argv += ["--output_dir", str(tmp_path / "more"), "--num_train_epochs", "1", "--use_cpu"]
+        argv += ["--disable_tqdm", "true"]
+        run_task(parse_task(argv))
+        again = run_task(parse_task([*argv, "--resume_from_checkpoint", "true"]))
+        assert again.model.config.hidden_size == 16

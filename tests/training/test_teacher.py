@@ -9,14 +9,23 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from hfattnlstm.commands.main import main
 from hfattnlstm.modeling.losses import classification_loss
 from hfattnlstm.training import TaskRun, parse_task
 from hfattnlstm.training.distillation import with_soft_labels
 from hfattnlstm.training.ngram_part import labelled_rows
-from hfattnlstm.training.teacher import Teacher
+from hfattnlstm.training.teacher import Teacher, check_answers_file
 from training.test_classification import run, write_texts
 
 
@@ -70,8 +79,43 @@ class TestAnswers:
     def test_other_labels_are_refused(self, teacher: tuple[Path, TaskRun]) -> None:
         with pytest.raises(ValueError, match="has the labels neg, pos, and the data bad, good: name a teacher"):
             Teacher(str(teacher[0]), ["bad", "good"], SINGLE)
-        with pytest.raises(ValueError, match="has 2 labels, and the data are numbers"):
+        with pytest.raises(ValueError, match="for a single label classification, and the data are for a regression"):
             Teacher(str(teacher[0]), [], REGRESSION)
+
+    def test_another_kind_of_problem_is_refused(self, teacher: tuple[Path, TaskRun]) -> None:
+        with pytest.raises(ValueError, match="for a single label classification, and the data are for a multi"):
+            Teacher(str(teacher[0]), ["neg", "pos"], MULTI)
+
+    def test_a_model_without_a_trained_head_is_refused(self, tmp_path: Path) -> None:
+        folder = bert(tmp_path)
+        BertForSequenceClassification.from_pretrained(folder).base_model.save_pretrained(folder)
+        with pytest.raises(ValueError, match=r"lacks some of its weights, such as classifier\.bias: fine-tune it"):
+            Teacher(str(folder), ["a", "b"], SINGLE)
+
+    def test_without_padding_token(self, tmp_path: Path) -> None:
+        """As GPT-2: a text has the same answer in a batch and alone."""
+        backend = AutoTokenizer.from_pretrained(bert(tmp_path)).backend_tokenizer
+        PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="[SEP]").save_pretrained(tmp_path / "gpt")
+        config = GPT2Config(vocab_size=backend.get_vocab_size(), n_embd=8, n_layer=1, n_head=2, n_positions=32)
+        GPT2ForSequenceClassification(config).save_pretrained(tmp_path / "gpt")
+        one = Teacher(str(tmp_path / "gpt"), ["a", "b"], SINGLE)
+        together = one.answers(TEXTS)
+        for text, found in zip(TEXTS, together):
+            np.testing.assert_allclose(one.answers([text])[0], found, atol=1e-5)
+
+    def test_places_that_are_numbered_from_the_padding(self, tmp_path: Path) -> None:
+        tokenizer = AutoTokenizer.from_pretrained(bert(tmp_path))
+        tokenizer.model_max_length = 10**9
+        tokenizer.save_pretrained(tmp_path / "roberta")
+        sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+        config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=12, pad_token_id=1, **sizes)
+        RobertaForSequenceClassification(config).save_pretrained(tmp_path / "roberta")
+        answers = Teacher(str(tmp_path / "roberta"), ["a", "b"], SINGLE).answers(["film " * 30])
+        assert np.isfinite(answers).all()
+
+    def test_three_texts_together(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="reads texts and pairs, and these are 3 together"):
+            Teacher(str(bert(tmp_path)), ["a", "b"], SINGLE).answers([["a", "film", "great"]])
 
     def test_there_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(OSError, match="There is no folder"):
@@ -115,19 +159,43 @@ class TestFile:
         np.testing.assert_allclose(first, again, atol=1e-6)
         assert "3 answers of" in caplog.text
 
-    @pytest.mark.parametrize("change", ["texts", "teacher", "order"])
-    def test_others_are_begun_anew(self, teacher, asked, tmp_path: Path, caplog, change: str) -> None:
+    @pytest.mark.parametrize("change", ["texts", "teacher", "order", "temperature"])
+    def test_others_are_replaced_on_request_only(self, teacher, asked, tmp_path: Path, change: str) -> None:
         file = tmp_path / "answers.npy"
         self.make(teacher).answers(TEXTS, file)
         other = self.make(teacher)
         if change == "teacher":
             with torch.no_grad():
-                other._model.classifier.out_proj.weight += 1
+                other._model.classifier.out_proj.weight[1, -1] += 1
+        if change == "temperature":
+            other._model.config.calibration_temperature = 5.0
         if change == "order":
             other = Teacher(str(teacher[0]), ["pos", "neg"], SINGLE)
         expected = other.answers(texts := [*TEXTS[:4], "other"] if change == "texts" else TEXTS)
-        np.testing.assert_allclose(other.answers(texts, file), expected, atol=1e-6)
-        assert "another teacher, or to other texts: it is begun anew" in caplog.text
+        kept = file.read_bytes()
+        with pytest.raises(ValueError, match="holds the answers of another teacher, or to other texts: name another"):
+            other.answers(texts, file)
+        assert file.read_bytes() == kept
+        np.testing.assert_allclose(other.answers(texts, file, overwrite=True), expected, atol=1e-6)
+
+    @pytest.mark.parametrize("name", ["notes.txt", "reviews.json", "vectors.npy"])
+    def test_files_of_others_are_left_alone(self, teacher, asked, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_text("mine")
+        (tmp_path / "vectors.json").write_text("mine, too")
+        with pytest.raises(ValueError, match=r"must end in \.npy|holds no answers of a teacher"):
+            check_answers_file(tmp_path / name)
+        if name.endswith(".npy"):
+            with pytest.raises(ValueError, match="holds no answers of a teacher"):
+                self.make(teacher).answers(TEXTS, tmp_path / name)
+        assert (tmp_path / name).read_text() == "mine" and (tmp_path / "vectors.json").read_text() == "mine, too"
+        assert not asked
+
+    def test_damage_is_told(self, teacher, asked, tmp_path: Path) -> None:
+        file = tmp_path / "answers.npy"
+        self.make(teacher).answers(TEXTS, file)
+        file.write_bytes(file.read_bytes()[:20])
+        with pytest.raises(ValueError, match=r"The answers in .*answers.npy are damaged, remove the file"):
+            self.make(teacher).answers(TEXTS, file)
 
 
 class TestSoftLabels:
@@ -159,12 +227,12 @@ class TestSoftLabels:
         expected = -(shares * logits.log_softmax(-1)).sum(1).mean()
         torch.testing.assert_close(classification_loss(logits, shares, SINGLE), expected)
         hard = torch.eye(2)[torch.tensor([1, 0, 1])]
-        torch.testing.assert_close(
-            classification_loss(logits, hard, SINGLE, class_weights=[1.0, 3.0]),
-            classification_loss(logits, hard.argmax(1), SINGLE, class_weights=[1.0, 3.0], label_smoothing=0.0)
-            * (1 + 3 + 3)
-            / 3,
-        )
+        for smoothing in (0.0, 0.2):
+            for weights in (None, [1.0, 3.0]):
+                torch.testing.assert_close(
+                    classification_loss(logits, hard, SINGLE, weights, smoothing),
+                    classification_loss(logits, hard.argmax(1), SINGLE, weights, smoothing),
+                )
         with pytest.raises(ValueError, match="the shares of the classes of a text sum to 1"):
             classification_loss(logits, shares * 2, SINGLE)
 
@@ -180,8 +248,9 @@ def test_a_student_learns_what_the_teacher_says(teacher: tuple[Path, TaskRun], t
     flags = ("--teacher", str(folder), "--unlabelled_file", str(tmp_path / "many.txt"))
     student = run(tmp_path / "model", labelled, "--validation_file", str(check), *flags)
     assert student.metrics["eval_accuracy"] > 0.9
-    assert (tmp_path / "model" / "teacher_answers.npy").exists()
-    assert json.loads((tmp_path / "model" / "teacher_answers.json").read_text())["texts"] == 208
+    assert (tmp_path / "model" / "_teacher_answers.npy").exists()
+    noted = json.loads((tmp_path / "model" / "_teacher_answers.npy.about.json").read_text())
+    assert noted["texts"] == 208 and str(folder) not in str(noted)
     assert "teacher: `model`" in (tmp_path / "model" / "README.md").read_text()
     alone = run(tmp_path / "alone", labelled, "--validation_file", str(check))
     assert alone.metrics["eval_accuracy"] < 0.8
@@ -211,6 +280,7 @@ class TestCommand:
             ("--unlabelled_file x.txt", "--unlabelled_file has no effect without --vat_epsilon or --teacher"),
             ("--teacher x --teacher_weight 0", "--teacher_weight must be above 0"),
             ("--teacher none", "There is no folder none"),
+            ("--teacher none --teacher_file answers.txt", "--teacher_file answers.txt must end in .npy"),
         ],
     )
     def test_mistakes(self, tmp_path: Path, capsys: pytest.CaptureFixture, flags: str, sentence: str) -> None:
@@ -222,3 +292,20 @@ class TestCommand:
     def test_parsing(self) -> None:
         task = parse_task(["--train_file", "a.csv", "--teacher", "large", "--teacher_weight", "0.9"])
         assert "--teacher large --teacher_weight 0.9" in task.command()
+
+    def test_help(self, capsys: pytest.CaptureFixture) -> None:
+        with pytest.raises(SystemExit):
+            main(["distill", "--help"])
+        assert "hfattnlstm distill --teacher large-model --train_file reviews.csv" in capsys.readouterr().out
+
+    def test_another_task(self, capsys: pytest.CaptureFixture) -> None:
+        assert main(["distill", "--task", "pretraining", "--train_file", "a.txt"]) == 2
+        assert "hfattnlstm distill needs --teacher" in capsys.readouterr().err
+
+
+def test_numbers_are_learnt_from_texts_without_them_too(tmp_path: Path) -> None:
+    texts = write_texts(tmp_path / "texts.jsonl", "regression")
+    run(tmp_path / "teacher", texts)
+    (tmp_path / "more.txt").write_text("\n".join(TEXTS))
+    flags = ("--teacher", str(tmp_path / "teacher"), "--unlabelled_file", str(tmp_path / "more.txt"))
+    assert run(tmp_path / "model", texts, *flags, "--num_train_epochs", "2").metrics["train_samples"] == 144
