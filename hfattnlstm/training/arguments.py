@@ -5,7 +5,7 @@ import argparse
 import math
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from transformers import TrainingArguments
@@ -20,9 +20,9 @@ class Passes(NamedTuple):
 
 
 # Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions. Beside adversarial texts,
-# half of that is enough, which takes the same time, and 400 texts go on learning for 40, where others have long
-# learnt them by heart.
-PASSES, ADVERSARIAL_PASSES = Passes(2_000, 4, 20), Passes(1_000, 2, 40)
+# and for a pretrained model, half of that is enough; 400 texts go on learning for 40 beside adversarial ones, where
+# others have long learnt them by heart.
+PASSES, FEW_PASSES = Passes(2_000, 4, 20), Passes(1_000, 2, 40)
 # Fewer where an epoch has fewer: each shall have a loss to show.
 MOST_LOGGING_STEPS = 100
 
@@ -77,8 +77,8 @@ class RunArguments(TrainingArguments):
     overwrite: bool = flag(False, "Whether to replace what output_dir holds of a model.")
     num_train_epochs: float | None = flag(
         None,
-        "Passes over the training texts; without, as many as give 1,000 updates, but 2 to 40, and where there are no "
-        "adversarial texts, as many as give 2,000, but 4 to 20.",
+        "Passes over the training texts; without, as many as give 1,000 updates, but 2 to 40, and for a new model "
+        "without adversarial texts, as many as give 2,000, but 4 to 20.",
         "epochs",
     )
     learning_rate: float = flag(2e-3, "Highest learning rate.", "lr")
@@ -112,7 +112,7 @@ class RunArguments(TrainingArguments):
     adversarial_epsilon: float | None = flag(
         None,
         "Also learn from texts whose embeddings are moved to where the loss is highest, so many standard deviations; "
-        "without, 5 in a classification.",
+        "without, 5 in a classification that begins with no pretrained model.",
     )
     vat_epsilon: float = flag(
         0.0,
@@ -130,6 +130,9 @@ class RunArguments(TrainingArguments):
         "auto", "auto, lazy or dense: whether to update only rows of the embedding in use; equal up to rounding."
     )
     early_stopping_patience: int | None = flag(None, "Stop after so many evaluations that are no better.")
+
+    # Whether the model was pretrained; a task says so once it knows.
+    begins_pretrained: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         # What was asked for, before one flag decides about another.
@@ -177,6 +180,6 @@ class RunArguments(TrainingArguments):
         if not self.logging_is_chosen:
             self.logging_steps = min(MOST_LOGGING_STEPS, max(math.ceil(updates), 1))
         if not self.epochs_are_chosen:
-            passes = ADVERSARIAL_PASSES if self.adversarial_epsilon else PASSES
+            passes = FEW_PASSES if self.adversarial_epsilon or self.begins_pretrained else PASSES
             wanted = math.ceil(passes.updates / max(updates, 1))
             self.num_train_epochs = min(max(wanted, passes.least), passes.most)

@@ -32,6 +32,8 @@ def test_every_choice_of_the_model_is_a_flag() -> None:
     not_chosen = {"problem_type", "pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"}
     # They are fitted, and counted.
     not_chosen |= {"calibration_temperature", "subword_entries"}
+    # It is that of a pretraining.
+    not_chosen |= {"num_sampled_tokens"}
     # `label_smoothing_factor` of the Trainer sets the one, `text_column` of the data the other.
     own = set(AttnLSTMConfig.__annotations__) - not_chosen - {"label_smoothing", "text_columns"}
     assert own <= {item.name for item in fields(ModelArguments)}

@@ -205,6 +205,19 @@ def test_a_classifier_begins_with_it(
         run_task(parse_task([*argv[:6], "--do_train", "false", "--overwrite"]))
 
 
+@pytest.mark.parametrize("pretrained_first", [True, False])
+def test_a_pretrained_model_needs_no_adversarial_texts(
+    pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, pretrained_first: bool
+) -> None:
+    """And as many passes as there are with them, not those of a new model without."""
+    reviews = write_texts(tmp_path / "reviews.csv")
+    start = ["--model_name_or_path", str(pretrained[0])] if pretrained_first else ["--hidden_size", "16"]
+    argv = ["--train_file", str(reviews), "--output_dir", str(tmp_path / "model"), *start]
+    training = run_task(parse_task([*argv, "--use_cpu", "--disable_tqdm", "true"])).trainer.args
+    assert training.num_train_epochs == 40
+    assert training.adversarial_epsilon == (None if pretrained_first else 5.0)
+
+
 def test_a_classifier_with_words_of_its_own(
     pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
