@@ -81,6 +81,8 @@ LEAST_COUNT = 5
 ADVERSARIAL_EPSILON = 5.0
 # Where the answers of a teacher are kept, in the output folder; what begins so is not pushed to the Hub.
 TEACHER_FILE = "_teacher_answers.npy"
+# Of so many, a pretrained model learns as much without them.
+MANY_TEXTS = 10_000
 # Character n-grams with embeddings, where nobody says otherwise.
 SUBWORDS = 50_000
 
@@ -229,12 +231,14 @@ class ClassificationTask(Task):
     def choose_recipe(self) -> None:
         """Adversarial texts, where there are labels, and nobody says otherwise, or asks for virtual ones.
 
-        A pretrained model gains nothing from them on held-out reviews, for twice the time, and needs fewer passes.
+        A pretrained model needs fewer passes. Of 20,000 reviews it learns as much without them, in half of the time;
+        of 500 it learns more with them.
         """
         training = self.training
         training.begins_pretrained = self.start is not None and self.start.is_pretrained
         takes_none = self.problem_type == REGRESSION or training.fp16 or training.vat_epsilon
-        if training.adversarial_epsilon is None and not (takes_none or training.begins_pretrained):
+        is_taught_enough = training.begins_pretrained and len(self.loaded.splits["train"]) >= MANY_TEXTS
+        if training.adversarial_epsilon is None and not (takes_none or is_taught_enough):
             training.adversarial_epsilon = ADVERSARIAL_EPSILON
 
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:

@@ -205,17 +205,18 @@ def test_a_classifier_begins_with_it(
         run_task(parse_task([*argv[:6], "--do_train", "false", "--overwrite"]))
 
 
-@pytest.mark.parametrize("pretrained_first", [True, False])
-def test_a_pretrained_model_needs_no_adversarial_texts(
-    pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, pretrained_first: bool
+@pytest.mark.parametrize(("many", "epsilon"), [(100, None), (10_000, 5.0)])
+def test_a_pretrained_model_needs_no_adversarial_texts_where_texts_are_many(
+    pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, monkeypatch, many: int, epsilon: float | None
 ) -> None:
     """And as many passes as there are with them, not those of a new model without."""
+    monkeypatch.setattr("hfattnlstm.training.classification.MANY_TEXTS", many)
     reviews = write_texts(tmp_path / "reviews.csv")
-    start = ["--model_name_or_path", str(pretrained[0])] if pretrained_first else ["--hidden_size", "16"]
-    argv = ["--train_file", str(reviews), "--output_dir", str(tmp_path / "model"), *start]
-    training = run_task(parse_task([*argv, "--use_cpu", "--disable_tqdm", "true"])).trainer.args
+    argv = ["--train_file", str(reviews), "--output_dir", str(tmp_path / "model"), "--use_cpu"]
+    argv += ["--model_name_or_path", str(pretrained[0]), "--disable_tqdm", "true"]
+    training = run_task(parse_task(argv)).trainer.args
     assert training.num_train_epochs == 40
-    assert training.adversarial_epsilon == (None if pretrained_first else 5.0)
+    assert training.adversarial_epsilon == epsilon
 
 
 def test_a_classifier_with_words_of_its_own(
