@@ -11,8 +11,8 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 
 from hfattnlstm import describe_labels
 from hfattnlstm._wording import flags_in_sentences
-from hfattnlstm.commands.quiet import only_errors
 from hfattnlstm.data.loading import hold_out, load_splits
+from hfattnlstm.data.progress import only_errors
 from hfattnlstm.data.tokenization import TEXTS_TO_CHOOSE_BY, suitable_kind
 from hfattnlstm.modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 

@@ -7,15 +7,12 @@ import textwrap
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import MISSING, Field, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from transformers import TrainingArguments
 
 from .arguments import short_name
 
-
-if TYPE_CHECKING:
-    from .task import Task
 
 HELP = ("-h", "--help")
 HELP_ALL = ("--help-all", "--help_all")
@@ -44,7 +41,7 @@ _PLACEHOLDERS = {
 
 
 def help_text(
-    task: type[Task],
+    task: Any,
     program: str,
     tasks: Iterable[str],
     recipes: Iterable[tuple[str, str]],
@@ -53,7 +50,7 @@ def help_text(
     """The help of a task.
 
     Args:
-        task: Whose flags these are.
+        task: Whose flags these are, a subclass of `Task`.
         program: The name of the command.
         tasks: The names of all tasks.
         recipes: Names and descriptions.

@@ -10,7 +10,7 @@ import pytest
 from datasets import Dataset
 from datasets.exceptions import DatasetGenerationError
 
-from hfattnlstm.data.sources import _reason, read_source
+from hfattnlstm.data.sources import read_source, reason_of
 
 
 LONG = "word\nnext line, " * 200_000
@@ -83,13 +83,13 @@ def test_where_rows_come_from(tmp_path: Path) -> None:
 
 def test_the_reason_is_that_of_the_cause_in_two_lines() -> None:
     generation = DatasetGenerationError("An error occurred")
-    assert _reason(generation) == "An error occurred"
+    assert reason_of(generation) == "An error occurred"
     generation.__cause__ = OSError("\nfirst\nsecond\nthird")
-    assert _reason(generation) == "first second"
+    assert reason_of(generation) == "first second"
     other = ValueError("what")
     other.__cause__ = OSError("why")
-    assert _reason(other) == "what"
-    assert _reason(KeyError()) == "KeyError"
+    assert reason_of(other) == "what"
+    assert reason_of(KeyError()) == "KeyError"
 
 
 def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def task_of(*flags: str) -> Task:
         ),
         (
             "--unlabelled_file u.txt",
-            "--unlabelled_file has no effect without --vat_epsilon: add that, or leave it out",
+            "--unlabelled_file has no effect without --vat_epsilon or --teacher: add that, or leave it out",
         ),
         ("--unlabelled_file u.txt --vat_epsilon 0", "--unlabelled_file has no effect without --vat_epsilon"),
         (

@@ -13,7 +13,7 @@ from hfattnlstm.training.arguments import RunArguments
 from hfattnlstm.training.classification import ClassificationTask
 from hfattnlstm.training.classification_arguments import DataArguments, ModelArguments
 from hfattnlstm.training.flag_values import BOUNDS
-from hfattnlstm.training.task import Task
+from hfattnlstm.training.task import TASKS, Task
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,15 @@ def test_numbers_of_flags_made_in_python(tmp_path: Path) -> None:
 
 
 def test_the_bounds_hold_for_the_defaults() -> None:
-    task = parse_task([])
-    values = vars(task.data) | vars(task.model) | vars(task.training)
-    for name, bound in BOUNDS.items():
-        assert values[name] is None or bound.holds(values[name]), name
+    values: dict[str, Any] = {}
+    for name in TASKS:
+        task = parse_task(["--task", name])
+        for part in (task.data, task.model, task.training):
+            values |= vars(part)
+            assert all(
+                BOUNDS[key].holds(value) for key, value in vars(part).items() if key in BOUNDS and value is not None
+            )
+    assert set(BOUNDS) <= set(values)
 
 
 def read(folder: Path, ending: str = "yaml", **values: Any) -> Task:
