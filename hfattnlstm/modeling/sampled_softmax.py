@@ -144,19 +144,11 @@ class _CandidateCrossEntropy(torch.autograd.Function):
     """See [`candidate_cross_entropy`]; the gradients are computed with the loss, while the logits are there."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        states: Tensor,
-        candidates: Tensor,
-        candidate_bias: Tensor,
-        targets: Tensor,
-        target_bias: Tensor,
-        places: Tensor,
-    ) -> Tensor:
-        kind = states.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        kind = inputs[0].device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else inputs[0].dtype
         with torch.autocast(kind, enabled=False):
-            return _loss_and_gradients(ctx, states, candidates, candidate_bias, targets, target_bias, places, dtype)
+            return _loss_and_gradients(ctx, dtype, *inputs)
 
     @staticmethod
     @once_differentiable
@@ -167,13 +159,13 @@ class _CandidateCrossEntropy(torch.autograd.Function):
 
 def _loss_and_gradients(
     ctx: Any,
+    dtype: torch.dtype,
     states: Tensor,
     candidates: Tensor,
     candidate_bias: Tensor,
     targets: Tensor,
     target_bias: Tensor,
     places: Tensor,
-    dtype: torch.dtype,
 ) -> Tensor:
     count, bias = len(states), candidate_bias.float()
     rough_states, rough_candidates = states.to(dtype), candidates.to(dtype)

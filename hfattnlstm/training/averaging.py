@@ -102,10 +102,9 @@ class WeightAveraging(TrainerCallback):
                 "with, or begin anew."
             )
         self._step = saved["step"]
-        self._average = saved["average"]
-        places = self._weights(model)
+        places = dict(model.named_parameters())
         self._average = {name: weight.to(places[name].device) for name, weight in saved["average"].items()}
-        _fill(places, saved["raw"])
+        _fill(self._weights(model), saved["raw"])
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

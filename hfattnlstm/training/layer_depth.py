@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -81,7 +82,8 @@ class GradualUnfreezing(TrainerCallback):
 
     def __init__(self, steps: int):
         self.steps = steps
-        self._frozen: list[nn.Parameter] = []
+        # How far each frozen parameter is from the head.
+        self._frozen: list[tuple[int, nn.Parameter]] = []
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
@@ -89,20 +91,14 @@ class GradualUnfreezing(TrainerCallback):
         """Freeze all that is to be learnt later; what somebody else has frozen stays so."""
         self.release()
         found = depths(model)
-        self._frozen = [
-            parameter for parameter in model.parameters() if found[id(parameter)] and parameter.requires_grad
-        ]
-        for parameter in self._frozen:
+        learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._frozen = [(found[id(parameter)], parameter) for parameter in learnt if found[id(parameter)]]
+        for _depth, parameter in self._frozen:
             parameter.requires_grad_(False)
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
-    ) -> None:
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Unfreeze what is due."""
-        if self._frozen:
-            found = depths(model)
-            due = [each for each in self._frozen if state.global_step >= self.steps * found[id(each)]]
-            self._unfreeze(due)
+        self._unfreeze(state.global_step // self.steps)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Leave nothing frozen that was not."""
@@ -110,10 +106,10 @@ class GradualUnfreezing(TrainerCallback):
 
     def release(self) -> None:
         """Unfreeze all that a training has left, perhaps one that was broken off."""
-        self._unfreeze(self._frozen)
+        self._unfreeze(math.inf)
 
-    def _unfreeze(self, due: list[nn.Parameter]) -> None:
-        for parameter in due:
-            parameter.requires_grad_(True)
-        names = {id(parameter) for parameter in due}
-        self._frozen = [parameter for parameter in self._frozen if id(parameter) not in names]
+    def _unfreeze(self, deepest: float) -> None:
+        for depth, parameter in self._frozen:
+            if depth <= deepest:
+                parameter.requires_grad_(True)
+        self._frozen = [each for each in self._frozen if each[0] > deepest]

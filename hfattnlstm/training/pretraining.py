@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import DatasetDict
-from transformers import AutoConfig, AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .._places import loading_from
@@ -30,6 +30,7 @@ from .pretraining_arguments import (
     language_model_fields,
 )
 from .pretraining_card import pretraining_card
+from .starting_point import config_to_start_from
 from .task import CardParts, Task
 
 
@@ -162,20 +163,15 @@ class PretrainingTask(Task):
         return model
 
     def _loaded_model(self, name: str, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
+        config = config_to_start_from(name)
+        self._check_resumed(name, config, processor)
+        if len(processor) > config.vocab_size:
+            raise ValueError(
+                f"The tokenizer of {name} has {len(processor)} tokens, but its embedding {config.vocab_size} rows: "
+                "name a model with the tokenizer that it was trained with."
+            )
+        changes = {flag: getattr(self.model, flag) for flag in _CHANGEABLE if flag in self.given}
         with loading_from(name) as place:
-            config = AutoConfig.from_pretrained(place)
-            if config.model_type != AttnLSTMConfig.model_type:
-                raise ValueError(
-                    f"--model_name_or_path {name} is a model of the type {config.model_type!r}: name one of the type "
-                    f"{AttnLSTMConfig.model_type!r}."
-                )
-            self._check_resumed(name, config, processor)
-            if len(processor) > config.vocab_size:
-                raise ValueError(
-                    f"The tokenizer of {name} has {len(processor)} tokens, but its embedding {config.vocab_size} "
-                    "rows: name a model with the tokenizer that it was trained with."
-                )
-            changes = {flag: getattr(self.model, flag) for flag in _CHANGEABLE if flag in self.given}
             model = AttnLSTMForPreTraining.from_pretrained(place, **_OF_OTHER_HEADS, **changes)
         if model.started_anew and not self.training.do_train:
             model.check_trained()

@@ -85,7 +85,7 @@ class StartingPoint:
         self.name, self._resumes = name, resumes
         self.rules = resumes or not trains
         self.keeps_labels = self.rules
-        self.config = _config_of(self.name)
+        self.config = config_to_start_from(self.name)
         self._check_kind()
         values = _values_of(arguments, self.config, resumes) | {"label_smoothing": label_smoothing}
         of_recipe = getattr(given, "of_recipe", frozenset())
@@ -116,11 +116,6 @@ class StartingPoint:
             setattr(self.config, flag, value)
 
     def _check_kind(self) -> None:
-        if self.config.model_type != AttnLSTMConfig.model_type:
-            raise ValueError(
-                f"--model_name_or_path {self.name} is a model of the type {self.config.model_type!r}: name one of "
-                f"the type {AttnLSTMConfig.model_type!r}."
-            )
         if self.rules and not self._is_classifier():
             raise ValueError(
                 f"--model_name_or_path {self.name} has no last layer for labels: train it first, then measure it."
@@ -286,6 +281,25 @@ def _values_of(arguments: ModelArguments, config: AttnLSTMConfig, resumes: bool)
     return values
 
 
-def _config_of(name: str) -> AttnLSTMConfig:
+def config_to_start_from(name: str) -> AttnLSTMConfig:
+    """The configuration of a checkpoint of this package, whatever its head.
+
+    Raises:
+        OSError: There is no such checkpoint.
+        ValueError: It is damaged, or of another type.
+
+    Example:
+
+    ```python
+    >>> config_to_start_from("my-model").model_type
+    'attnlstm'
+    ```
+    """
     with loading_from(name) as place:
-        return AutoConfig.from_pretrained(place)
+        config = AutoConfig.from_pretrained(place)
+    if config.model_type != AttnLSTMConfig.model_type:
+        raise ValueError(
+            f"--model_name_or_path {name} is a model of the type {config.model_type!r}: name one of the type "
+            f"{AttnLSTMConfig.model_type!r}."
+        )
+    return config

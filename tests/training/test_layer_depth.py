@@ -85,9 +85,6 @@ class Frozen(TrainerCallback):
     def __init__(self) -> None:
         self.steps: list[list[int]] = []
 
-    def on_substep_end(self, *_: object, **__: object) -> None:
-        """Not used."""
-
     def on_pre_optimizer_step(self, args, state, control, model=None, **_):
         found = depths(model)
         learning = {found[id(each)] for each in model.parameters() if each.grad is not None and each.grad.any()}
