@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 TABLE ?= all
 BENCH_FLAGS ?=
 
-.PHONY: help quickstart test test-long extras bench docs package quality style clean
+.PHONY: help quickstart test test-long extras bench cards docs package quality style clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
@@ -32,6 +32,9 @@ extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in
 
 bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TABLE=inference BENCH_FLAGS=--quick)
 	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)
+
+cards: $(VENV)/installed-dev  ## Bring the code in the released models of model_cards/ up to date
+	HF_HUB_OFFLINE=1 $(VENV)/bin/python scripts/make_cards.py
 
 docs: $(VENV)/installed-dev  ## Build the documentation as a site into site/; open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet

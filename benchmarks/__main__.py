@@ -29,27 +29,26 @@ TABLES = {
     "limit": "limit",
     "gpu": "gpu",
 }
-# It has flags of its own, and is none of "all", because it needs somebody's texts.
-ACCURACY = "accuracy"
+# They have flags of their own, and are none of "all", because they need somebody's texts or model.
+OTHERS = ("accuracy", "biases")
 DESCRIPTION = """Measure the models against what people would use instead.
 
 Each table times its candidates in turn, round by round, in one process, and waits before each round until nobody else
 uses the machine. Ratios are medians over the rounds. How good they are, instead of how fast, is measured on texts with
-labels: see python -m benchmarks accuracy --help.
+labels: see python -m benchmarks accuracy --help. What a classifier of opinions makes of names, groups and negations:
+see python -m benchmarks biases --help.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tables; 0 on success, 1 if one failed, 2 after a mistake that is told in one sentence."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == [ACCURACY]:
-        from .accuracy import command
-
-        return command.main(arguments[1:])
+    if arguments[:1] and arguments[0] in OTHERS:
+        return importlib.import_module(f".{arguments[0]}.command", __package__).main(arguments[1:])
     parser = _make_parser()
     parsed = parser.parse_args(arguments)
     if parsed.table not in (*TABLES, "all"):
-        parser.error(f"there is no table {parsed.table!r}: choose one of {', '.join(TABLES)}, all, or {ACCURACY}.")
+        parser.error(f"there is no table {parsed.table!r}: choose one of {', '.join((*TABLES, *OTHERS))}, or all.")
     names = list(TABLES) if parsed.table == "all" else [parsed.table]
     files = {name: _files(parsed, name, len(names) > 1) for name in names}
     for each in files.values():
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = Parser("python -m benchmarks", description=DESCRIPTION)
     parser.add_argument(
-        "table", metavar="TABLE", help=f"{', '.join(TABLES)}, or all; or {ACCURACY}, with its own flags"
+        "table", metavar="TABLE", help=f"{', '.join(TABLES)}, or all; or {' or '.join(OTHERS)}, with its own flags"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run of seconds, whose figures mean nothing")
     parser.add_argument("--rounds", type=int, default=None, help="how often each candidate is timed (7)")

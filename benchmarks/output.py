@@ -58,13 +58,15 @@ class Files:
             return "--plot needs matplotlib, which is not installed: pip install matplotlib."
         return None
 
-    def write(self, record: dict[str, Any], tables: Sequence[Table], draw: Callable[[Table, Path], object]) -> None:
+    def write(
+        self, record: dict[str, Any], tables: Sequence[Table], draw: Callable[[Table, Path], object] | None = None
+    ) -> None:
         """Write what there is so far: a later table may be interrupted.
 
         Args:
             record: What [`make_record`] gave.
             tables: Those that are finished.
-            draw: Makes the picture of the last one.
+            draw: Makes the picture of the last one, where there is a flag for it.
         """
         if self.json is not None:
             results = {**record, "tables": [table.as_dict() for table in tables]}
@@ -72,15 +74,16 @@ class Files:
         if self.markdown is not None:
             text = "\n\n".join([_machine_line(record), *map(as_markdown, tables)])
             self.markdown.write_text(text + "\n", encoding="utf-8")
-        if self.plot is not None:
+        if self.plot is not None and draw is not None:
             draw(tables[-1], self.plot)
 
 
-def add_files(parser: argparse.ArgumentParser, plot: str) -> None:
-    """The flags that name them; `plot` is what is said of the picture."""
+def add_files(parser: argparse.ArgumentParser, plot: str | None = None) -> None:
+    """The flags that name them; `plot` is what is said of the picture, of which there is none without."""
     parser.add_argument("--json", type=Path, help="file for the raw results")
     parser.add_argument("--markdown", type=Path, help="file for the tables as Markdown")
-    parser.add_argument("--plot", type=Path, help=plot)
+    if plot is not None:
+        parser.add_argument("--plot", type=Path, help=plot)
 
 
 def report(line: str) -> None:

@@ -21,6 +21,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     # Type checkers cannot follow a table; a test holds the two equal.
+    from ._released import released_model
     from .data.embedding import embed_texts
     from .data.loading import describe_labels, load_texts
     from .data.summary import DataSummary, summarize_texts
@@ -60,6 +61,7 @@ _HOME = {
     "export_onnx": "deploy.onnx_export",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",
+    "released_model": "_released",
     "summarize_texts": "data.summary",
     "train_tokenizer": "data.tokenization",
 }

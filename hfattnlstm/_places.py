@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from ._released import released_models
+
 
 _MARKER = "config.json"
 # What is read of a folder, in the order in which damage is looked for.
@@ -29,7 +31,8 @@ _LONGEST_REASON = 300
 def loading_from(name: str | os.PathLike[str], what: str = "model") -> Iterator[str]:
     """Load something from a folder or from the Hub; whatever goes wrong is one sentence, which names what to mend.
 
-    A path is never looked for on the Hub: what begins with `/`, `.` or `~`, and what has more than one `/`.
+    A path is never looked for on the Hub: what begins with `/`, `.` or `~`, and what has more than one `/`. A model
+    that comes with the package is found by its name, unless there is a folder of that name.
 
     Args:
         name: The folder, or the name on the Hub.
@@ -73,6 +76,8 @@ def _check_path(name: str, what: str) -> Path | None:
         return path
     if path.exists():
         raise NotADirectoryError(f"{name} is a file: give the folder of the {what}.")
+    if name in released_models():
+        return released_models()[name]
     if name.startswith(("/", ".", "~")) or not _HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"There is no folder {name}{_mend(name)}")
     if not _is_cached(name, what) and _is_hub_out_of_reach():
@@ -145,6 +150,8 @@ def _no_hub(name: str) -> str:
 
 
 def _mend(name: str) -> str:
+    if alike := difflib.get_close_matches(name, released_models(), n=1):
+        return f": did you mean {alike[0]}, which comes with the package?"
     return _guess(Path(name)) or ": check its name."
 
 

@@ -29,6 +29,9 @@ _SHORT = {"learning_rate": "lr", "grad_norm": "gradient", "eval_loss": "validati
 class TrainDisplay(Display):
     """The data, bars, and log of a run; to be used as a context, at whose end the bars are gone.
 
+    Args:
+        summary: Whether the data are shown.
+
     Example:
 
     ```python
@@ -41,7 +44,8 @@ class TrainDisplay(Display):
     ```
     """
 
-    def __init__(self) -> None:
+    def __init__(self, summary: bool = True) -> None:
+        self._summary = summary
         self._bars = Bars()
         self._context = contextlib.ExitStack()
 
@@ -57,6 +61,8 @@ class TrainDisplay(Display):
 
     def show_data(self, summary: Any) -> None:
         """Print what is said of the examples."""
+        if not self._summary:
+            return
         from .data_report import print_summary
 
         print_summary(summary, warned=True)

@@ -212,7 +212,8 @@ class StartingPoint:
         if class_weights is None and self.keeps_labels:
             class_weights = self.config.class_weights
         fields = {"class_weights": class_weights} | self._changes | self._left_behind(labels["problem_type"])
-        config = AutoConfig.from_pretrained(self.name, **fields, **labels)
+        with loading_from(self.name) as place:
+            config = AutoConfig.from_pretrained(place, **fields, **labels)
         own = self._other_tokenizer(tokenizer)
         if own is None and len(tokenizer) > config.vocab_size:
             raise ValueError(
