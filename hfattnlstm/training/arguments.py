@@ -21,8 +21,8 @@ class Passes(NamedTuple):
 
 # Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions. Beside adversarial texts,
 # and for a pretrained model, half of that is enough; 400 texts go on learning for 40 beside adversarial ones, where
-# others have long learnt them by heart.
-PASSES, FEW_PASSES = Passes(2_000, 4, 20), Passes(1_000, 2, 40)
+# others have long learnt them by heart. With both, 20,000 reviews go on teaching for five.
+PASSES, FEW_PASSES, PATIENT_PASSES = Passes(2_000, 4, 20), Passes(1_000, 2, 40), Passes(1_000, 5, 40)
 # Fewer where an epoch has fewer: each shall have a loss to show.
 MOST_LOGGING_STEPS = 100
 
@@ -180,6 +180,9 @@ class RunArguments(TrainingArguments):
         if not self.logging_is_chosen:
             self.logging_steps = min(MOST_LOGGING_STEPS, max(math.ceil(updates), 1))
         if not self.epochs_are_chosen:
-            passes = FEW_PASSES if self.adversarial_epsilon or self.begins_pretrained else PASSES
+            passes = PASSES
+            if self.adversarial_epsilon or self.begins_pretrained:
+                both = self.adversarial_epsilon and self.begins_pretrained
+                passes = PATIENT_PASSES if both else FEW_PASSES
             wanted = math.ceil(passes.updates / max(updates, 1))
             self.num_train_epochs = min(max(wanted, passes.least), passes.most)

@@ -126,14 +126,17 @@ def test_command_line_gives_the_run_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "texts", "epochs"),
+    ("epsilon", "pretrained", "texts", "epochs"),
     [
-        *[(0.0, 100, 20), (0.0, 5_000, 13), (0.0, 20_000, 4), (0.0, 1_000_000, 4)],
-        *[(5.0, 100, 40), (5.0, 5_000, 7), (5.0, 20_000, 2), (5.0, 1_000_000, 2)],
+        *[(0.0, False, 100, 20), (0.0, False, 5_000, 13), (0.0, False, 20_000, 4), (0.0, False, 1_000_000, 4)],
+        *[(5.0, False, 100, 40), (5.0, False, 5_000, 7), (5.0, False, 20_000, 2), (5.0, False, 1_000_000, 2)],
+        *[(0.0, True, 100, 40), (0.0, True, 5_000, 7), (0.0, True, 20_000, 2)],
+        *[(5.0, True, 100, 40), (5.0, True, 5_000, 7), (5.0, True, 20_000, 5), (5.0, True, 1_000_000, 5)],
     ],
 )
-def test_few_texts_get_more_epochs(tmp_path: Path, epsilon: float, texts: int, epochs: int) -> None:
+def test_few_texts_get_more_epochs(tmp_path: Path, epsilon: float, pretrained: bool, texts: int, epochs: int) -> None:
     training = RunArguments(str(tmp_path), adversarial_epsilon=epsilon)
+    training.begins_pretrained = pretrained
     training.choose_steps(texts)
     assert training.num_train_epochs == epochs
     given = RunArguments(str(tmp_path), num_train_epochs=3)
