@@ -17,6 +17,7 @@ from .._places import loading_from
 from .._wording import option
 from ..data.encoding import MAX_LENGTH
 from ..data.problem_types import label_names_of
+from ..data.progress import only_errors
 from ..modeling.configuration_attnlstm import REGRESSION
 from ..modeling.losses import probabilities
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder, pad_ids
@@ -213,7 +214,8 @@ def _encoder_of(
 
 def _load_model(name: str, problem_type: str) -> PreTrainedModel:
     """The teacher, all of whose weights were trained, and for the same kind of problem."""
-    with loading_from(name) as place:
+    # transformers' report of what is missing would stand before the sentence about it.
+    with loading_from(name) as place, only_errors():
         model, report = AutoModelForSequenceClassification.from_pretrained(
             place, trust_remote_code=False, output_loading_info=True
         )

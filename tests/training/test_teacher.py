@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +87,16 @@ class TestAnswers:
         with pytest.raises(ValueError, match="for a single label classification, and the data are for a multi"):
             Teacher(str(teacher[0]), ["neg", "pos"], MULTI)
 
-    def test_a_model_without_a_trained_head_is_refused(self, tmp_path: Path) -> None:
+    def test_a_model_without_a_trained_head_is_refused(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In one sentence, without the report of transformers before it."""
         folder = bert(tmp_path)
         BertForSequenceClassification.from_pretrained(folder).base_model.save_pretrained(folder)
+        monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
         with pytest.raises(ValueError, match=r"lacks some of its weights, such as classifier\.bias: fine-tune it"):
             Teacher(str(folder), ["a", "b"], SINGLE)
+        assert not caplog.records
 
     def test_without_padding_token(self, tmp_path: Path) -> None:
         """As GPT-2: a text has the same answer in a batch and alone."""
