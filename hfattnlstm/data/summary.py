@@ -168,6 +168,7 @@ def summarize(
     noise_characters: int = NOISE_CHARACTERS,
     most_suspects: int = 5,
     rows_are_known: bool = True,
+    tokens_read: int = MAX_LENGTH,
 ) -> DataSummary:
     """The summary of texts that are loaded; see [`summarize_texts`].
 
@@ -177,6 +178,7 @@ def summarize(
         noise_characters: In how many characters of training texts label noise is looked for.
         most_suspects: How many texts are listed for it.
         rows_are_known: Whether a row of the training split is one of the source.
+        tokens_read: Of a text, at most, by a training.
     """
     problem, names = describe_labels(loaded.splits["train"].features)
     texts = {name: _joined(split["text"][:]) for name, split in loaded.splits.items()}
@@ -204,7 +206,7 @@ def summarize(
         suspects=suspects,
         suspects_found=found,
         suspects_looked_at=looked_at,
-        findings=_findings(splits, shared, unknown_tokens, problem, unit) | _of_names(telling),
+        findings=_findings(splits, shared, unknown_tokens, problem, unit, tokens_read) | _of_names(telling),
     )
 
 
@@ -282,11 +284,13 @@ def _findings(
     unknown: float | None,
     problem: str,
     unit: str,
+    tokens_read: int,
 ) -> dict[str, str]:
     found = {}
     train = splits["train"]
     for name, split in splits.items():
-        found |= {f"{kind}_{name}": sentence for kind, sentence in _of_texts(name, split, unit).items()}
+        own = _of_texts(name, split, unit, tokens_read)
+        found |= {f"{kind}_{name}": sentence for kind, sentence in own.items()}
     for name, count in shared.items():
         if count and count >= _MANY_SHARED * splits[name].rows:
             found[f"shared_{name}"] = (
@@ -307,7 +311,7 @@ def _findings(
     return found
 
 
-def _of_texts(name: str, split: SplitSummary, unit: str) -> dict[str, str]:
+def _of_texts(name: str, split: SplitSummary, unit: str, tokens_read: int) -> dict[str, str]:
     found = {}
     repeated = split.duplicates
     if repeated.contradicting:
@@ -333,9 +337,9 @@ def _of_texts(name: str, split: SplitSummary, unit: str) -> dict[str, str]:
             count, row = split.faults[fault]
             found[fault] = f"Texts of {name} {which}: {count:,} of {split.rows:,}, the first in row {row:,}; {mend}."
     longest = getattr(split, unit).p95
-    if longest > MAX_LENGTH:
+    if longest > tokens_read:
         found["long"] = (
-            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {MAX_LENGTH} tokens: "
+            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {tokens_read} tokens: "
             "--max_length reads more, and takes longer."
         )
     return found

@@ -443,9 +443,8 @@ class ClassificationTask(Task):
         loaded = self.loaded._replace(splits=examples)
         # Those of all splits have been counted for the warning.
         unknown = unknown_shares(DatasetDict(validation=encoded["validation"]), processor)["validation"]
-        return summarize(
-            loaded, unknown, noise_characters=NOISE_CHARACTERS, most_suspects=SUSPECTS, rows_are_known=False
-        )
+        quickly = {"noise_characters": NOISE_CHARACTERS, "most_suspects": SUSPECTS, "rows_are_known": False}
+        return summarize(loaded, unknown, **quickly, tokens_read=processor.model_max_length)
 
     def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> PaddingCollator:
         """Padding to the longest text of a batch."""

@@ -12,7 +12,9 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.trainer_callback import EarlyStoppingCallback
 
+from hfattnlstm.data.summary import DataSummary
 from hfattnlstm.training import TaskRun, parse_task, run_task
+from hfattnlstm.training.display import Display
 from hfattnlstm.training.metrics import Accuracy
 
 
@@ -212,3 +214,19 @@ def test_another_data_seed_gives_another_order(tmp_path: Path) -> None:
         for name, more in (("a", ()), ("b", ("--data_seed", "7")), ("c", ("--data_seed", "1")))
     )
     assert list(plain) == list(same) != list(other)
+
+
+@pytest.mark.parametrize(("flags", "told"), [((), "400 tokens"), (("--max_length", "700"), None)])
+def test_what_a_training_reads_of_long_texts_is_told(tmp_path: Path, flags: tuple[str, ...], told: str | None) -> None:
+    """With the length that it reads, not the one that it would read by default."""
+    rows = [{"text": f"word {row} " * 300, "label": row % 2} for row in range(40)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    seen = []
+
+    class Watching(Display):
+        def show_data(self, summary: DataSummary) -> None:
+            seen.append(summary.findings.get("long_train"))
+
+    argv = ["--train_file", str(tmp_path / "texts.jsonl"), "--output_dir", str(tmp_path / "out"), "--max_steps", "1"]
+    run_task(parse_task([*argv, "--hidden_size", "8", "--disable_tqdm", "true", *flags]), Watching())
+    assert seen == [None] if told is None else told in seen[0]
