@@ -339,8 +339,8 @@ def _of_texts(name: str, split: SplitSummary, unit: str, tokens_read: int) -> di
     longest = getattr(split, unit).p95
     if longest > tokens_read:
         found["long"] = (
-            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {tokens_read} tokens: "
-            "--max_length reads more, and takes longer."
+            f"Of {name}, a text in twenty has more than {longest:,} {unit}, and a training reads {tokens_read} "
+            "tokens: --max_length reads more, and takes longer."
         )
     return found
 

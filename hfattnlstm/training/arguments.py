@@ -21,8 +21,8 @@ class Passes(NamedTuple):
 
 # Few texts need more passes: 4 are best for 20,000 reviews, about 12 for 5,000 questions. Beside adversarial texts,
 # and for a pretrained model, half of that is enough; 400 texts go on learning for 40 beside adversarial ones, where
-# others have long learnt them by heart. With both, 20,000 reviews go on teaching for five.
-PASSES, FEW_PASSES, PATIENT_PASSES = Passes(2_000, 4, 20), Passes(1_000, 2, 40), Passes(1_000, 5, 40)
+# others have long learnt them by heart. With both, 20,000 reviews go on teaching for three.
+PASSES, FEW_PASSES, PATIENT_PASSES = Passes(2_000, 4, 20), Passes(1_000, 2, 40), Passes(1_000, 3, 40)
 # Fewer where an epoch has fewer: each shall have a loss to show.
 MOST_LOGGING_STEPS = 100
 
