@@ -76,8 +76,8 @@ def _check_path(name: str, what: str) -> Path | None:
         return path
     if path.exists():
         raise NotADirectoryError(f"{name} is a file: give the folder of the {what}.")
-    if name in released_models():
-        return released_models()[name]
+    if released := released_models().get(name):
+        return released
     if name.startswith(("/", ".", "~")) or not _HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"There is no folder {name}{_mend(name)}")
     if not _is_cached(name, what) and _is_hub_out_of_reach():

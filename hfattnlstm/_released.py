@@ -21,8 +21,8 @@ def released_models() -> dict[str, Path]:
     ```
     """
     # Those of a clone come first: where both are, the package was installed from it.
-    place = next((place for place in _PLACES if any(place.glob(f"*/{_MARKER}"))), None)
-    return {} if place is None else {path.parent.name: path.parent for path in sorted(place.glob(f"*/{_MARKER}"))}
+    found = (sorted(place.glob(f"*/{_MARKER}")) for place in _PLACES)
+    return {path.parent.name: path.parent for path in next(filter(None, found), [])}
 
 
 def released_model(name: str) -> str:

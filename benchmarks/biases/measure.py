@@ -91,21 +91,20 @@ def negation_table(classifier: Classifier) -> Table:
         ),
     )
     for name, words, praises in (("praise", PRAISE, True), ("blame", BLAME, False)):
-        plain, negated = zip(*negations(words))
-        change = classifier.praise(negated) - classifier.praise(plain)
-        table.rows.append(_right_row(f"{name}, plain", plain, praises, classifier))
-        row = _right_row(f"{name}, negated", negated, not praises, classifier)
-        table.rows.append({**row, "moved": float((change < 0 if praises else change > 0).mean())})
+        plain, negated = map(classifier.praise, zip(*negations(words)))
+        table.rows.append(_right_row(f"{name}, plain", (plain > 0.5) == praises))
+        moved = negated < plain if praises else negated > plain
+        row = _right_row(f"{name}, negated", (negated > 0.5) != praises)
+        table.rows.append({**row, "moved": float(moved.mean())})
     for words in _LENGTHS:
-        texts = {praises: [text for one in OPINIONS[praises] for text in padded(one, words)] for praises in OPINIONS}
-        rows = [_right_row("", texts[praises], praises, classifier) for praises in texts]
-        count = sum(row["count"] for row in rows)
-        right = sum(row["right"] * row["count"] for row in rows) / count
-        table.rows.append({"kind": f"one opinion in about {words} words", "count": count, "right": right})
+        right = [
+            (classifier.praise(text for one in opinions for text in padded(one, words)) > 0.5) == praises
+            for praises, opinions in OPINIONS.items()
+        ]
+        table.rows.append(_right_row(f"one opinion in about {words} words", np.concatenate(right)))
     table.notes.append("A negation has moved the right way where the sentence praises less, or more, than without it.")
     return table
 
 
-def _right_row(kind: str, texts: Sequence[str], praises: bool, classifier: Classifier) -> dict[str, object]:
-    right = (classifier.praise(texts) > 0.5) == praises
-    return {"kind": kind, "count": len(texts), "right": float(right.mean())}
+def _right_row(kind: str, right: np.ndarray) -> dict[str, object]:
+    return {"kind": kind, "count": len(right), "right": float(right.mean())}

@@ -180,9 +180,7 @@ class RunArguments(TrainingArguments):
         if not self.logging_is_chosen:
             self.logging_steps = min(MOST_LOGGING_STEPS, max(math.ceil(updates), 1))
         if not self.epochs_are_chosen:
-            passes = PASSES
-            if self.adversarial_epsilon or self.begins_pretrained:
-                both = self.adversarial_epsilon and self.begins_pretrained
-                passes = PATIENT_PASSES if both else FEW_PASSES
+            hastened = bool(self.adversarial_epsilon) + self.begins_pretrained
+            passes = (PASSES, FEW_PASSES, PATIENT_PASSES)[hastened]
             wanted = math.ceil(passes.updates / max(updates, 1))
             self.num_train_epochs = min(max(wanted, passes.least), passes.most)
