@@ -64,7 +64,7 @@ def _parts(summary: DataSummary, told: Collection[str]) -> Iterator[RenderableTy
     yield section("", _numbers(summary) if summary.problem_type == REGRESSION else _labels(summary))
     if summary.unknown_tokens is not None and "unknown" not in summary.findings:
         share = f"{100 * summary.unknown_tokens:.1f} %"
-        yield section("", Text(f"Tokens of held-out texts that a tokenizer of the others does not know: {share}"))
+        yield section("", Text(f"Tokens of held-out texts that the tokenizer does not know: {share}"))
     odd = [sentence for kind, sentence in summary.findings.items() if kind not in told]
     if odd:
         yield section("What is odd", *(Text(printable(f"- {sentence}")) for sentence in odd))

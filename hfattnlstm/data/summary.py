@@ -81,8 +81,8 @@ class DataSummary:
         length_unit: "words", or "characters" where no spaces stand between the words.
         splits: By name.
         shared: For each split that is measured, how many of its texts are among those for training, too.
-        unknown_tokens: Share of the tokens that a tokenizer made of the training texts does not know, in what is held
-            out; None where it was not tried.
+        unknown_tokens: Share of the tokens that the tokenizer does not know, in what is held out: that of the training,
+            or, where there is none, one made of the training texts; None where it was not tried.
         suspects: The texts whose labels are most worth a second look.
         suspects_found, suspects_looked_at: How many there are, in how many training texts; 0 where it was not tried.
         findings: What is odd, by kind, a sentence each.
@@ -299,7 +299,7 @@ def _findings(
             )
     if unknown is not None and unknown >= MUCH_UNKNOWN:
         found["unknown"] = (
-            f"A tokenizer made of the training texts does not know {100 * unknown:.0f} % of the tokens of the others: "
+            f"The tokenizer does not know {100 * unknown:.0f} % of the tokens of the held-out texts: "
             "more texts, or tokens that are pieces of words (--tokenizer_kind bpe), would help."
         )
     if problem != REGRESSION:
