@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 _FENCE = re.compile(r"^(?P<not_run><!-- not run: .+ -->\n+)?```(?P<kind>\w*)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S)
 _NUMBER = re.compile(r"\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
-_COMMAND = "#!/bin/sh\nexec '{python}' -m hfattnlstm.commands.main \"$@\"\n"
+_COMMAND = "#!/bin/sh\nexec '{python}' -m hfattnlstm \"$@\"\n"
 
 
 @dataclass(frozen=True)

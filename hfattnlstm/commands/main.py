@@ -130,7 +130,3 @@ def _run(name: str, arguments: list[str], traceback: bool) -> int:
 
     with only_errors():
         return command(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

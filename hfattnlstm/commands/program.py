@@ -33,7 +33,7 @@ def program() -> str:
     own = shutil.which(_NAME, path=os.path.dirname(sys.executable))
     found = shutil.which(_NAME)
     if own is None:
-        return f"{shlex.quote(path_from_here(sys.executable))} -m {__package__}.main"
+        return f"{shlex.quote(path_from_here(sys.executable))} -m {_NAME}"
     if found is not None and os.path.samefile(found, own):
         return _NAME
     return shlex.quote(path_from_here(own))

@@ -81,7 +81,7 @@ class DataSummary:
         length_unit: "words", or "characters" where no spaces stand between the words.
         splits: By name.
         shared: For each split that is measured, how many of its texts are among those for training, too.
-        unknown_tokens: Share of the tokens that the tokenizer does not know, in what is held out: that of the training,
+        unknown_tokens: Share of the tokens that the tokenizer does not know, in what is held out: that of a training,
             or, where there is none, one made of the training texts; None where it was not tried.
         suspects: The texts whose labels are most worth a second look.
         suspects_found, suspects_looked_at: How many there are, in how many training texts; 0 where it was not tried.

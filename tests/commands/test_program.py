@@ -67,9 +67,9 @@ def test_another_one_on_path_is_not_ours(bin_folder: Path, tmp_path: Path, monke
 def test_without_an_executable_it_is_a_module_of_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = sys.executable
     monkeypatch.setattr(sys, "executable", str(tmp_path / "a b" / "python"))
-    assert program() == f"{shlex.quote(str(tmp_path / 'a b' / 'python'))} -m hfattnlstm.commands.main"
+    assert program() == f"{shlex.quote(str(tmp_path / 'a b' / 'python'))} -m hfattnlstm"
     monkeypatch.setattr(sys, "executable", python)
-    asked = [sys.executable, "-m", "hfattnlstm.commands.main", "--version"]
+    asked = [sys.executable, "-m", "hfattnlstm", "--version"]
     root = Path(__file__).parents[2]
     assert subprocess.run(asked, cwd=root, capture_output=True, text=True).stdout.startswith("hfattnlstm ")
 

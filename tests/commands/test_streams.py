@@ -22,7 +22,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess:
     """Run a command in the shell, in which `hfattnlstm` is this package's."""
-    program = f"{sys.executable} -m hfattnlstm.commands.main"
+    program = f"{sys.executable} -m hfattnlstm"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     words = ["/bin/sh", "-c", command.replace("hfattnlstm", program)]
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
