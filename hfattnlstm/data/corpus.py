@@ -36,8 +36,6 @@ _READERS: dict[str, tuple[str, dict[str, object]]] = {
     ".tsv": ("csv", {"keep_default_na": False, "na_filter": False, "sep": "\t"}),
     ".parquet": ("parquet", {}),
 }
-# Behind the name of a file with a text a line.
-_LINES = ", with a text a line"
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 # Held out where nobody says how many: enough to measure on, and soon measured.
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 500
@@ -79,11 +77,11 @@ def load_corpus(
     ```
     """
     parts = [part for source in sources for part in _read(str(source), dataset_config, splits)]
-    if text_column is not None and all(part.origin.endswith(_LINES) for part in parts):
+    if text_column is not None and all(map(_has_no_columns, parts)):
         raise ValueError(
             f"{option('text_column', text_column)} has no effect on files with a text a line: leave it out."
         )
-    columns = [text_column_of(part, None if part.origin.endswith(_LINES) else text_column) for part in parts]
+    columns = [text_column_of(part, None if _has_no_columns(part) else text_column) for part in parts]
     texts = concatenate_datasets(columns) if len(columns) > 1 else columns[0]
     filled = np.flatnonzero(_has_words(texts))
     if not len(filled):
@@ -92,6 +90,11 @@ def load_corpus(
         logger.warning("Of %s texts, %s are empty and left out.", f"{len(texts):,}", f"{len(texts) - len(filled):,}")
         texts = texts.select(filled)
     return texts
+
+
+def _has_no_columns(part: Split) -> bool:
+    """Whether it was read from files with a text a line."""
+    return part.data.info.builder_name == "text"
 
 
 def _has_words(texts: Dataset) -> np.ndarray:
@@ -117,7 +120,7 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
             # As they are written: by the types that are guessed, a later part may not be what an earlier one was.
             options = options | {"features": Features(dict.fromkeys(_header(path, options["sep"]), Value("string")))}
         data = _loaded(source, name, data_files={"train": str(path.resolve())}, **options)
-        return [Split(data["train"], f"file {source}{_LINES if name == 'text' else ''}", name == "csv")]
+        return [Split(data["train"], f"file {source}", name == "csv")]
     # Absolute, because a folder named "csv" would be taken for the reader.
     data = _loaded(source, str(path.resolve()) if path.is_dir() else source, name=dataset_config)
     missing = [split for split in splits if split not in data]
