@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from ._errors import causes_of
 from ._released import released_models
 
 
@@ -134,7 +135,7 @@ def _guess(path: Path) -> str:
 
 
 def _explain_hub(name: str, what: str, error: Exception) -> str:
-    causes = [type(cause).__name__ for cause in _causes(error)]
+    causes = [type(cause).__name__ for cause in causes_of(error)]
     if "GatedRepoError" in causes:
         return f"The {what} {name} is on the Hub, but gated: ask for access on its page, and run hf auth login."
     if {"RepositoryNotFoundError", "HFValidationError"} & set(causes):
@@ -153,12 +154,6 @@ def _mend(name: str) -> str:
     if alike := difflib.get_close_matches(name, released_models(), n=1):
         return f": did you mean {alike[0]}, which comes with the package?"
     return _guess(Path(name)) or ": check its name."
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _explain_folder(folder: Path, what: str, error: Exception) -> Exception:

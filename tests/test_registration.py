@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "commands": {"modeling", "data", "training", "deploy"},
 }
 # Files beside the folders, which cost nothing to import and import nothing but each other.
-LEAVES = {"_extras", "_files", "_heads", "_parsing", "_places", "_released", "_version", "_wording"}
+LEAVES = {"_errors", "_extras", "_files", "_heads", "_parsing", "_places", "_released", "_version", "_wording"}
 MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
 MAX_LINES = 500
 

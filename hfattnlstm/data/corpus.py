@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
+import fsspec
 import numpy as np
-import pandas as pd
 import yaml
 from datasets import Dataset, DatasetDict, Features, List, Value, concatenate_datasets, config, load_dataset
 from datasets.exceptions import DatasetsError
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from .._errors import causes_of
 from .._wording import option
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
 from .columns import text_column_of
+from .csv_files import TAB, read_csv
 from .naming import quote
 from .sources import Split, reason_of
+from .text_lines import read_lines
 
 
 logger = logging.get_logger(__name__)
 
-# By the ending of a file, without that of a compression: the reader of `datasets`, and its options.
-_READERS: dict[str, tuple[str, dict[str, object]]] = {
-    ".txt": ("text", {}),
-    ".jsonl": ("json", {}),
-    ".json": ("json", {}),
-    ".csv": ("csv", {"keep_default_na": False, "na_filter": False, "sep": ","}),
-    ".tsv": ("csv", {"keep_default_na": False, "na_filter": False, "sep": "\t"}),
-    ".parquet": ("parquet", {}),
+# By the ending of a file, without that of a compression: the reader of `datasets`. That of csv takes what stands in
+# too many columns for no text, so that our own reads these.
+_CSV = "csv"
+_READERS = {
+    ".txt": "text",
+    ".jsonl": "json",
+    ".json": "json",
+    ".csv": _CSV,
+    ".tsv": _CSV,
+    ".parquet": "parquet",
 }
+# Of a text, this many bytes tell whether it is one.
+_LOOKED_AT = 2**16
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 # Held out where nobody says how many: enough to measure on, and soon measured.
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 500
@@ -113,14 +123,9 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
                 f"The file {source} must end in one of {quote(_READERS)}, perhaps with one of {quote(_COMPRESSED)} "
                 "behind: rename or convert it."
             )
-        name, options = reader
         if not path.stat().st_size:
             raise ValueError(f"The file {source} is empty.")
-        if name == "csv":
-            # As they are written: by the types that are guessed, a later part may not be what an earlier one was.
-            options = options | {"features": Features(dict.fromkeys(_header(path, options["sep"]), Value("string")))}
-        data = _loaded(source, name, data_files={"train": str(path.resolve())}, **options)
-        return [Split(data["train"], f"file {source}", name == "csv")]
+        return [_read_file(source, path, reader)]
     # Absolute, because a folder named "csv" would be taken for the reader.
     data = _loaded(source, str(path.resolve()) if path.is_dir() else source, name=dataset_config)
     missing = [split for split in splits if split not in data]
@@ -134,16 +139,81 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
     return [Split(data[split], f"split {split!r} of {source}") for split in splits]
 
 
-def _header(path: Path, separator: object) -> list[str]:
+def _read_file(source: str, path: Path, reader: str) -> Split:
+    origin = f"file {source}"
+    if reader == "parquet":
+        return Split(_loaded(source, reader, data_files={"train": str(path.resolve())})["train"], origin)
     try:
-        return list(pd.read_csv(path, sep=separator, nrows=0, dtype=str).columns)
-    except (ValueError, OSError, EOFError) as error:
+        _check_text(path)
+        if reader == _CSV:
+            return Split(_read_csv(path), origin, only_strings=True)
+        return Split(_loaded(source, reader, data_files={"train": str(path.resolve())})["train"], origin)
+    except ValueError as error:
+        if any(isinstance(cause, UnicodeDecodeError) for cause in causes_of(error)):
+            _tell_wrong_line(path)
+        raise
+
+
+def _read_csv(path: Path) -> Dataset:
+    """A table as rows of strings in the cache of `datasets`, where it is found again unless the file has changed."""
+    separator = TAB if _suffix(path) == ".tsv" else None
+    state = path.stat()
+    try:
+        pieces = read_csv(path, lambda: _open_text(path), separator)
+        columns = next(pieces).column_names
+        if next(pieces, None) is None:
+            raise ValueError(f"The file {path} has no rows.")
+        return Dataset.from_generator(
+            _rows_of_csv,
+            Features(dict.fromkeys(columns, Value("string"))),
+            gen_kwargs={"path": path.resolve(), "separator": separator, "state": (state.st_size, state.st_mtime_ns)},
+        )
+    except DatasetsError as error:
+        # What our reader says of a row is a sentence already.
+        raise error.__cause__ or error from None
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{path} cannot be read, mend or convert it: {reason_of(error)}") from error
 
 
-def _reader_of(path: Path) -> tuple[str, dict[str, object]] | None:
+def _rows_of_csv(path: Path, separator: str | None, state: tuple[int, int]) -> Iterator[dict[str, str]]:
+    for piece in read_csv(path, lambda: _open_text(path), separator):
+        yield from piece.to_pylist()
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    return fsspec.open(str(path), "rb", compression="infer").open()
+
+
+def _open_text(path: Path) -> TextIO:
+    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
+
+
+def _check_text(path: Path) -> None:
+    """Refuse what is another encoding by its first bytes: NUL is a letter of UTF-8, and in none of its texts."""
+    try:
+        with _open_bytes(path) as stream:
+            beginning = stream.read(_LOOKED_AT)
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{path} cannot be read, mend or convert it: {reason_of(error)}") from error
+    if b"\0" in beginning:
+        _tell_wrong_line(path)
+
+
+def _tell_wrong_line(path: Path) -> None:
+    """Raise the sentence about the first line that is no UTF-8 text."""
+    with _open_bytes(path) as stream:
+        for _ in read_lines(stream, f"The file {path}"):
+            pass
+
+
+def _reader_of(path: Path) -> str | None:
+    return _READERS.get(_suffix(path))
+
+
+def _suffix(path: Path) -> str:
+    """The ending of a file, without that of a compression."""
     name = PurePosixPath(path.name.lower())
-    return _READERS.get(PurePosixPath(name.stem).suffix if name.suffix in _COMPRESSED else name.suffix)
+    return PurePosixPath(name.stem).suffix if name.suffix in _COMPRESSED else name.suffix
 
 
 def _loaded(source: str, *arguments: str, **options: object) -> DatasetDict:

@@ -6,9 +6,10 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pyarrow as pa
 from transformers.utils import logging
@@ -33,7 +34,12 @@ _MENDS = {
 
 
 def parse_csv(path: Path, text: str, separator: str | None = None) -> pa.Table:
-    """The columns of a table, all of strings as they are written.
+    """The columns of a table that is in memory; see [`read_csv`]."""
+    return pa.concat_tables(read_csv(path, lambda: io.StringIO(text, newline=""), separator))
+
+
+def read_csv(path: Path, open_text: Callable[[], TextIO], separator: str | None = None) -> Iterator[pa.Table]:
+    """The columns of a table piece by piece, all of strings as they are written.
 
     The separator of a csv is the one that divides its header into most columns, or that of a line `sep=;` above it. A
     quote at the beginning of a value opens it, in a tsv it is a part of the text. Blank lines and rows are left out,
@@ -41,31 +47,40 @@ def parse_csv(path: Path, text: str, separator: str | None = None) -> pa.Table:
 
     Args:
         path: The file, for errors.
-        text: What it holds.
+        open_text: Opens it, with the ends of the lines as they are; called twice.
         separator: A tab for a tsv; found when it is None.
+
+    Yields:
+        Some thousands of rows; none in the first piece, which shows the columns.
 
     Raises:
         ValueError: For a quote that is not closed, a row with more or fewer values than the header, a header that
             comes again, or a name that comes twice; it names the row and the line.
     """
-    if separator is None and (line := _SEPARATOR_LINE.match(text)):
-        separator, text = line[1], text[line.end() :]
-    rows = _Rows(path, text, separator or _find_separator(text), quotes=separator != TAB)
+    with open_text() as stream:
+        beginning = stream.read(_LONGEST_HEADER)
+    line = _SEPARATOR_LINE.match(beginning) if separator is None else None
+    found = separator or (line[1] if line else _find_separator(beginning))
+    with open_text() as stream:
+        if line:
+            stream.readline()
+        yield from _pieces(_Rows(path, stream, found, quotes=separator != TAB))
+
+
+def _pieces(rows: _Rows) -> Iterator[pa.Table]:
     header = rows.header()
     kept = [index for index, name in enumerate(header) if name.strip()]
     names = [header[index] for index in kept]
     if len(set(names)) < len(names):
-        raise ValueError(f"The header of the file {path} names a column twice: {quote(names)}; rename one.")
-    chunks: list[list[pa.Array]] = [[] for _ in names]
+        raise ValueError(f"The header of the file {rows.path} names a column twice: {quote(names)}; rename one.")
+    yield pa.table({name: pa.array([], pa.string()) for name in names})
     for part in rows.parts():
-        for column, index in zip(chunks, kept):
-            column.append(pa.array([row[index] for row in part], pa.string()))
+        yield pa.table({name: pa.array([row[index] for row in part], pa.string()) for name, index in zip(names, kept)})
     rows.tell()
-    return pa.table({name: pa.chunked_array(column, pa.string()) for name, column in zip(names, chunks)})
 
 
-def _find_separator(text: str) -> str:
-    columns, beginning = {}, text[:_LONGEST_HEADER]
+def _find_separator(beginning: str) -> str:
+    columns = {}
     with _long_values():
         for separator in _SEPARATORS:
             header = next(filter(None, csv.reader(io.StringIO(beginning, newline=""), delimiter=separator)), [])
@@ -76,11 +91,10 @@ def _find_separator(text: str) -> str:
 class _Rows:
     """The rows of a table, each checked; a row is numbered from 1 below the header."""
 
-    def __init__(self, path: Path, text: str, separator: str, quotes: bool):
+    def __init__(self, path: Path, stream: TextIO, separator: str, quotes: bool):
         self.path = path
         self.separator = separator
         quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-        stream = io.StringIO(text, newline="")
         self._reader = csv.reader(stream, delimiter=separator, quoting=quoting, strict=True)
         self._quotes = quotes
         self._header: list[str] = []
