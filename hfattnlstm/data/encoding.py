@@ -145,14 +145,31 @@ def tell_unknown_tokens(
     ```
     """
     shares = unknown_shares(encoded, tokenizer)
-    if max(shares.values(), default=0.0) >= MUCH_UNKNOWN:
-        mend = "they are others than it was trained on, so train a new one on them, if they are many"
-        if is_new:
-            pieces, characters = option("kind", "bpe"), option("kind", "char")
-            mend = f"give more texts, or make pieces of words with {pieces} or single characters with {characters}"
-        logger.warning(
-            "Unknown to the tokenizer, so that nothing is learnt from them: %s; %s.",
-            ", ".join(f"{share:.0%} of the tokens for {name}" for name, share in shares.items()),
-            mend,
-        )
+    tell_unknown_shares(shares, is_new)
     return shares
+
+
+def tell_unknown_shares(shares: Mapping[str, float], is_new: bool = True) -> None:
+    """Warn where a share of unknown tokens is a quarter or more.
+
+    Args:
+        shares: By the name of the split, between 0 and 1.
+        is_new: Whether the tokenizer was trained on these texts, and could be trained otherwise.
+
+    Example:
+
+    ```python
+    >>> tell_unknown_shares({"train": 0.013})
+    ```
+    """
+    if max(shares.values(), default=0.0) < MUCH_UNKNOWN:
+        return
+    mend = "they are others than it was trained on, so train a new one on them, if they are many"
+    if is_new:
+        pieces, characters = option("kind", "bpe"), option("kind", "char")
+        mend = f"give more texts, or make pieces of words with {pieces} or single characters with {characters}"
+    logger.warning(
+        "Unknown to the tokenizer, so that nothing is learnt from them: %s; %s.",
+        ", ".join(f"{share:.0%} of the tokens for {name}" for name, share in shares.items()),
+        mend,
+    )

@@ -15,6 +15,7 @@ from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.corpus import WindowMaker, Windows, hold_out_texts, load_corpus
+from ..data.encoding import tell_unknown_shares
 from ..data.tokenization import train_tokenizer
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.losses import IGNORED
@@ -172,7 +173,8 @@ class PretrainingTask(Task):
             )
         changes = {flag: getattr(self.model, flag) for flag in _CHANGEABLE if flag in self.given}
         with loading_from(name) as place:
-            model = AttnLSTMForPreTraining.from_pretrained(place, **_OF_OTHER_HEADS, **changes)
+            # Small steps are lost on weights in half precision.
+            model = AttnLSTMForPreTraining.from_pretrained(place, dtype=torch.float32, **_OF_OTHER_HEADS, **changes)
         if model.started_anew and not self.training.do_train:
             model.check_trained()
         if "lm_head.bias" in model.started_anew:
@@ -199,6 +201,9 @@ class PretrainingTask(Task):
 
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Windows of tokens, which lie on the disk."""
+        if processor.unk_token_id is not None:
+            unknown = int(self.windows.counts[processor.unk_token_id]) / max(self.windows.tokens["train"], 1)
+            tell_unknown_shares({"train": unknown}, is_new=self.trained_kind is not None)
         return self.windows.splits
 
     def callbacks(self) -> list[TokenRate]:

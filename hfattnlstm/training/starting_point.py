@@ -82,7 +82,7 @@ class StartingPoint:
         resumes: bool = False,
         label_smoothing: float | None = None,
     ):
-        self.name, self._resumes = name, resumes
+        self.name, self._resumes, self._tokenizer_name = name, resumes, arguments.tokenizer_name
         self.rules = resumes or not trains
         self.keeps_labels = self.rules
         self.config = config_to_start_from(self.name)
@@ -206,8 +206,8 @@ class StartingPoint:
 
         Raises:
             OSError: There are no weights.
-            ValueError: For a tokenizer with more tokens than the embedding has rows, and for weights that are damaged
-                or, where the checkpoint rules, incomplete.
+            ValueError: For a tokenizer with more tokens than the embedding has rows, or a new one where the checkpoint
+                has none, and for weights that are damaged or, where the checkpoint rules, incomplete.
         """
         if class_weights is None and self.keeps_labels:
             class_weights = self.config.class_weights
@@ -223,9 +223,9 @@ class StartingPoint:
         # Of a language model, pooling and last layer are new, as everybody knows who begins with one.
         quiet = only_errors() if self.is_pretrained else contextlib.nullcontext()
         with loading_from(self.name) as place, quiet:
-            # With other labels, all but the last layer is kept.
+            # With other labels, all but the last layer is kept. Small steps are lost on weights in half precision.
             model = AttnLSTMForSequenceClassification.from_pretrained(
-                place, config=config, ignore_mismatched_sizes=not self.keeps_labels
+                place, config=config, dtype=torch.float32, ignore_mismatched_sizes=not self.keeps_labels
             )
         if self.rules:
             model.check_trained()
@@ -245,7 +245,13 @@ class StartingPoint:
         try:
             with loading_from(self.name, "tokenizer") as place:
                 own = AutoTokenizer.from_pretrained(place)
-        except (OSError, ValueError):
+        except OSError:
+            if self._tokenizer_name is None:
+                raise ValueError(
+                    f"{self.name} has no tokenizer, so that nobody knows to which words its embeddings belong: name "
+                    "the one that it was trained with, with --tokenizer_name."
+                ) from None
+            logger.warning("%s has no tokenizer: %s is taken for its own.", self.name, self._tokenizer_name)
             return None
         if same_tokens(own, tokenizer):
             return None

@@ -214,10 +214,12 @@ def _encoder_of(
 
 def _load_model(name: str, problem_type: str) -> PreTrainedModel:
     """The teacher, all of whose weights were trained, and for the same kind of problem."""
+    # Processors are slow in half precision.
+    dtype = "auto" if torch.accelerator.is_available() else torch.float32
     # transformers' report of what is missing would stand before the sentence about it.
     with loading_from(name) as place, only_errors():
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            place, trust_remote_code=False, output_loading_info=True
+            place, dtype=dtype, trust_remote_code=False, output_loading_info=True
         )
     if report["missing_keys"]:
         raise ValueError(

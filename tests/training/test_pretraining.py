@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from hfattnlstm.training.pretraining import perplexities
 from training.test_classification import write_texts
 
 
-SMALL = "--embedding_size 16 --hidden_size 24 --block_size 8 --batch_size 8 --use_cpu --disable_tqdm true --bf16 false"
+SIZES = "--embedding_size 16 --hidden_size 24"
+QUICK = "--block_size 8 --batch_size 8 --use_cpu --disable_tqdm true --bf16 false"
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
 
 
@@ -37,8 +39,11 @@ def write_counting(path: Path, count: int = 200, seed: int = 0) -> Path:
     return path
 
 
-def pretrain(folder: Path, *flags: str) -> TaskRun:
-    argv = ["--task", "pretraining", "--output_dir", str(folder), "--report_to", "none", *SMALL.split(), *flags]
+def pretrain(folder: Path, *flags: str, base: Path | None = None) -> TaskRun:
+    """A small run, or one that goes on from a base, which is small."""
+    start = SIZES.split() if base is None else ["--model_name_or_path", str(base)]
+    quiet = ["--report_to", "none", *QUICK.split()]
+    argv = ["--task", "pretraining", "--output_dir", str(folder), *start, *quiet, *flags]
     return run_task(parse_task(argv))
 
 
@@ -157,12 +162,8 @@ def test_going_on_from_a_classifier(tmp_path: Path, caplog: pytest.LogCaptureFix
 def test_going_on_from_a_model_keeps_its_tokenizer(pretrained: tuple[Path, Path, TaskRun], tmp_path: Path) -> None:
     folder, _, run = pretrained
     texts = write_counting(tmp_path / "more.txt", seed=5)
-    flags = ("--model_name_or_path", str(folder), "--max_steps", "1", "--lr", "1e-6", "--classifier_dropout", "0.4")
-    argv = [flag for flag in SMALL.split() if flag not in ("--embedding_size", "16", "--hidden_size", "24")]
-    task = parse_task(
-        ["--task", "pretraining", "--output_dir", str(tmp_path / "on"), "--train_file", str(texts), *argv, *flags]
-    )
-    again = run_task(task)
+    flags = ("--train_file", str(texts), "--max_steps", "1", "--lr", "1e-6", "--classifier_dropout", "0.4")
+    again = pretrain(tmp_path / "on", *flags, base=folder)
     assert again.processor.get_vocab() == run.processor.get_vocab()
     assert again.metrics["eval_perplexity"] < 4
     assert again.model.config.classifier_dropout == 0.4
@@ -223,12 +224,7 @@ def test_a_classifier_with_words_of_its_own(
     pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, _, run = pretrained
-    rows = [(f"{number} great" if index % 2 else f"{number} awful", index % 2) for index, number in enumerate(NUMBERS)]
-    reviews = tmp_path / "reviews.csv"
-    reviews.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows * 5))
-    argv = ["--train_file", str(reviews), "--model_name_or_path", str(folder), "--output_dir", str(tmp_path / "model")]
-    argv += ["--max_steps", "1", "--learning_rate", "1e-30", "--use_cpu", "--disable_tqdm", "true"]
-    finished = run_task(parse_task([*argv, "--tokenizer_kind", "word"]))
+    finished = begun_with(folder, tmp_path, "--max_steps", "1", "--learning_rate", "1e-30", "--tokenizer_kind", "word")
     assert "of the new vocabulary, 13 are known to" in caplog.text
     assert {"great", "awful"} <= set(finished.processor.get_vocab())
     own, other = finished.processor.get_vocab(), run.processor.get_vocab()
@@ -236,6 +232,56 @@ def test_a_classifier_with_words_of_its_own(
     torch.testing.assert_close(rows_of[0][own["seven"]], rows_of[1][other["seven"]])
     again = AutoTokenizer.from_pretrained(tmp_path / "model")
     assert len(again) == finished.model.config.vocab_size
+
+
+def begun_with(base: Path, folder: Path, *flags: str) -> TaskRun:
+    """A classifier of a few reviews that begins with a base."""
+    rows = [(f"{number} great" if index % 2 else f"{number} awful", index % 2) for index, number in enumerate(NUMBERS)]
+    reviews = folder / "reviews.csv"
+    reviews.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows * 5))
+    argv = ["--train_file", str(reviews), "--model_name_or_path", str(base), "--output_dir", str(folder / "model")]
+    return run_task(parse_task([*argv, "--max_steps", "2", "--use_cpu", "--disable_tqdm", "true", *flags]))
+
+
+def test_a_base_without_its_tokenizer(
+    pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(pretrained[0] / name, bare / name)
+    with pytest.raises(ValueError, match="bare has no tokenizer, so that nobody knows to which words its embeddings"):
+        begun_with(bare, tmp_path, "--tokenizer_kind", "word")
+    begun_with(bare, tmp_path, "--tokenizer_name", str(pretrained[0]))
+    assert f"bare has no tokenizer: {pretrained[0]} is taken for its own" in caplog.text
+    (bare / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer\.json is damaged"):
+        begun_with(bare, tmp_path, "--tokenizer_name", str(pretrained[0]), "--overwrite", "true")
+
+
+def test_a_base_in_half_precision_is_trained_in_single(pretrained: tuple[Path, Path, TaskRun], tmp_path: Path) -> None:
+    half = shutil.copytree(pretrained[0], tmp_path / "half", ignore=shutil.ignore_patterns("checkpoint-*"))
+    AutoModelForPreTraining.from_pretrained(half, dtype=torch.float16).save_pretrained(half)
+    assert json.loads((half / "config.json").read_text())["dtype"] == "float16"
+    begun = begun_with(half, tmp_path)
+    continued = pretrain(
+        tmp_path / "on",
+        *("--train_file", str(pretrained[1]), "--max_steps", "2"),
+        base=half,
+    )
+    for run in (begun, continued):
+        assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float32}
+        assert all(torch.isfinite(parameter).all() for parameter in run.model.parameters())
+
+
+def test_texts_that_a_base_does_not_know_are_told(
+    pretrained: tuple[Path, Path, TaskRun], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("die suppe war kalt\none two three\n" * 10)
+    pretrain(tmp_path / "on", "--train_file", str(texts), "--max_steps", "1", base=pretrained[0])
+    expected = r"Unknown to the tokenizer, so that nothing is learnt from them: \d\d% of the tokens for train"
+    assert re.search(expected, caplog.text)
 
 
 def test_tokens_a_second_leave_out_what_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
