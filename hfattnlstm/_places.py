@@ -33,7 +33,7 @@ def loading_from(name: str | os.PathLike[str], what: str = "model") -> Iterator[
     """Load something from a folder or from the Hub; whatever goes wrong is one sentence, which names what to mend.
 
     A path is never looked for on the Hub: what begins with `/`, `.` or `~`, and what has more than one `/`. A model
-    that comes with the package is found by its name, unless there is a folder of that name.
+    that comes with the package is found by its name, unless there is a folder of that name with a model.
 
     Args:
         name: The folder, or the name on the Hub.
@@ -71,14 +71,15 @@ def _check_path(name: str, what: str) -> Path | None:
     if not name.strip():
         raise ValueError(f"The name of the {what} is empty: give a folder, or a name on the Hub.")
     path = Path(name).expanduser()
+    # What is no model hides none: a file, or a folder with something else.
+    if (released := released_models().get(name)) and not (path / _MARKER).is_file():
+        return released
     if path.is_dir():
         if what == "model" and not (path / _MARKER).is_file():
             raise FileNotFoundError(_empty_folder(path))
         return path
     if path.exists():
         raise NotADirectoryError(f"{name} is a file: give the folder of the {what}.")
-    if released := released_models().get(name):
-        return released
     if name.startswith(("/", ".", "~")) or not _HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"There is no folder {name}{_mend(name)}")
     if not _is_cached(name, what) and _is_hub_out_of_reach():

@@ -21,6 +21,8 @@ from .terminal import has_colours
 
 
 TRAINING, MEASURING = "Training", "Measuring"
+# Seconds between the lines that tell how far long work is, where no bar does.
+_LINE_EVERY = 30
 # What the Trainer measures of itself.
 _NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time", "epoch", "total_flos")
 _SHORT = {"learning_rate": "lr", "grad_norm": "gradient", "eval_loss": "validation loss"}
@@ -48,6 +50,9 @@ class TrainDisplay(Display):
         self._summary = summary
         self._bars = Bars()
         self._context = contextlib.ExitStack()
+        # When the work began of which a line was printed last, when that was, and how much was done at the beginning.
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._told = 0.0
 
     def __enter__(self) -> TrainDisplay:
         self._context.enter_context(self._bars)
@@ -74,6 +79,19 @@ class TrainDisplay(Display):
         self._context.enter_context(no_progress_bars())
         with self._bars.phase(name):
             yield
+
+    def progress(self, name: str, done: int, total: int) -> None:
+        """A bar, or now and then a line where nobody sees one."""
+        self._bars.show(name, done, total)
+        if done >= total:
+            self._bars.hide(name)
+        now = time.perf_counter()
+        began, before = self._begun.setdefault(name, (now, done))
+        if self._bars.are_shown or now - max(began, self._told) < _LINE_EVERY:
+            return
+        self._told = now
+        left = (now - began) / max(done - before, 1) * (total - done)
+        print(f"{name}: {done:,} of {total:,}  {_clock(left)} left", flush=True)
 
     def callbacks(self) -> list[TrainerCallback]:
         """The one that follows the training."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import lzma
 import shutil
 import tempfile
 import weakref
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple, TextIO
+from pathlib import Path
+from typing import NamedTuple, TextIO
 
-import fsspec
 import numpy as np
 import yaml
 from datasets import Dataset, DatasetDict, Features, List, Value, concatenate_datasets, config, load_dataset
@@ -28,7 +25,7 @@ from .columns import text_column_of
 from .csv_files import TAB, read_csv
 from .naming import quote
 from .sources import Split, reason_of
-from .text_lines import read_lines
+from .text_lines import COMPRESSED, DAMAGED, ending_of, open_bytes, read_lines
 
 
 logger = logging.get_logger(__name__)
@@ -46,7 +43,6 @@ _READERS = {
 }
 # Of a text, this many bytes tell whether it is one.
 _LOOKED_AT = 2**16
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 # Held out where nobody says how many: enough to measure on, and soon measured.
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.1, 500
 # Texts whose tokens are cut into windows together; what is left of them makes a shorter one.
@@ -120,7 +116,7 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
             raise FileNotFoundError(f"There is no file {source}: check its name.")
         if reader is None:
             raise ValueError(
-                f"The file {source} must end in one of {quote(_READERS)}, perhaps with one of {quote(_COMPRESSED)} "
+                f"The file {source} must end in one of {quote(_READERS)}, perhaps with one of {quote(COMPRESSED)} "
                 "behind: rename or convert it."
             )
         if not path.stat().st_size:
@@ -156,7 +152,7 @@ def _read_file(source: str, path: Path, reader: str) -> Split:
 
 def _read_csv(path: Path) -> Dataset:
     """A table as rows of strings in the cache of `datasets`, where it is found again unless the file has changed."""
-    separator = TAB if _suffix(path) == ".tsv" else None
+    separator = TAB if ending_of(path) == ".tsv" else None
     state = path.stat()
     try:
         pieces = read_csv(path, lambda: _open_text(path), separator)
@@ -171,7 +167,7 @@ def _read_csv(path: Path) -> Dataset:
     except DatasetsError as error:
         # What our reader says of a row is a sentence already.
         raise error.__cause__ or error from None
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path} cannot be read, mend or convert it: {reason_of(error)}") from error
 
 
@@ -180,20 +176,16 @@ def _rows_of_csv(path: Path, separator: str | None, state: tuple[int, int]) -> I
         yield from piece.to_pylist()
 
 
-def _open_bytes(path: Path) -> BinaryIO:
-    return fsspec.open(str(path), "rb", compression="infer").open()
-
-
 def _open_text(path: Path) -> TextIO:
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def _check_text(path: Path) -> None:
     """Refuse what is another encoding by its first bytes: NUL is a letter of UTF-8, and in none of its texts."""
     try:
-        with _open_bytes(path) as stream:
+        with open_bytes(path) as stream:
             beginning = stream.read(_LOOKED_AT)
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+    except (*DAMAGED, ValueError) as error:
         raise ValueError(f"{path} cannot be read, mend or convert it: {reason_of(error)}") from error
     if b"\0" in beginning:
         _tell_wrong_line(path)
@@ -201,19 +193,13 @@ def _check_text(path: Path) -> None:
 
 def _tell_wrong_line(path: Path) -> None:
     """Raise the sentence about the first line that is no UTF-8 text."""
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         for _ in read_lines(stream, f"The file {path}"):
             pass
 
 
 def _reader_of(path: Path) -> str | None:
-    return _READERS.get(_suffix(path))
-
-
-def _suffix(path: Path) -> str:
-    """The ending of a file, without that of a compression."""
-    name = PurePosixPath(path.name.lower())
-    return PurePosixPath(name.stem).suffix if name.suffix in _COMPRESSED else name.suffix
+    return _READERS.get(ending_of(path))
 
 
 def _loaded(source: str, *arguments: str, **options: object) -> DatasetDict:

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+import fsspec
 
 
 LINES_ENDING = ".txt"
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+# What a compressed file raises that is none, or not whole.
+DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _BOM = b"\xef\xbb\xbf"
+
+
+def ending_of(path: Path) -> str:
+    """The ending of a file in small letters, without that of a compression.
+
+    Example:
+
+    ```python
+    >>> ending_of(Path("texts.TXT.gz"))
+    '.txt'
+    ```
+    """
+    name = PurePosixPath(path.name.lower())
+    return PurePosixPath(name.stem).suffix if name.suffix in COMPRESSED else name.suffix
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file, which is decompressed as it is read where its ending is one of `COMPRESSED`.
+
+    Example:
+
+    ```python
+    >>> with open_bytes(Path("texts.txt")) as stream:
+    ...     stream.readline()
+    b'Great food\\n'
+    ```
+    """
+    return fsspec.open(str(path), "rb", compression="infer").open()
 
 
 def lines_of_file(path: Path, name: str) -> Iterator[str]:
     """The lines of a file; see [`read_lines`].
 
     Args:
-        path: Of the file.
+        path: Of the file, which may be compressed.
         name: What the sentence of an error begins with.
 
     Raises:
@@ -35,8 +70,15 @@ def lines_of_file(path: Path, name: str) -> Iterator[str]:
 
 
 def _lines_of(path: Path, name: str) -> Iterator[str]:
-    with path.open("rb") as stream:
-        yield from read_lines(stream, name)
+    if path.suffix.lower() not in COMPRESSED:
+        with path.open("rb") as stream:
+            yield from read_lines(stream, name)
+        return
+    try:
+        with open_bytes(path) as stream:
+            yield from read_lines(stream, name)
+    except DAMAGED as error:
+        raise ValueError(f"{name} is no whole {path.suffix} file: {error}") from error
 
 
 def read_lines(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from .._wording import option
 from .batching import LengthGroupedSampler
 from .columns import column_names, text_column_of
 from .sources import read_source
-from .text_lines import LINES_ENDING, between_tabs, lines_of_file
+from .text_lines import LINES_ENDING, between_tabs, ending_of, lines_of_file
 
 
 logger = logging.get_logger(__name__)
@@ -29,7 +29,7 @@ def load_unlabelled(path: str | PathLike, text_column: str | Sequence[str] | Non
     """The texts of a file without labels; those that are empty or blank are left out, which is told.
 
     Args:
-        path: A csv, tsv, JSON lines or parquet file, or a compressed one, or a .txt file with one text a line.
+        path: A csv, tsv, JSON lines or parquet file, or a .txt file with one text a line; also compressed.
         text_column: Column of the texts; by default one with a usual name, or the only one that holds any (told). Of
             several columns, `text` holds lists of texts; in a .txt file tabs stand between them.
 
@@ -50,7 +50,7 @@ def load_unlabelled(path: str | PathLike, text_column: str | Sequence[str] | Non
     path = Path(path).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f"{option('unlabelled_file', path)} is a folder: name a file in it.")
-    if path.suffix.lower() == LINES_ENDING:
+    if ending_of(path) == LINES_ENDING:
         texts = _read_lines(path, text_column)
     else:
         # A mapping, for a name alone could be one of the Hub.

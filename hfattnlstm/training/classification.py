@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -127,6 +128,7 @@ class ClassificationTask(Task):
     # On the validation split, where the model has several parts.
     part_scores: Mapping[str, float] = MappingProxyType({})
     _finisher: Finisher | None = None
+    _teacher: Teacher | None = None
     # Those of the model, once it is made.
     threshold: Threshold = ONE_HALF
     temperature: float = 1.0
@@ -154,14 +156,8 @@ class ClassificationTask(Task):
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""
         data, model = self.data, self.model
-        named = (
-            data.dataset,
-            data.train_file,
-            data.validation_file,
-            data.test_file,
-            data.unlabelled_file,
-            data.teacher,
-        )
+        named = (data.dataset, data.train_file, data.validation_file, data.test_file)
+        named += (data.unlabelled_file, data.teacher)
         named += (model.model_name_or_path, model.tokenizer_name, model.word_vectors)
         return [name for name in named if name is not None]
 
@@ -183,6 +179,9 @@ class ClassificationTask(Task):
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
         check_problem(self.problem_type, self.given)
+        if self.data.teacher is not None:
+            # Refused before anything takes long, if it does not fit.
+            self._teacher = Teacher(self.data.teacher, self.label_names, self.problem_type)
         return texts if self.label_names == names else order_labels(texts, self.label_names)
 
     def _text_columns(self) -> list[str] | None:
@@ -349,10 +348,11 @@ class ClassificationTask(Task):
         data, unlabelled = self.data, self._encoded_unlabelled(processor, model)
         file = Path(data.teacher_file or Path(self.training.output_dir) / TEACHER_FILE)
         every = [*texts["text"], *(() if self.unlabelled is None else self.unlabelled["text"])]
+        progress = partial(self.show_progress, "Asking the teacher")
         # The others then find the answers in the file.
         with self.training.main_process_first(desc="The teacher's answers"):
-            teacher = Teacher(data.teacher, self.label_names, self.problem_type)
-            answers = teacher.answers(every, file, overwrite=self.training.overwrite)
+            answers = self._teacher.answers(every, file, overwrite=self.training.overwrite, progress=progress)
+        self._teacher = None
         return with_soft_labels(rows, unlabelled, answers, self.problem_type, data.teacher_weight)
 
     def _share_spelling(

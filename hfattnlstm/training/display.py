@@ -32,6 +32,11 @@ class Display:
         """A context around work before the training, such as "Tokenising"; nothing is shown of it by default."""
         return contextlib.nullcontext()
 
+    def progress(self, name: str, done: int, total: int) -> None:
+        """Called in the course of work before the training of which it is known how much it is, such as "Asking the
+        teacher"; nothing is shown of it by default.
+        """
+
     def callbacks(self) -> list[TrainerCallback]:
         """Callbacks that follow the training in place of the Trainer's own bars and log; none, which keeps those."""
         return []

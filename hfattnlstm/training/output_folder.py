@@ -11,6 +11,7 @@ from pathlib import Path
 from transformers import Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from .._released import released_models
 from ..modeling import configuration_attnlstm
 from .arguments import RunArguments
 
@@ -39,6 +40,8 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
         ValueError: Names the folder, a file in it that the run would overwrite, and what to do.
     """
     folder = Path(training.output_dir)
+    sources = list(sources)
+    _keep_names(folder, sources)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir {folder} is a file: name a folder.")
     if checkpoint is not None and checkpoint.resolve().parent == folder.resolve():
@@ -57,6 +60,16 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
         )
     if training.do_train:
         _keep_sources(folder, sources)
+
+
+def _keep_names(folder: Path, sources: Iterable[str]) -> None:
+    """Refuse a folder that the same command would read the next time, in place of a released model."""
+    for source in sources:
+        if source in released_models() and folder.resolve() == Path(source).resolve():
+            raise ValueError(
+                f"--output_dir {folder} would hide the model {source}, which comes with the package and is read here: "
+                "name another --output_dir."
+            )
 
 
 def _found(folder: Path, do_train: bool) -> list[Path]:

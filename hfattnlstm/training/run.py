@@ -117,6 +117,8 @@ def run_task(task: Task, display: Display | None = None) -> TaskRun:
 def _run(task: Task, display: Display | None) -> TaskRun:
     training = task.training
     _check_before_loading(task)
+    if display is not None and training.process_index == 0:
+        task.show_progress = display.progress
     set_seed(training.seed)
     examples = task.load()
     splits = _measured_splits(training, examples)

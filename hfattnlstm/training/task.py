@@ -85,6 +85,10 @@ class Task(ABC):
     checkpoint: Path | None = None
     recipe: Recipe | None = None
 
+    @staticmethod  # noqa: B027
+    def show_progress(name: str, done: int, total: int) -> None:
+        """Called in the course of long work; [`run_task`] puts that of its display here."""
+
     def __init__(self, data: Any, model: Any, training: RunArguments, given: frozenset[str] | None = None):
         self.data, self.model, self.training = data, model, training
         if given is None:

@@ -67,7 +67,13 @@ class Teacher:
         self._encode = _encoder_of(self._model, self._tokenizer)
         self._model.to(torch.accelerator.current_accelerator() or torch.device("cpu"))
 
-    def answers(self, texts: Texts, file: Path | None = None, overwrite: bool = False) -> np.ndarray:
+    def answers(
+        self,
+        texts: Texts,
+        file: Path | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
         """Probabilities, or the numbers of a regression.
 
         Args:
@@ -75,6 +81,7 @@ class Teacher:
             file: A .npy file where the answers are kept as they come; those that are there already, of the same
                 teacher and texts, are not computed again.
             overwrite: Whether those of another teacher, or to other texts, are replaced.
+            progress: Called with how many texts have an answer, and how many there are.
 
         Returns:
             (texts, labels), float32, labels in the student's order.
@@ -87,10 +94,14 @@ class Teacher:
         else:
             kept = self._opened(file, texts, overwrite)
         missing = np.flatnonzero(np.isnan(kept).any(1))
-        if 0 < len(missing) < len(texts):
-            logger.warning("%s answers of %s are in %s already.", len(texts) - len(missing), self.name, file)
+        done = len(texts) - len(missing)
+        if missing.size and done:
+            logger.warning("%s answers of %s are in %s already.", f"{done:,}", self.name, file)
         for number, (rows, found) in enumerate(self._answered(texts, missing), 1):
             kept[rows] = found
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(texts))
             if isinstance(kept, np.memmap) and number % _KEPT_AFTER == 0:
                 kept.flush()
         if isinstance(kept, np.memmap):
@@ -254,6 +265,11 @@ def _order_of_labels(name: str, model: PreTrainedModel, wanted: list[str], probl
     if len(own) == len(wanted) and all(label.startswith("LABEL_") for label in own):
         logger.warning("The teacher %s has no names for its labels: they are taken for %s.", name, ", ".join(wanted))
         return list(range(len(own)))
+    if more := sorted(set(own) - set(wanted)) if set(wanted) < set(own) else []:
+        raise ValueError(
+            f"The teacher {name} has also the label {more[0]!r}, which none of the data has: add a text with it, or "
+            "name a teacher of the same labels."
+        )
     raise ValueError(
         f"The teacher {name} has the labels {', '.join(own)}, and the data {', '.join(wanted)}: name a teacher of the "
         "same labels, or rename those of the data."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,11 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from hfattnlstm.commands import train_display
 from hfattnlstm.commands.main import main
 from hfattnlstm.modeling.losses import classification_loss
 from hfattnlstm.training import TaskRun, parse_task
+from hfattnlstm.training.classification import ClassificationTask
 from hfattnlstm.training.distillation import with_soft_labels
 from hfattnlstm.training.ngram_part import labelled_rows
 from hfattnlstm.training.teacher import Teacher, check_answers_file
@@ -80,6 +84,10 @@ class TestAnswers:
     def test_other_labels_are_refused(self, teacher: tuple[Path, TaskRun]) -> None:
         with pytest.raises(ValueError, match="has the labels neg, pos, and the data bad, good: name a teacher"):
             Teacher(str(teacher[0]), ["bad", "good"], SINGLE)
+        with pytest.raises(
+            ValueError, match="has also the label 'pos', which none of the data has: add a text with it"
+        ):
+            Teacher(str(teacher[0]), ["neg"], SINGLE)
         with pytest.raises(ValueError, match="for a single label classification, and the data are for a regression"):
             Teacher(str(teacher[0]), [], REGRESSION)
 
@@ -165,6 +173,11 @@ class TestFile:
         np.testing.assert_allclose(first, again, atol=1e-6)
         assert "3 answers of" in caplog.text
 
+    def test_it_is_told_how_many_there_are(self, teacher, tmp_path: Path) -> None:
+        told: list[tuple[int, int]] = []
+        self.make(teacher).answers(TEXTS * 10, progress=lambda *numbers: told.append(numbers))
+        assert told == [(32, 50), (50, 50)]
+
     @pytest.mark.parametrize("change", ["texts", "teacher", "order", "temperature"])
     def test_others_are_replaced_on_request_only(self, teacher, asked, tmp_path: Path, change: str) -> None:
         file = tmp_path / "answers.npy"
@@ -243,15 +256,39 @@ class TestSoftLabels:
             classification_loss(logits, shares * 2, SINGLE)
 
 
+def test_a_teacher_that_does_not_fit_is_refused_before_anything_takes_long(
+    teacher: tuple[Path, TaskRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("A tokenizer was made.")
+
+    monkeypatch.setattr(ClassificationTask, "make_processor", refuse)
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text,label\n" + "the food,good\nthe film,bad\n" * 4)
+    with pytest.raises(ValueError, match="has the labels neg, pos, and the data bad, good"):
+        run(tmp_path / "model", texts, "--teacher", str(teacher[0]))
+
+
+def test_the_command_tells_how_far_the_teacher_is(
+    teacher: tuple[Path, TaskRun], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_display, "_LINE_EVERY", 0)
+    texts = write_texts(tmp_path / "texts.csv", count=100)
+    flags = ("--output_dir", str(tmp_path / "model"), "--max_steps", "1", "--use_cpu", "--validation_size", "0.5")
+    assert main(["distill", "--teacher", str(teacher[0]), "--train_file", str(texts), *flags]) == 0
+    assert re.search(r"^Asking the teacher: 32 of 50  0:0\d left$", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_a_student_learns_what_the_teacher_says(teacher: tuple[Path, TaskRun], tmp_path: Path) -> None:
     """From texts that nobody has labelled: the few labelled ones have none of the words that count."""
     folder, _ = teacher
     labelled = tmp_path / "few.csv"
     labelled.write_text("text,label\n" + "the food,pos\nthe film,neg\n" * 4)
     lines = write_texts(tmp_path / "many.csv", count=200).read_text().splitlines()[1:]
-    (tmp_path / "many.txt").write_text("\n".join(line.split(",")[0] for line in lines))
+    many = tmp_path / "many.txt.gz"
+    many.write_bytes(gzip.compress("\n".join(line.split(",")[0] for line in lines).encode()))
     check = write_texts(tmp_path / "check.csv")
-    flags = ("--teacher", str(folder), "--unlabelled_file", str(tmp_path / "many.txt"))
+    flags = ("--teacher", str(folder), "--unlabelled_file", str(many))
     student = run(tmp_path / "model", labelled, "--validation_file", str(check), *flags)
     assert student.metrics["eval_accuracy"] > 0.9
     assert (tmp_path / "model" / "_teacher_answers.npy").exists()
