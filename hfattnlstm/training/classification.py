@@ -355,6 +355,10 @@ class ClassificationTask(Task):
         self._teacher = None
         return with_soft_labels(rows, unlabelled, answers, self.problem_type, data.teacher_weight)
 
+    def taught(self) -> str:
+        """The part that a teacher's answers have in the labels."""
+        return "" if self.data.teacher is None else f"teacher {self.data.teacher_weight}"
+
     def _share_spelling(
         self, model: PreTrainedModel, encoded: DatasetDict, processor: PreTrainedTokenizerBase
     ) -> None:

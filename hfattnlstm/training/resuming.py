@@ -85,9 +85,15 @@ class TrainingExamples(TrainerCallback, ExportableState):
         self.count, self.digest = count, digest
 
     @classmethod
-    def of(cls, examples: Dataset, rows: int | None = None) -> TrainingExamples:
-        """From the training split, before it is encoded; `rows` is how many it has then, if not as many."""
-        digest = hashlib.sha256()
+    def of(cls, examples: Dataset, rows: int | None = None, taught: str = "") -> TrainingExamples:
+        """From the training split, before it is encoded.
+
+        Args:
+            examples: With their labels.
+            rows: How many it has then, if not as many.
+            taught: What says how the labels are changed then.
+        """
+        digest = hashlib.sha256(taught.encode())
         for name in sorted(examples.column_names):
             for value in examples[name]:
                 digest.update(f"{value!r}\n".encode("utf-8", "surrogatepass"))
@@ -115,7 +121,7 @@ class TrainingExamples(TrainerCallback, ExportableState):
             return
         what = f"{before['count']:,} examples, and there are {self.count:,} now"
         if before["count"] == self.count:
-            what = f"{self.count:,} other examples than there are now"
+            what = f"{self.count:,} examples that are others, or have other labels, than those now"
         logger.warning(
             "%s has read %s: the training goes on, but not as it would have without the interruption.",
             checkpoint,

@@ -251,7 +251,7 @@ def _callbacks(training: RunArguments) -> list[TrainerCallback]:
 
 
 def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[str, float]:
-    noted = TrainingExamples.of(examples["train"], len(trainer.train_dataset))
+    noted = TrainingExamples.of(examples["train"], len(trainer.train_dataset), task.taught())
     trainer.add_callback(noted)
     if task.checkpoint is not None:
         noted.compare(task.checkpoint)

@@ -109,6 +109,10 @@ class Task(ABC):
     def choose_recipe(self) -> None:  # noqa: B027
         """Called once the examples are loaded, to set flags of the training that follow from them."""
 
+    def taught(self) -> str:
+        """What changes the labels of the examples when they are encoded, as a word; nothing by default."""
+        return ""
+
     @abstractmethod
     def make_processor(self, examples: DatasetDict) -> Any:
         """What turns examples into the model's inputs, and is saved beside it."""

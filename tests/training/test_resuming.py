@@ -54,8 +54,14 @@ def test_other_data_do_not_change_the_tokenizer(whole, tmp_path, caplog) -> None
     with caplog.at_level("WARNING", "hfattnlstm"):
         resumed = resume(folder, tmp_path, others)
     assert resumed.processor.get_vocab() == finished.processor.get_vocab()
-    assert "other examples than there are now: the training goes on, but not as it would have" in caplog.text
+    assert "than those now: the training goes on, but not as it would have" in caplog.text
     assert resumed.model.config.word_dropout == 0.2
+
+
+def test_labels_of_a_teacher_are_told(whole, tmp_path, caplog) -> None:
+    with caplog.at_level("WARNING", "hfattnlstm"):
+        resume(whole[0], tmp_path, ROWS, "--word_dropout", "0.2", "--teacher", str(whole[0] / "model"))
+    assert "examples that are others, or have other labels, than those now" in caplog.text
 
 
 def test_more_texts_are_told(whole, tmp_path, caplog) -> None:
