@@ -30,6 +30,7 @@ def classification_card(
         name = code_span(Path(task.data.unlabelled_file).name)
         sizes += f", and {len(task.unlabelled):,} texts without labels, {name}"
     usage = (
+        "from transformers import pipeline\n\n"
         'classifier = pipeline("attention-text-classification", model="{model_id}"{options})\n'
         f"classifier({_example(config.text_columns)})"
     )

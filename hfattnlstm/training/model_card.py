@@ -33,7 +33,11 @@ _LIMITS = (
     "It inherits the biases of its training data and of those who labelled them.",
 )
 # Where the first word of a metric's name is not what the Hub calls its kind.
-_METRIC_TYPES = {"subset_accuracy": "accuracy", "hamming_loss": "hamming_loss"}
+_METRIC_TYPES = {
+    "subset_accuracy": "accuracy",
+    "hamming_loss": "hamming_loss",
+    **dict.fromkeys(("forward_perplexity", "backward_perplexity"), "perplexity"),
+}
 # A language of ISO 639 with a script or a country, if need be, or one of the two words that the Hub takes beside them.
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
 _LICENSE = re.compile(r"[a-z0-9]+([.+-][a-z0-9]+)*")
@@ -58,16 +62,12 @@ With the package (`pip install hfattnlstm`):
 
 ```python
 import hfattnlstm
-from transformers import pipeline
-
 {{ usage }}
 ```
 
 Without the package, from the code in this repository; read it before you trust it:
 
 ```python
-from transformers import pipeline
-
 {{ trusting_usage }}
 ```
 

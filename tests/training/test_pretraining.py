@@ -169,14 +169,18 @@ def test_going_on_from_a_model_keeps_its_tokenizer(pretrained: tuple[Path, Path,
     assert again.model.config.classifier_dropout == 0.4
 
 
-def test_the_card(pretrained: tuple[Path, Path, TaskRun]) -> None:
+def test_the_card(pretrained: tuple[Path, Path, TaskRun], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _, _ = pretrained
     card = (folder / "README.md").read_text()
     assert "`texts.txt`: 180 texts (" in card and "20 texts (" in card
     assert "| validation | perplexity |" in card
     command = next(line for line in card.splitlines() if line.startswith("hfattnlstm pretrain --train_file texts.txt"))
     assert "--task" not in command and "--hidden_size 24" in command
-    assert "from transformers import AutoModelForSequenceClassification" in card
+    assert "metrics:\n- perplexity\npipeline_tag" in card
+    monkeypatch.chdir(folder.parent)
+    names: dict[str, object] = {}
+    exec(re.search(r"```python\n(.*?)```", card, re.DOTALL)[1], names)
+    assert names["model"].config.num_labels == 2 and "pipeline" not in names
     assert "bf16" not in command or "--bf16 False" in command
 
 
