@@ -227,7 +227,7 @@ class ClassificationTask(Task):
     def _label_smoothing(self) -> float | None:
         return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None
 
-    def choose_recipe(self) -> None:
+    def choose_recipe(self, examples: DatasetDict) -> None:
         """Adversarial texts, where there are labels, and nobody says otherwise, or asks for virtual ones.
 
         A pretrained model needs fewer passes. Of 20,000 reviews it learns as much without them, in half of the time;
@@ -236,7 +236,7 @@ class ClassificationTask(Task):
         training = self.training
         training.begins_pretrained = self.start is not None and self.start.is_pretrained
         takes_none = self.problem_type == REGRESSION or training.fp16 or training.vat_epsilon
-        is_taught_enough = training.begins_pretrained and len(self.loaded.splits["train"]) >= MANY_TEXTS
+        is_taught_enough = training.begins_pretrained and len(examples["train"]) >= MANY_TEXTS
         if training.adversarial_epsilon is None and not (takes_none or is_taught_enough):
             training.adversarial_epsilon = ADVERSARIAL_EPSILON
 

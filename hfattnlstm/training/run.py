@@ -169,7 +169,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
     """
     training = task.training
     _choose_best_metric(task)
-    task.choose_recipe()
+    task.choose_recipe(examples)
     processor = task.make_processor(examples)
     model = task.make_model(examples, processor)
     encoded = task.encode(examples, processor, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import math
 import numbers
 import os
@@ -44,7 +45,14 @@ from .trainer import AttnLSTMTrainer
 
 # Parameters that are flags of the model, by the same names.
 _OF_MODEL = (
-    *("hidden_size", "embedding_size", "num_hidden_layers", "embedding_dropout", "classifier_dropout"),
+    *(
+        "model_name_or_path",
+        "hidden_size",
+        "embedding_size",
+        "num_hidden_layers",
+        "embedding_dropout",
+        "classifier_dropout",
+    ),
     *("tokenizer_kind", "vocab_size", "lowercase", "max_length", "classifier_ngrams"),
 )
 # The parameters that are numbers, and the flags that have their bounds.
@@ -65,6 +73,9 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
     they were. The parameters have the names and defaults of the command's flags, but for a few of scikit-learn's.
 
     Args:
+        model_name_or_path: A language model to begin with, such as `"attnlstm-base-reviews"`, which comes with the
+            package and is for English opinions; a new model when it is None. It has decided the two sizes below, and
+            the tokenizer, unless another kind is asked for.
         hidden_size: Width of the states, both directions together.
         embedding_size: Width of the embedding.
         num_hidden_layers: LSTM layers.
@@ -112,6 +123,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
+        model_name_or_path: str | None = None,
         hidden_size: int = 256,
         embedding_size: int = 128,
         num_hidden_layers: int = 1,
@@ -132,6 +144,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
+        self.model_name_or_path = model_name_or_path
         self.hidden_size = hidden_size
         self.embedding_size = embedding_size
         self.num_hidden_layers = num_hidden_layers
@@ -266,6 +279,12 @@ class _TextsInMemory(ClassificationTask):
     def load(self) -> DatasetDict:
         """The texts, of which some are held out."""
         self.problem_type, self.label_names = describe_labels(self._examples.features)
+        self.start = self._starting_point()
+        if self.start is not None and not self.start.is_pretrained:
+            raise ValueError(
+                f"model_name_or_path {self.start.name!r} is no language model, such as hfattnlstm pretrain makes: go "
+                "on from a classifier with hfattnlstm train."
+            )
         if self._held_out is None:
             return DatasetDict(train=self._examples)
         self.held_out = True
@@ -337,6 +356,8 @@ def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
     for name in ("lowercase", "verbose"):
         if not isinstance(values[name], (bool, np.bool_)):
             raise ValueError(f"{name} must be True or False, got {values[name]!r}.")
+    if values["model_name_or_path"] is not None:
+        _check_sizes(values)
     if values["tokenizer_kind"] not in (AUTO, *KINDS):
         raise ValueError(
             f"tokenizer_kind must be one of {', '.join((AUTO, *KINDS))}, got {values['tokenizer_kind']!r}."
@@ -346,6 +367,18 @@ def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
     if values["validation_size"] is None and values["early_stopping_patience"] is not None:
         raise ValueError("early_stopping_patience needs held-out texts: give validation_size, or leave it out.")
     return values
+
+
+def _check_sizes(values: dict[str, Any]) -> None:
+    """Refuse what the weights of a model to begin with have decided."""
+    name = values["model_name_or_path"]
+    if not isinstance(name, (str, os.PathLike)):
+        raise ValueError(f"model_name_or_path must be a folder or a name, got {name!r}.")
+    values["model_name_or_path"] = os.fspath(name)
+    defaults = inspect.signature(AttnLSTMClassifier).parameters
+    for size in ("hidden_size", "embedding_size"):
+        if values[size] != defaults[size].default:
+            raise ValueError(f"{size} is decided by the weights of {name}: leave it or model_name_or_path out.")
 
 
 def _number(name: str, value: Any, flag: str, whole: bool) -> int | float:

@@ -106,7 +106,7 @@ class Task(ABC):
     def load(self) -> DatasetDict:
         """The examples: "train", "validation", and "test" if there is one."""
 
-    def choose_recipe(self) -> None:  # noqa: B027
+    def choose_recipe(self, examples: DatasetDict) -> None:  # noqa: B027
         """Called once the examples are loaded, to set flags of the training that follow from them."""
 
     def taught(self) -> str:

@@ -266,6 +266,39 @@ class TestScikitLearn:
             own[-1].predict(pd.DataFrame({"review": TEXTS}))
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    (folder / "texts.txt").write_text("\n".join(TEXTS))
+    argv = ["--task", "pretraining", "--train_file", str(folder / "texts.txt"), "--output_dir", str(folder / "base")]
+    argv += ["--hidden_size", "8", "--embedding_size", "8", "--max_steps", "2", "--use_cpu", "--disable_tqdm", "true"]
+    run_task(parse_task(argv))
+    return folder / "base"
+
+
+def test_it_begins_with_a_language_model(base: Path) -> None:
+    sizes = {"hidden_size": 256, "embedding_size": 128}
+    begun = classifier(model_name_or_path=base, learning_rate=1e-30, **sizes).fit(TEXTS, LABELS)
+    expected = transformers.AutoModel.from_pretrained(base).get_input_embeddings().weight
+    assert torch.equal(begun.model_.get_input_embeddings().weight.cpu(), expected)
+    assert begun.get_params()["model_name_or_path"] == base and clone(begun).model_name_or_path == base
+    fitted = classifier(model_name_or_path=str(base), num_train_epochs=12, validation_size=0.25, **sizes)
+    assert fitted.fit(TEXTS, LABELS).score(TEXTS, LABELS) > 0.9
+
+
+def test_what_a_language_model_has_decided_is_refused(base: Path, fitted: AttnLSTMClassifier, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 256, "embedding_size": 128}
+    fitted.save_pretrained(tmp_path / "model")
+    for parameters, sentence in (
+        ({"model_name_or_path": base}, "hidden_size is decided by the weights of"),
+        ({"model_name_or_path": 3, **sizes}, "model_name_or_path must be a folder or a name, got 3"),
+        ({"model_name_or_path": tmp_path / "model", **sizes}, "is no language model"),
+        ({"model_name_or_path": "./nowhere", **sizes}, r"There is no folder \./nowhere"),
+    ):
+        with pytest.raises((ValueError, OSError), match=sentence):
+            classifier(**parameters).fit(TEXTS, LABELS)
+
+
 def test_what_is_saved_loads_in_a_pipeline(fitted: AttnLSTMClassifier, tmp_path: Path) -> None:
     fitted.save_pretrained(tmp_path / "model")
     found = pipeline("text-classification", model=str(tmp_path / "model"))(TEXTS[:2], top_k=None)
