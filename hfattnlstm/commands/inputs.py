@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from transformers.utils import logging
 
-from ..data.text_lines import LINES_ENDING, between_tabs, lines_of_file, read_lines
+from ..data.text_lines import LINES_ENDING, between_tabs, ending_of, lines_of_file, read_lines
 from ..modeling.text_inputs import check_texts
 from .terminal import is_terminal
 from .text_files import chosen_columns, read_texts
@@ -141,7 +141,7 @@ def _standard_input() -> BinaryIO | Iterable[bytes]:
 
 
 def _has_lines(path: str) -> bool:
-    return path.lower().endswith(LINES_ENDING)
+    return ending_of(Path(path)) == LINES_ENDING
 
 
 def _encoded(lines: Iterable[str]) -> Iterator[bytes]:

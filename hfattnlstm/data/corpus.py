@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .._errors import causes_of
+from .._version import __version__
 from .._wording import option
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
 from .columns import text_column_of
@@ -138,12 +140,12 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
 def _read_file(source: str, path: Path, reader: str) -> Split:
     origin = f"file {source}"
     if reader == "parquet":
-        return Split(_loaded(source, reader, data_files={"train": str(path.resolve())})["train"], origin)
+        return Split(_loaded(source, reader, data_files={"train": glob.escape(str(path.resolve()))})["train"], origin)
     try:
         _check_text(path)
         if reader == _CSV:
             return Split(_read_csv(path), origin, only_strings=True)
-        return Split(_loaded(source, reader, data_files={"train": str(path.resolve())})["train"], origin)
+        return Split(_loaded(source, reader, data_files={"train": glob.escape(str(path.resolve()))})["train"], origin)
     except ValueError as error:
         if any(isinstance(cause, UnicodeDecodeError) for cause in causes_of(error)):
             _tell_wrong_line(path)
@@ -153,26 +155,29 @@ def _read_file(source: str, path: Path, reader: str) -> Split:
 def _read_csv(path: Path) -> Dataset:
     """A table as rows of strings in the cache of `datasets`, where it is found again unless the file has changed."""
     separator = TAB if ending_of(path) == ".tsv" else None
-    state = path.stat()
+    # Once for the eyes alone: what is wrong or odd is told, whether the cache has the rows or not.
     try:
         pieces = read_csv(path, lambda: _open_text(path), separator)
         columns = next(pieces).column_names
-        if next(pieces, None) is None:
+        if not sum(piece.num_rows for piece in pieces):
             raise ValueError(f"The file {path} has no rows.")
-        return Dataset.from_generator(
-            _rows_of_csv,
-            Features(dict.fromkeys(columns, Value("string"))),
-            gen_kwargs={"path": path.resolve(), "separator": separator, "state": (state.st_size, state.st_mtime_ns)},
-        )
-    except DatasetsError as error:
-        # What our reader says of a row is a sentence already.
-        raise error.__cause__ or error from None
     except DAMAGED as error:
         raise ValueError(f"{path} cannot be read, mend or convert it: {reason_of(error)}") from error
+    state = path.stat()
+    return Dataset.from_generator(
+        _rows_of_csv,
+        Features(dict.fromkeys(columns, Value("string"))),
+        gen_kwargs={
+            "path": path.resolve(),
+            "separator": separator,
+            "state": (state.st_size, state.st_mtime_ns, __version__),
+        },
+    )
 
 
-def _rows_of_csv(path: Path, separator: str | None, state: tuple[int, int]) -> Iterator[dict[str, str]]:
-    for piece in read_csv(path, lambda: _open_text(path), separator):
+def _rows_of_csv(path: Path, separator: str | None, state: tuple[int, int, str]) -> Iterator[dict[str, str]]:
+    """By what its arguments are, `datasets` knows the rows again; the state of the file is read by nobody else."""
+    for piece in read_csv(path, lambda: _open_text(path), separator, quietly=True):
         yield from piece.to_pylist()
 
 

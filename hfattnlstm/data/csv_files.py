@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,8 @@ _SEPARATORS = (",", ";", TAB, "|")
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
 _ROWS_AT_A_TIME = 10_000
 _LONGEST_HEADER = 1 << 20
+# Behind a quote that is not closed, all of a file is one value.
+_LONGEST_VALUE = 1 << 26
 _MENDS = {
     True: "put a text that contains a separator, a quote or a line break in double quotes",
     False: "in a tsv a text has no tab and no line break, and quotes are a part of it; save other texts as csv",
@@ -38,7 +39,9 @@ def parse_csv(path: Path, text: str, separator: str | None = None) -> pa.Table:
     return pa.concat_tables(read_csv(path, lambda: io.StringIO(text, newline=""), separator))
 
 
-def read_csv(path: Path, open_text: Callable[[], TextIO], separator: str | None = None) -> Iterator[pa.Table]:
+def read_csv(
+    path: Path, open_text: Callable[[], TextIO], separator: str | None = None, quietly: bool = False
+) -> Iterator[pa.Table]:
     """The columns of a table piece by piece, all of strings as they are written.
 
     The separator of a csv is the one that divides its header into most columns, or that of a line `sep=;` above it. A
@@ -49,6 +52,7 @@ def read_csv(path: Path, open_text: Callable[[], TextIO], separator: str | None 
         path: The file, for errors.
         open_text: Opens it, with the ends of the lines as they are; called twice.
         separator: A tab for a tsv; found when it is None.
+        quietly: Whether nothing is said of what is odd, but can be meant.
 
     Yields:
         Some thousands of rows; none in the first piece, which shows the columns.
@@ -64,7 +68,10 @@ def read_csv(path: Path, open_text: Callable[[], TextIO], separator: str | None 
     with open_text() as stream:
         if line:
             stream.readline()
-        yield from _pieces(_Rows(path, stream, found, quotes=separator != TAB))
+        rows = _Rows(path, stream, found, quotes=separator != TAB)
+        yield from _pieces(rows)
+    if not quietly:
+        rows.tell()
 
 
 def _pieces(rows: _Rows) -> Iterator[pa.Table]:
@@ -76,7 +83,6 @@ def _pieces(rows: _Rows) -> Iterator[pa.Table]:
     yield pa.table({name: pa.array([], pa.string()) for name in names})
     for part in rows.parts():
         yield pa.table({name: pa.array([row[index] for row in part], pa.string()) for name, index in zip(names, kept)})
-    rows.tell()
 
 
 def _find_separator(beginning: str) -> str:
@@ -145,7 +151,7 @@ class _Rows:
     def _unreadable(self, reason: str) -> str:
         self._number += 1
         where = self._where() if self._header else f"The header of {self.path}"
-        if "expected after" not in reason and "end of data" not in reason:
+        if not any(of_quote in reason for of_quote in ("expected after", "end of data", "field limit")):
             return f"{where} cannot be read: {reason}."
         return (
             f"{where} opens a quote that no quote before a separator or the end of a line closes: remove it, or close "
@@ -196,7 +202,7 @@ def _same_names(row: Sequence[str], header: Sequence[str]) -> bool:
 @contextmanager
 def _long_values() -> Iterator[None]:
     """Let a text be longer than the 131,072 characters that the csv module takes a value for."""
-    before = csv.field_size_limit(sys.maxsize)
+    before = csv.field_size_limit(_LONGEST_VALUE)
     try:
         yield
     finally:

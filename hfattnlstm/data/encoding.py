@@ -164,7 +164,7 @@ def tell_unknown_shares(shares: Mapping[str, float], is_new: bool = True) -> Non
     """
     if max(shares.values(), default=0.0) < MUCH_UNKNOWN:
         return
-    mend = "they are others than it was trained on, so train a new one on them, if they are many"
+    mend = "they are others than it was trained on: where they are many, begin anew, with a tokenizer of their own"
     if is_new:
         pieces, characters = option("kind", "bpe"), option("kind", "char")
         mend = f"give more texts, or make pieces of words with {pieces} or single characters with {characters}"

@@ -300,7 +300,7 @@ def _findings(
     if unknown is not None and unknown >= MUCH_UNKNOWN:
         found["unknown"] = (
             f"The tokenizer does not know {100 * unknown:.0f} % of the tokens of the held-out texts: "
-            "more texts, or tokens that are pieces of words (--tokenizer_kind bpe), would help."
+            "one of more texts, or of pieces of words (--tokenizer_kind bpe), would know more."
         )
     if problem != REGRESSION:
         found |= _rare_labels(train)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-import fsspec
-
 
 LINES_ENDING = ".txt"
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+_OPENERS: dict[str, Callable[[Path], BinaryIO]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+COMPRESSED = tuple(_OPENERS)
 # What a compressed file raises that is none, or not whole.
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _BOM = b"\xef\xbb\xbf"
@@ -43,7 +44,7 @@ def open_bytes(path: Path) -> BinaryIO:
     b'Great food\\n'
     ```
     """
-    return fsspec.open(str(path), "rb", compression="infer").open()
+    return _OPENERS.get(path.suffix.lower(), open)(path, "rb")
 
 
 def lines_of_file(path: Path, name: str) -> Iterator[str]:
@@ -70,15 +71,13 @@ def lines_of_file(path: Path, name: str) -> Iterator[str]:
 
 
 def _lines_of(path: Path, name: str) -> Iterator[str]:
-    if path.suffix.lower() not in COMPRESSED:
-        with path.open("rb") as stream:
+    with open_bytes(path) as stream:
+        try:
             yield from read_lines(stream, name)
-        return
-    try:
-        with open_bytes(path) as stream:
-            yield from read_lines(stream, name)
-    except DAMAGED as error:
-        raise ValueError(f"{name} is no whole {path.suffix} file: {error}") from error
+        except DAMAGED as error:
+            if path.suffix.lower() not in COMPRESSED:
+                raise
+            raise ValueError(f"{name} is no whole {path.suffix} file: {error}") from error
 
 
 def read_lines(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[str]:

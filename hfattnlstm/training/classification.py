@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
@@ -129,6 +130,7 @@ class ClassificationTask(Task):
     part_scores: Mapping[str, float] = MappingProxyType({})
     _finisher: Finisher | None = None
     _teacher: Teacher | None = None
+    _answers: str = ""
     # Those of the model, once it is made.
     threshold: Threshold = ONE_HALF
     temperature: float = 1.0
@@ -210,7 +212,7 @@ class ClassificationTask(Task):
             self.given,
             trains=self.training.do_train,
             resumes=self.checkpoint is not None,
-            label_smoothing=self._label_smoothing(),
+            label_smoothing=self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None,
         )
         values = start.config
         if start.is_pretrained and not start.rules:
@@ -223,9 +225,6 @@ class ClassificationTask(Task):
     def _loaded_from(self) -> str | None:
         """The checkpoint whose weights, labels and tokenizer the run begins with."""
         return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
-
-    def _label_smoothing(self) -> float | None:
-        return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None
 
     def choose_recipe(self, examples: DatasetDict) -> None:
         """Adversarial texts, where there are labels, and nobody says otherwise, or asks for virtual ones.
@@ -280,7 +279,7 @@ class ClassificationTask(Task):
             vocab_size=len(processor),
             pad_token_id=processor.pad_token_id,
             class_weights=weights,
-            label_smoothing=self._label_smoothing() or 0.0,
+            label_smoothing=self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else 0.0,
             **config_overrides(self.model),
             **labels,
         )
@@ -352,12 +351,12 @@ class ClassificationTask(Task):
         # The others then find the answers in the file.
         with self.training.main_process_first(desc="The teacher's answers"):
             answers = self._teacher.answers(every, file, overwrite=self.training.overwrite, progress=progress)
-        self._teacher = None
+        self._teacher, self._answers = None, hashlib.sha256(answers.tobytes()).hexdigest()
         return with_soft_labels(rows, unlabelled, answers, self.problem_type, data.teacher_weight)
 
     def taught(self) -> str:
-        """The part that a teacher's answers have in the labels."""
-        return "" if self.data.teacher is None else f"teacher {self.data.teacher_weight}"
+        """The part that a teacher's answers have in the labels, and a hash of them."""
+        return f"{self._answers} {self.data.teacher_weight}" if self._answers else ""
 
     def _share_spelling(
         self, model: PreTrainedModel, encoded: DatasetDict, processor: PreTrainedTokenizerBase

@@ -41,7 +41,8 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
     """
     folder = Path(training.output_dir)
     sources = list(sources)
-    _keep_names(folder, sources)
+    if training.do_train:
+        _keep_names(folder, sources)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir {folder} is a file: name a folder.")
     if checkpoint is not None and checkpoint.resolve().parent == folder.resolve():
@@ -65,7 +66,8 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
 def _keep_names(folder: Path, sources: Iterable[str]) -> None:
     """Refuse a folder that the same command would read the next time, in place of a released model."""
     for source in sources:
-        if source in released_models() and folder.resolve() == Path(source).resolve():
+        is_own = (Path(source) / "config.json").is_file()
+        if source in released_models() and not is_own and folder.resolve() == Path(source).resolve():
             raise ValueError(
                 f"--output_dir {folder} would hide the model {source}, which comes with the package and is read here: "
                 "name another --output_dir."

@@ -79,7 +79,9 @@ class PretrainingArguments(RunArguments):
         # The base class decides by it.
         chosen, self.bf16 = self.bf16, False if self.bf16 is None else self.bf16
         if chosen is None and not self.fp16:
-            self.bf16 = has_fast_bfloat16(torch.accelerator.current_accelerator() or torch.device("cpu"))
+            self.bf16 = has_fast_bfloat16(
+                torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+            )
         super().__post_init__()
         self.asked.bf16 = chosen
 

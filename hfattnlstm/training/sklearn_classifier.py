@@ -74,8 +74,8 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         model_name_or_path: A language model to begin with, such as `"attnlstm-base-reviews"`, which comes with the
-            package and is for English opinions; a new model when it is None. It has decided the two sizes below, and
-            the tokenizer, unless another kind is asked for.
+            package and is for English opinions; a new model when it is None. It has decided the two sizes below. Its
+            tokenizer is taken, unless one of the parameters of tokenizers asks for another.
         hidden_size: Width of the states, both directions together.
         embedding_size: Width of the embedding.
         num_hidden_layers: LSTM layers.
@@ -84,7 +84,7 @@ class AttnLSTMClassifier(ClassifierMixin, BaseEstimator):
         tokenizer_kind: `"auto"`, `"word"`, `"wordpiece"`, `"bpe"`, `"unigram"` or `"char"`.
         vocab_size: Tokens that the tokenizer has at most.
         lowercase: Whether it lower-cases.
-        max_length: Tokens that are read of a text; 400 when it is None.
+        max_length: Tokens that are read of a text; 400, or what a tokenizer says that is taken, when it is None.
         classifier_ngrams: Runs of two or three tokens that the linear classifier beside the LSTM knows at most; with
             0, there is none, and none without held-out texts, on which the two are weighed.
         num_train_epochs: Passes over the texts; when it is None, as many as give 1,000 updates, but 2 to 40.

@@ -245,7 +245,7 @@ class StartingPoint:
         try:
             with loading_from(self.name, "tokenizer") as place:
                 own = AutoTokenizer.from_pretrained(place)
-        except OSError:
+        except FileNotFoundError:
             if self._tokenizer_name is None:
                 raise ValueError(
                     f"{self.name} has no tokenizer, so that nobody knows to which words its embeddings belong: name "

@@ -31,6 +31,8 @@ _BATCH = 32
 _KEPT_AFTER, _POOL = 16, 1_024
 # Models that number the places of their tokens from that of the padding on.
 _COUNT_FROM_PADDING = ("camembert", "longformer", "mpnet", "data2vec-text", "ibert", "xmod")
+# Fields of a configuration that say nothing of what is answered.
+_OF_THE_MACHINE = ("dtype", "transformers_version", "_name_or_path")
 Texts = Sequence[str] | Sequence[Sequence[str]]
 
 
@@ -65,7 +67,7 @@ class Teacher:
             self._tokenizer.pad_token = self._tokenizer.eos_token
             self._model.config.pad_token_id = self._tokenizer.pad_token_id
         self._encode = _encoder_of(self._model, self._tokenizer)
-        self._model.to(torch.accelerator.current_accelerator() or torch.device("cpu"))
+        self._model.to(torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu"))
 
     def answers(
         self,
@@ -156,12 +158,15 @@ class Teacher:
     def _digest(self, texts: Texts) -> str:
         """Of the texts and of all that would answer otherwise."""
         model, tokenizer = self._model, self._tokenizer
-        settings = [self._problem_type, self._order, model.config.to_json_string(), tokenizer.model_max_length]
-        digest = hashlib.sha256(json.dumps(settings).encode("utf-8", "surrogatepass"))
+        config = {name: value for name, value in model.config.to_dict().items() if name not in _OF_THE_MACHINE}
+        settings = [self._problem_type, self._order, config, tokenizer.model_max_length]
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
         digest.update(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode("utf-8", "surrogatepass"))
         for name, tensor in sorted(model.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            # In one precision, for the same weights are loaded in another one on an accelerator.
+            kept = tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
+            digest.update(kept.contiguous().flatten().view(torch.uint8).numpy().tobytes())
         for text in texts:
             digest.update(f"{text!r}\n".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()

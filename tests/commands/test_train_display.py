@@ -14,7 +14,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from hfattnlstm.commands import train_display
 from hfattnlstm.commands.live import Bars
 from hfattnlstm.commands.main import main
-from hfattnlstm.commands.train_display import FollowTraining, log_fields
+from hfattnlstm.commands.train_display import FollowTraining, TrainDisplay, log_fields
 
 
 REVIEWS = Path(train_display.__file__).parents[1] / "data" / "reviews" / "reviews.jsonl"
@@ -49,6 +49,22 @@ def test_a_line_of_a_measurement() -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(3, "0:03 left"), (75, "1:15 left"), (3723, "1:02:03 left")])
 def test_the_time_that_is_left(seconds: float, shown: str) -> None:
     assert log_fields({"loss": 1.0}, state(5), seconds)[-1] == shown
+
+
+def test_the_progress_of_long_work_in_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what was done before, which took no time."""
+    calls = {1000.0: 100, 1010.0: 110, 1040.0: 140, 1050.0: 150, 1080.0: 180, 1100.0: 200}
+    clock = iter(calls)
+    monkeypatch.setattr(train_display.time, "perf_counter", lambda: next(clock))
+    with TrainDisplay() as display:
+        for done in calls.values():
+            display.progress("Asking the teacher", done, 200)
+    assert capsys.readouterr().out.splitlines() == [
+        "Asking the teacher: 140 of 200  1:00 left",
+        "Asking the teacher: 180 of 200  0:20 left",
+    ]
 
 
 def test_a_narrow_terminal_gets_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:

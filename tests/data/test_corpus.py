@@ -70,6 +70,36 @@ class TestLoading:
         numbers = write(tmp_path / "numbers.csv", "text\n007\n1e5\n")
         assert load_corpus([numbers], "text")["text"][:] == ["007", "1e5"]
 
+    def test_a_damaged_end_is_told(self, tmp_path: Path) -> None:
+        """Far behind what is looked at first."""
+        content = gzip.compress(("text\n" + "".join(f"text {row}\n" for row in range(30_000))).encode())
+        (tmp_path / "texts.csv.gz").write_bytes(content[:-2_000])
+        with pytest.raises(ValueError, match=r"texts\.csv\.gz cannot be read, mend or convert it"):
+            load_corpus([tmp_path / "texts.csv.gz"])
+
+    def test_what_is_odd_is_told_each_time(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        file = write(tmp_path / "texts.csv", "text,\ngood soup,1\nbad lift,2\n")
+        for count in (1, 2):
+            assert load_corpus([file])["text"][:] == TEXTS
+            assert caplog.text.count("has a value in a column without a name") == count
+
+    def test_a_file_that_has_changed_is_read_anew(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "texts.csv", "text\ngood soup\nbad lift\n")
+        assert load_corpus([file])["text"][:] == TEXTS
+        write(tmp_path / "texts.csv", "text\ngood lift\nbad lift\n")
+        assert load_corpus([file])["text"][:] == ["good lift", "bad lift"]
+
+    @pytest.mark.parametrize("name", ["a::b.csv", "a[1].csv", "a[1].txt", "a*.jsonl", "file:b.txt", "a#b?.tsv"])
+    def test_a_name_is_no_pattern_and_no_address(
+        self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for other in ("a", "a1.txt", "a1.csv", "b.txt", "b.csv", "ab.jsonl"):
+            write(Path(other), "text\nno\n")
+        content = {".txt": "good soup\nbad lift\n", ".jsonl": '{"text": "good soup"}\n{"text": "bad lift"}\n'}
+        write(Path(name), content.get(Path(name).suffix, "text\ngood soup\nbad lift\n"))
+        assert load_corpus([name])["text"][:] == TEXTS
+
     def test_a_column_of_lines_is_refused(self, tmp_path: Path) -> None:
         lines = write(tmp_path / "texts.txt", "good\n")
         with pytest.raises(ValueError, match="text_column='body' has no effect on files with a text a line"):

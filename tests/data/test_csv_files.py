@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hfattnlstm.data import csv_files
 from hfattnlstm.data.csv_files import parse_csv
 from hfattnlstm.data.sources import read_source
 
@@ -75,6 +76,12 @@ def test_two_quotes_around_many_rows_are_told(caplog: pytest.LogCaptureFixture) 
     caplog.clear()
     parse('text,label\n"a\nb\nc\nd",x\n')
     assert not caplog.messages
+
+
+def test_a_value_without_end_is_told_before_the_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_LONGEST_VALUE", 100)
+    with pytest.raises(ValueError, match=r"Row 1 of a\.csv \(line 2\) opens a quote that no quote"):
+        parse('text\n"good\n' + "bad\n" * 100)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])

@@ -89,7 +89,7 @@ def test_many_unknown_tokens_are_told(caplog: pytest.LogCaptureFixture) -> None:
     assert "make pieces of words with kind='bpe'" in caplog.text
     caplog.clear()
     tell_unknown_tokens(encoded, make_tokenizer(), is_new=False)
-    assert "train a new one on them" in caplog.text
+    assert "begin anew, with a tokenizer of their own" in caplog.text
     caplog.clear()
     tell_unknown_tokens(DatasetDict({"train": encoded["train"]}), make_tokenizer())
     assert not caplog.messages

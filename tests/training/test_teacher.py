@@ -173,6 +173,16 @@ class TestFile:
         np.testing.assert_allclose(first, again, atol=1e-6)
         assert "3 answers of" in caplog.text
 
+    def test_it_is_the_same_teacher_in_another_precision(self, teacher) -> None:
+        """As on an accelerator, which loads half-precision weights as they are."""
+        one = self.make(teacher)
+        one._model.half()
+        before = one._digest(TEXTS)
+        one._model.float()
+        one._model.config.dtype = "float16"
+        assert one._digest(TEXTS) == before
+        assert one._digest(TEXTS[:2]) != before
+
     def test_it_is_told_how_many_there_are(self, teacher, tmp_path: Path) -> None:
         told: list[tuple[int, int]] = []
         self.make(teacher).answers(TEXTS * 10, progress=lambda *numbers: told.append(numbers))
