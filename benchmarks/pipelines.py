@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from transformers import Pipeline, PreTrainedModel, pipeline
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, Pipeline, PreTrainedModel, pipeline
+
+from hfattnlstm import released_model
 
 from . import recipes
 from .machine import usable_cores
@@ -31,6 +33,8 @@ from .workload import Sample, Workload
 BATCH_SIZES = (1, 8, 32)
 # Texts that the batch sizes are tried on.
 TRIED_TEXTS = 32
+# The classifier that comes with the package.
+RELEASED = "attnlstm-imdb"
 MakeModel = Callable[[], PreTrainedModel]
 Say = Callable[[str], None]
 
@@ -54,6 +58,7 @@ def text_candidates(
         Candidate(f"{PIPELINE}, {recipes.title(name)}", partial(_recipe_pipeline, name, workload))
         for name in recipes.names()
     ]
+    candidates.append(Candidate(f"{PIPELINE}, {RELEASED}", partial(_released_pipeline, workload)))
     if not single:
         candidates.append(
             Candidate(STOCK_PIPELINE, partial(_stock_pipeline, STOCK_PIPELINE, model, workload, (1,), say))
@@ -82,6 +87,17 @@ def _our_pipeline(make_model: MakeModel, workload: Workload) -> Prepare:
 
 def _recipe_pipeline(name: str | None, workload: Workload) -> Prepare:
     model, tokenizer = recipes.make(name, workload)
+    return _prepare(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
+
+
+def _released_pipeline(workload: Workload) -> Prepare:
+    """The model itself, and the longest texts that it reads; the words are those of the workload."""
+    folder = released_model(RELEASED)
+    tokenizer = workload.tokenizer()
+    tokenizer.model_max_length = AutoTokenizer.from_pretrained(folder).model_max_length
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    # The workload has special tokens of its own.
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     return _prepare(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
 
 

@@ -12,6 +12,7 @@ from hfattnlstm.training import parse_task
 from hfattnlstm.training.classification_arguments import ModelArguments, config_overrides
 from hfattnlstm.training.ngram_choice import choose_ngrams
 from hfattnlstm.training.recipes import recipe_names
+from hfattnlstm.training.starting_point import config_to_start_from
 
 from .models import LABELS
 from .workload import Workload
@@ -55,7 +56,7 @@ def make(name: str | None, workload: Workload) -> tuple[AttnLSTMForSequenceClass
             vocab_size=workload.vocab_size,
             num_labels=LABELS,
             problem_type="single_label_classification",
-            **config_overrides(flags),
+            **config_overrides(flags) | _sizes(flags),
         )
     )
     rows = workload.sample(TEXTS).ids
@@ -68,6 +69,14 @@ def make(name: str | None, workload: Workload) -> tuple[AttnLSTMForSequenceClass
         model.set_ngrams(torch.from_numpy(numbers), flags.classifier_ngram_length)
         model.ngrams.weight[1:].normal_()
     return model, tokenizer
+
+
+def _sizes(flags: ModelArguments) -> dict[str, int]:
+    """Those that the weights of a model to begin with have decided."""
+    if flags.model_name_or_path is None:
+        return {}
+    begun = config_to_start_from(flags.model_name_or_path)
+    return {"embedding_size": begun.embedding_size, "hidden_size": begun.hidden_size}
 
 
 def _flags(name: str | None) -> ModelArguments:

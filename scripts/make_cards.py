@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 import hfattnlstm
 from hfattnlstm.training.output_folder import CARD_FILE
@@ -45,6 +46,8 @@ def lay_out(folder: Path, trained: Path) -> None:
     half = model.half().state_dict()
     # The configuration says single precision, in which the weights are loaded and computed with.
     model.float().save_pretrained(folder, state_dict=half)
+    # For everybody's eyes, as the other files; safetensors writes for its owner's.
+    (folder / SAFE_WEIGHTS_NAME).chmod(0o644)
     AutoTokenizer.from_pretrained(trained).save_pretrained(folder)
     if not (folder / CARD_FILE).exists():
         shutil.copyfile(trained / CARD_FILE, folder / CARD_FILE)

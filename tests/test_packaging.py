@@ -18,6 +18,7 @@ from hfattnlstm._version import __version__
 
 
 ROOT = Path(__file__).parents[1]
+MOST_BYTES = 45 * 2**20
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # What a person needs to test, to measure and to build the site, beside the package.
 SOURCES = (
@@ -76,7 +77,28 @@ def test_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     recipes = {f"hfattnlstm/recipes/{path.name}" for path in (ROOT / "hfattnlstm" / "recipes").iterdir()}
     assert {"hfattnlstm/py.typed", "hfattnlstm/data/reviews/reviews.jsonl", *recipes} <= set(names) and recipes
     assert {name.partition("/")[0] for name in names} == {"hfattnlstm", f"hfattnlstm-{__version__}.dist-info"}
-    assert len([name for name in names if name.endswith(".py")]) == len(list((ROOT / "hfattnlstm").rglob("*.py")))
+    released = {name for name in names if name.startswith("hfattnlstm/released/")}
+    assert len([name for name in {*names} - released if name.endswith(".py")]) == len(
+        list((ROOT / "hfattnlstm").rglob("*.py"))
+    )
+    cards = ROOT / "model_cards"
+    files = [path for path in cards.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert released == {f"hfattnlstm/released/{path.relative_to(cards).as_posix()}" for path in files}
+    assert wheel.stat().st_size <= MOST_BYTES
+
+
+@pytest.mark.long
+def test_released_models_are_found_in_a_wheel(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = (
+        "import hfattnlstm, sys; from hfattnlstm.commands.main import main;"
+        "print(hfattnlstm.released_model('attnlstm-imdb'));"
+        "sys.exit(main(['predict', 'attnlstm-imdb', 'A wonderful film.']))"
+    )
+    lines = _python("-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}", folder=tmp_path).splitlines()
+    assert lines[0] == str(tmp_path / "hfattnlstm" / "released" / "attnlstm-imdb")
+    assert lines[1].startswith("pos ")
 
 
 @pytest.mark.long

@@ -23,7 +23,7 @@ from ..deploy.onnx_model import is_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .inputs import check_inputs, read_inputs
 from .models import load_backbone_config, load_tokenizer
-from .options import add_text_column, check_at_least
+from .options import add_model, add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
 from .results import names_beside
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "hfattnlstm embed",
         description="Turn texts into vectors: what the model's pooling makes of the words, before the labels.",
     )
-    parser.add_argument("model", help="folder or Hub name of a trained model")
+    add_model(parser)
     parser.add_argument(
         "texts",
         nargs="*",

@@ -14,7 +14,7 @@ from .._parsing import SentenceParser
 from ..data.problem_types import problem_type_of
 from ..data.progress import no_progress_bars, only_errors
 from .models import load_classifier, load_config
-from .options import add_text_column, check_at_least, check_threshold, check_threshold_suits
+from .options import add_model, add_text_column, check_at_least, check_threshold, check_threshold_suits
 from .outputs import check_model_files, report_is_printed, write_json
 from .program import add_traceback
 from .text_files import chosen_columns
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "hfattnlstm evaluate",
         description="Measure a model on labelled texts. Nothing is trained, and nothing written unless asked for.",
     )
-    parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
+    add_model(parser, also="; or what was exported from one")
     parser.add_argument("file", help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels")
     add_text_column(parser)
     parser.add_argument("--label_column", help="column with the labels; found by its name without")

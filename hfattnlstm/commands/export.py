@@ -18,7 +18,7 @@ from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .models import load_config, load_model, load_tokenizer
-from .options import add_text_column
+from .options import add_model, add_text_column
 from .program import add_traceback
 from .text_files import chosen_columns, read_texts
 
@@ -73,7 +73,7 @@ def _parser() -> SentenceParser:
     parser = SentenceParser(
         "hfattnlstm export", description="Write a model as one ONNX file, and check that it computes the same."
     )
-    parser.add_argument("model", help="folder or Hub name of a trained model")
+    add_model(parser)
     parser.add_argument("--output", help="folder, or file that ends in .onnx; MODEL-onnx without")
     parser.add_argument("--int8", action="store_true", help="smaller and faster, with nearly the same answers")
     parser.add_argument(

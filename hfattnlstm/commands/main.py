@@ -34,7 +34,7 @@ _COMMANDS = {
 _WITH_LOG = ("train", "pretrain", "distill", "check", "evaluate", "quickstart")
 _EXAMPLES = """Examples:
   hfattnlstm train --train_file reviews.csv --output_dir my-model
-  hfattnlstm predict my-model "Not bad at all"
+  hfattnlstm predict attnlstm-imdb "A fine film"
   hfattnlstm evaluate my-model reviews.csv
   hfattnlstm train --help"""
 

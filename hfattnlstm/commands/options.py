@@ -7,6 +7,18 @@ import argparse
 from ..modeling.configuration_attnlstm import MULTI_LABEL
 
 
+def add_model(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Let a subcommand take a trained model as its first argument.
+
+    Args:
+        parser: That of the subcommand.
+        also: What it may be beside, as the help names it.
+    """
+    parser.add_argument(
+        "model", help=f"folder or Hub name of a trained model, or attnlstm-imdb, which comes with the package{also}"
+    )
+
+
 def add_text_column(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand that has a model take the columns of a table."""
     parser.add_argument(

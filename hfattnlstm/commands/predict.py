@@ -23,7 +23,7 @@ from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
 from .models import has_attention, load_classifier, load_config
-from .options import add_text_column, check_at_least, check_threshold, check_threshold_suits
+from .options import add_model, add_text_column, check_at_least, check_threshold, check_threshold_suits
 from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
 from .program import add_traceback
 from .results import Result
@@ -85,7 +85,7 @@ def predict(arguments: Sequence[str]) -> int:
 
 def _parser() -> SentenceParser:
     parser = SentenceParser("hfattnlstm predict", description="Label texts and show the attention on words.")
-    parser.add_argument("model", help="folder or Hub name of a trained model, or what was exported from it")
+    add_model(parser, also="; or what was exported from one")
     parser.add_argument(
         "texts",
         nargs="*",

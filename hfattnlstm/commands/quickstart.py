@@ -1,4 +1,4 @@
-"""`hfattnlstm quickstart`: train, save, reload and explain, on the small corpus in the package."""
+"""`hfattnlstm quickstart`: label with the released classifier; train, reload and explain one's own."""
 
 # ruff: noqa: T201
 from __future__ import annotations
@@ -7,6 +7,7 @@ import json
 import math
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ from pathlib import Path
 from transformers import pipeline
 
 from .._parsing import SentenceParser
+from .._released import released_model
 from ..data.progress import no_progress_bars
 from ..training import TaskRun, parse_task, run_task
+from ..training.output_folder import check_output_folder
 from .program import add_traceback, path_from_here, program
 from .quiet import threads
 from .tables import print_scores
@@ -24,19 +27,30 @@ from .train_display import TrainDisplay
 
 
 REVIEWS = Path(__file__).parents[1] / "data" / "reviews" / "reviews.jsonl"
-# Chosen by cross-validation on the corpus: so few texts need smaller batches and more passes than the recipe.
+CLASSIFIER, BASE = "attnlstm-imdb", "attnlstm-base-reviews"
 FLAGS = (
     *("--train_file", str(REVIEWS), "--validation_size", "0.2", "--max_length", "128"),
-    *("--num_train_epochs", "12", "--per_device_train_batch_size", "16", "--classifier_pooling", "attention"),
-    *("--embedding_dropout", "0.5", "--word_dropout", "0.2", "--eval_strategy", "no", "--save_strategy", "no"),
+    *("--per_device_train_batch_size", "16", "--eval_strategy", "no", "--save_strategy", "no"),
     *("--logging_strategy", "epoch", "--seed", "1"),
 )
+# Both chosen by cross-validation on the corpus: so few texts need smaller batches and more passes than the recipe.
+FROM_NOTHING = (
+    *("--num_train_epochs", "12", "--classifier_pooling", "attention"),
+    *("--embedding_dropout", "0.5", "--word_dropout", "0.2"),
+)
+FROM_BASE = ("--model_name_or_path", BASE, "--num_train_epochs", "6")
 _OVERWRITE = ("--overwrite", "true")
 _RELOAD = """\
 import hfattnlstm
 from transformers import pipeline
 classifier = pipeline("attention-text-classification", model={model})
 """
+FILMS = (
+    "A quiet, beautiful film that stays with you for days.",
+    "Two hours of my life that I will never get back.",
+    "I expected a dull sequel, and got the best comedy of the year.",
+    "The actors do what they can, but the script leaves them nothing to work with.",
+)
 UNSEEN = (
     "A wonderful little restaurant, we loved every dish.",
     "The plot is dull and the acting is awful.",
@@ -46,7 +60,7 @@ UNSEEN = (
 
 
 def quickstart(arguments: Sequence[str] = ()) -> int:
-    """Train a classifier on 880 short reviews, show each step, and label a few unseen sentences.
+    """Label sentences with the released classifier, train one on 880 short reviews, and show what its base brought.
 
     Args:
         arguments: The command line after `hfattnlstm quickstart`; see its `--help`. A model in the folder is replaced
@@ -62,7 +76,7 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
     0
     ```
     """
-    parser = SentenceParser("hfattnlstm quickstart", description="Train and explain, in a minute.")
+    parser = SentenceParser("hfattnlstm quickstart", description="Label, train and explain, in a minute.")
     parser.add_argument("--output_dir", default="outputs/quickstart", help="folder for the model")
     parser.add_argument("--overwrite", action="store_true", help="replace a model there that is not the quickstart's")
     add_traceback(parser)
@@ -76,33 +90,52 @@ def quickstart(arguments: Sequence[str] = ()) -> int:
 
 def _run(folder: str, overwrite: bool) -> None:
     start = time.perf_counter()
-    flags = [*FLAGS, "--output_dir", folder]
-
-    _step(1, f"Train on {REVIEWS.name}: 704 short reviews, 176 held out")
+    flags = [*FLAGS, *FROM_BASE, "--output_dir", folder]
     task = parse_task([*flags, *_OVERWRITE] if overwrite or _is_own(folder, flags) else flags)
-    with TrainDisplay() as display:
+    # Before anything is shown: a model of somebody else's there stops it.
+    check_output_folder(task.training, None, task.sources())
+
+    _step(1, f"Label films with {CLASSIFIER}, a model that comes with the package")
+    _label(released_model(CLASSIFIER), FILMS)
+
+    _step(2, f"Train one of your own on {REVIEWS.name}: 704 short reviews, 176 held out")
+    print("   From nothing:")
+    nothing = _train_from_nothing()
+    print(f"   From {BASE}, which has read 69,646 reviews of films, without labels:")
+    with TrainDisplay(summary=False) as display:
         run = run_task(task, display)
     print()
     print_scores(run.scores(), indent=3)
+    print(_honest(run, nothing))
     # Once more, it finds the model that is there now.
     again = [path_from_here(REVIEWS) if word == str(REVIEWS) else word for word in (*flags, *_OVERWRITE)]
     print(f"\n   The same without the quickstart:\n   {program()} train {shlex.join(again)}")
-    print(_honest(run))
 
-    _step(2, f"Saved in {folder}")
+    _step(3, f"Saved in {folder}")
     print(_indent(", ".join(sorted(path.name for path in Path(folder).iterdir() if path.is_file()))))
 
-    _step(3, "Reload it, as any model of the Hub, and label sentences it has not seen")
+    _step(4, "Reload it, as any model of the Hub, and label sentences it has not seen")
     print(_indent(_RELOAD.format(model=json.dumps(folder, ensure_ascii=False))))
-    classifier = pipeline("attention-text-classification", model=folder)
+    _label(folder, UNSEEN)
+    print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
+    print(f'   {program()} predict {CLASSIFIER} "The best film of the year"')
+    print(f'   {program()} predict {shlex.quote(folder)} "Great food, slow service"')
+    print(f"   {program()} train --train_file reviews.csv --model_name_or_path {BASE} --output_dir my-model")
+
+
+def _train_from_nothing() -> TaskRun:
+    """Train without the base, for the comparison alone: the model is not kept."""
+    with tempfile.TemporaryDirectory() as folder, TrainDisplay() as display:
+        return run_task(parse_task([*FLAGS, *FROM_NOTHING, "--output_dir", folder]), display)
+
+
+def _label(model: str, texts: Sequence[str]) -> None:
     coloured = has_colours(sys.stdout)
     if coloured:
         print(_indent(legend()))
-    for text, result in zip(UNSEEN, classifier(list(UNSEEN))):
+    classifier = pipeline("attention-text-classification", model=model)
+    for text, result in zip(texts, classifier(list(texts))):
         _show(text, result, coloured)
-    print(f"\nDone in {time.perf_counter() - start:.0f} seconds. Try your own:")
-    print(f'   {program()} predict {shlex.quote(folder)} "Great food, slow service"')
-    print(f"   {program()} train --train_file reviews.csv --output_dir my-model")
 
 
 def _is_own(folder: str, flags: Sequence[str]) -> bool:
@@ -127,14 +160,13 @@ def _show(text: str, result: dict, coloured: bool) -> None:
         print("            attention: " + ", ".join(f"{entry['text']} {entry['weight']:.2f}" for entry in top))
 
 
-def _honest(run: TaskRun) -> str:
+def _honest(run: TaskRun, nothing: TaskRun) -> str:
     accuracy, count = run.metrics["eval_accuracy"], run.metrics["eval_samples"]
     margin = 1.96 * math.sqrt(accuracy * (1 - accuracy) / count)
     return (
-        f"\n   {accuracy:.0%} right of {count} held-out reviews (95 % interval ± {margin:.0%}), where guessing gives"
-        "\n   50 %. That is what 704 sentences can teach: enough to see how it works, not enough to rely on."
-        "\n   With 20,000 reviews of IMDB it is 92 %:"
-        f"\n   {program()} train --dataset stanfordnlp/imdb --validation_size 0.2 --output_dir imdb-model"
+        f"\n   {accuracy:.0%} right of {count} held-out reviews (95 % interval ± {margin:.0%}), and"
+        f" {nothing.metrics['eval_accuracy']:.0%} from nothing,"
+        "\n   where guessing gives 50 %. Only some of the reviews are of films: the base has learnt the language."
     )
 
 

@@ -58,7 +58,9 @@ class DataArguments:
 class ModelArguments:
     """Which tokenizer and model are trained."""
 
-    model_name_or_path: str | None = flag(None, "Checkpoint to go on from; a new model without.")
+    model_name_or_path: str | None = flag(
+        None, "Model to go on from, such as attnlstm-base-reviews, which comes with the package; a new one without."
+    )
     tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained without.")
     tokenizer_kind: Literal["auto", "word", "wordpiece", "bpe", "unigram", "char"] = flag(
         "auto",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hfattnlstm import released_model
 from hfattnlstm.commands import quickstart
 from hfattnlstm.commands.main import main
 from hfattnlstm.training import parse_task
@@ -41,31 +42,44 @@ def test_quickstart_shows_each_step(
 ) -> None:
     monkeypatch.setattr(quickstart, "program", lambda: "bin/hfattnlstm")
     folder = tmp_path / "my model"
-    short = [*quickstart.FLAGS, "--num_train_epochs", "1", "--disable_tqdm", "true", "--hidden_size", "16"]
-    monkeypatch.setattr(quickstart, "FLAGS", short)
+    short = _shorten(monkeypatch)
     assert main(["quickstart", "--output_dir", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"\d+% right of 176 held-out reviews \(95 % interval ± \d+%\)", shown)
-    for sentence in quickstart.UNSEEN:
+    assert re.search(r"\d+% right of 176 held-out reviews \(95 % interval ± \d+%\), and \d+% from nothing,", shown)
+    for sentence in (*quickstart.FILMS, *quickstart.UNSEEN):
         assert sentence in shown
-    assert shown.count("attention: ") == len(quickstart.UNSEEN)
+    assert shown.count("attention: ") == len(quickstart.FILMS) + len(quickstart.UNSEEN)
+    assert shown.count("texts: text  labels: label") == 1
     assert (folder / "model.safetensors").is_file()
-    commands = [shlex.split(line) for line in shown.splitlines() if "hfattnlstm " in line and "Train" not in line]
+    commands = [shlex.split(line) for line in shown.splitlines() if "bin/hfattnlstm " in line]
     assert [command[:2] for command in commands] == [
-        ["bin/hfattnlstm", name] for name in ("train", "train", "predict", "train")
+        ["bin/hfattnlstm", name] for name in ("train", "predict", "predict", "train")
     ]
     assert [os.path.abspath(word) if word.endswith(".jsonl") else word for word in commands[0][2:]] == [
         *short,
         *("--output_dir", str(folder), "--overwrite", "true"),
     ]
+    assert commands[1][2:] == ["attnlstm-imdb", "The best film of the year"]
     assert commands[2][2:] == [str(folder), "Great food, slow service"]
+
+
+def test_the_released_classifier_knows_the_films(capsys: pytest.CaptureFixture[str]) -> None:
+    quickstart._label(released_model(quickstart.CLASSIFIER), quickstart.FILMS)
+    labels = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "attention: " not in line]
+    assert labels == ["pos", "neg", "pos", "neg"]
+
+
+def _shorten(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Make both trainings one pass; the flags of the one from the base."""
+    once = ("--num_train_epochs", "1", "--disable_tqdm", "true")
+    monkeypatch.setattr(quickstart, "FROM_NOTHING", (*quickstart.FROM_NOTHING, *once, "--hidden_size", "16"))
+    monkeypatch.setattr(quickstart, "FROM_BASE", (*quickstart.FROM_BASE, *once))
+    return [*quickstart.FLAGS, *quickstart.FROM_BASE]
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    flags = ["--num_train_epochs", "1", "--disable_tqdm", "true", "--hidden_size", "16"]
-    monkeypatch.setattr(quickstart, "FLAGS", [*quickstart.FLAGS, *flags])
-    return flags
+    return _shorten(monkeypatch)
 
 
 def test_it_replaces_what_it_wrote_itself(
@@ -87,11 +101,12 @@ def test_it_does_not_replace_another_model(
     folder = tmp_path / "model"
     assert main(["quickstart", "--output_dir", str(folder)]) == 0
     card = (folder / "README.md").read_text()
-    (folder / "README.md").write_text(card.replace("--hidden_size 16", "--hidden_size 18"))
+    (folder / "README.md").write_text(card.replace("--num_train_epochs 1", "--num_train_epochs 2"))
     before = (folder / "model.safetensors").stat().st_mtime_ns
     capsys.readouterr()
     assert main(["quickstart", "--output_dir", str(folder)]) == 2
-    assert "--overwrite" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "--overwrite" in shown.err and not shown.out
     assert (folder / "model.safetensors").stat().st_mtime_ns == before
     assert main(["quickstart", "--output_dir", str(folder), "--overwrite"]) == 0
     assert (folder / "model.safetensors").stat().st_mtime_ns != before

@@ -1,0 +1,92 @@
+"""From the weights of the tokens to an entry for each word or token, with its span in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .text_inputs import EncodedText
+
+
+LEVELS = ("word", "token")
+
+
+def attention_entries(
+    text: str | Sequence[str], encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool
+) -> list[dict[str, Any]]:
+    """The attention on each word or token of a text, or of several that were read together.
+
+    Args:
+        text: The original text or texts.
+        encoded: What the model read.
+        weights: (heads, tokens), over all tokens that the model read.
+        level: `"word"` or `"token"`.
+        per_head: Whether to add `head_weights`.
+
+    Returns:
+        A list of `{"text", "start", "end", "weight"}` in reading order; of several texts, each entry also has
+        `text_index`, which of them it is a part of, and the weights of all together sum to 1.
+    """
+    if not encoded.parts:
+        own = encoded.own_tokens
+        return _entries_of_part(text, encoded, own, _shared_out(weights[:, own]), level, per_head)
+    shared = _shared_out(np.concatenate([weights[:, part] for part in encoded.parts], axis=1))
+    entries, start = [], 0
+    for index, (own_text, part) in enumerate(zip(text, encoded.parts)):
+        end = start + part.stop - part.start
+        found = _entries_of_part(own_text, encoded, part, shared[:, start:end], level, per_head)
+        entries += [entry | {"text_index": index} for entry in found]
+        start = end
+    return entries
+
+
+def entries_on(attention: Sequence[Mapping[str, Any]], index: int) -> list[Mapping[str, Any]]:
+    """The entries on one of the texts that were read together; of a single text, index 0, all of them."""
+    return [entry for entry in attention if entry.get("text_index", 0) == index]
+
+
+def _shared_out(weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1: what lies on special tokens is shared out among the others."""
+    total = weights.sum(1, keepdims=True)
+    even = np.full_like(weights, 1 / max(weights.shape[1], 1))
+    return np.divide(weights, total, out=even, where=total != 0)
+
+
+def _entries_of_part(
+    text: str, encoded: EncodedText, own: slice, weights: np.ndarray, level: str, per_head: bool
+) -> list[dict[str, Any]]:
+    """The entries of one text, whose tokens and their weights are given."""
+    spans = encoded.spans[own]
+    if not spans:
+        return []
+    if level == "word":
+        firsts = _first_tokens(encoded.word_ids[own])
+        if len(firsts) < len(spans):
+            lasts = [*(first - 1 for first in firsts[1:]), len(spans) - 1]
+            spans = [(spans[first][0], spans[last][1]) for first, last in zip(firsts, lasts)]
+            weights = np.add.reduceat(weights, firsts, axis=1)
+    entries = _entries(text, spans, weights.mean(0).tolist())
+    if per_head:
+        for entry, head_weights in zip(entries, weights.T.tolist()):
+            entry["head_weights"] = head_weights
+    return entries
+
+
+def _first_tokens(words: list[int | None]) -> list[int]:
+    """Positions where a new word begins."""
+    ids = np.array(words)
+    return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]
+
+
+def _entries(text: str, spans: list[tuple[int, int]], weights: list[float]) -> list[dict[str, Any]]:
+    words = [text[start:end] for start, end in spans]
+    if any([word[:1].isspace() for word in words]):  # noqa: C419 (half the time)
+        # Some tokenizers count the space before a word as a part of it.
+        words = [word.lstrip() for word in words]
+        spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]
+    return [
+        {"text": word, "start": start, "end": end, "weight": weight}
+        for word, (start, end), weight in zip(words, spans, weights)
+    ]

@@ -1,0 +1,112 @@
+"""Token embeddings with their dropouts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .ngrams import NgramEmbedding, look_up
+from .subwords import SubwordEmbedding
+
+
+class SequenceDropout(nn.Module):
+    """Dropout over (batch, length, width), optionally of the same units at every position of a text.
+
+    The locked form is the variational dropout of Gal and Ghahramani (2016).
+    """
+
+    def __init__(self, probability: float, locked: bool):
+        super().__init__()
+        self.probability = probability
+        self.locked = locked
+
+    def forward(self, states: Tensor) -> Tensor:
+        if not self.training or not self.probability:
+            return states
+        if not self.locked:
+            return nn.functional.dropout(states, self.probability)
+        units = states.new_ones(states.shape[0], 1, states.shape[2])
+        return states * nn.functional.dropout(units, self.probability)
+
+    def extra_repr(self) -> str:
+        return f"p={self.probability}, locked={self.locked}"
+
+
+class TokenEmbeddings(nn.Module):
+    """Embeddings of the token ids, with word dropout and (locked) dropout.
+
+    Memory is laid out time-major, as the recurrence reads it; the shapes are batch-first.
+
+    Args:
+        vocab_size: Rows of the table.
+        embedding_size: Width of a token's embedding.
+        padding_idx: Row that stays zero; None for none.
+        dropout: Share of the units that are dropped.
+        locked_dropout: Whether the same units are dropped at every token of a text.
+        word_dropout: Share of the tokens whose whole embedding is zeroed in training.
+        ngrams: Embeddings of n-grams, if they have any.
+        subwords: Embeddings of what tokens consist of, while these are learnt.
+
+    Example:
+
+    ```python
+    >>> mask = torch.ones(1, 3, dtype=torch.bool)
+    >>> TokenEmbeddings(9, 4)(torch.tensor([[1, 2, 3]]), None, mask).shape
+    torch.Size([1, 3, 4])
+    ```
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_size: int,
+        *,
+        padding_idx: int | None = None,
+        dropout: float = 0.0,
+        locked_dropout: bool = False,
+        word_dropout: float = 0.0,
+        ngrams: NgramEmbedding | None = None,
+        subwords: SubwordEmbedding | None = None,
+    ):
+        super().__init__()
+        self.word_embeddings = nn.Embedding(vocab_size, embedding_size, padding_idx=padding_idx)
+        self.dropout = SequenceDropout(dropout, locked_dropout)
+        self.word_dropout = word_dropout
+        # In this order, whichever of them comes later: an optimiser knows its parameters by their places.
+        self.register_module("ngrams", ngrams)
+        self.register_module("subwords", subwords)
+
+    def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, mask: Tensor) -> Tensor:
+        """Ids (batch, length), or what [`embed`] makes of them, to embeddings (batch, length, embedding_size).
+
+        The mask is boolean, (batch, length), True on real tokens.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.embed(input_ids, mask)
+        if self.training and self.word_dropout:
+            kept = torch.rand(inputs_embeds.shape[:2], device=inputs_embeds.device) >= self.word_dropout
+            inputs_embeds = inputs_embeds * kept[..., None].to(inputs_embeds.dtype)
+        return self.dropout(inputs_embeds)
+
+    def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """The embedding of each token with those of the n-grams that end at it, before any word is dropped."""
+        words = self.tokens(input_ids.t()).transpose(0, 1)
+        return words if self.ngrams is None else words + self.ngrams(input_ids, mask)
+
+    def tokens(self, input_ids: Tensor) -> Tensor:
+        """The embedding of each token by itself: ids of any shape to (…, embedding_size)."""
+        words = self._look_up(input_ids)
+        return words if self.subwords is None else words + self.subwords(input_ids)
+
+    def _look_up(self, input_ids: Tensor) -> Tensor:
+        try:
+            return look_up(self.word_embeddings, input_ids)
+        except IndexError as error:
+            rows = len(self.word_embeddings.weight)
+            wrong = input_ids[(input_ids < 0) | (input_ids >= rows)]
+            if not len(wrong):
+                raise
+            raise IndexError(
+                f"input_ids holds {int(wrong[0])}, but the embedding has {rows} rows: use the tokenizer that "
+                "the model was trained with, or call model.resize_token_embeddings(len(tokenizer))."
+            ) from error

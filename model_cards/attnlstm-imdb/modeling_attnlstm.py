@@ -1,0 +1,412 @@
+"""The backbone of the attention-LSTM models for text, and what all its heads share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+
+from .capturing import PicklableCapture
+from .configuration_attnlstm import AttnLSTMConfig
+from .embeddings import TokenEmbeddings
+from .lstm_backends import LSTMState
+from .ngrams import NgramEmbedding
+from .pooling import AttentionPooling, Pooler
+from .reading_order import boolean_mask, full_reading_order, mask_of, reading_order
+from .recurrence import LSTMLayer, LSTMStack
+from .subwords import SubwordEmbedding
+from .weight_init import init_module
+
+
+@dataclass
+class AttnLSTMModelOutput(BaseModelOutputWithPooling):
+    """`BaseModelOutputWithPooling`, with three fields more.
+
+    Attributes:
+        pooler_weights: (batch, heads, 1, length), the attention of the pooling; None unless asked for, and without
+            attention pooling.
+        direction_states: (batch, length, directions, size), the states of the last layer's directions by themselves,
+            undefined on padding; None unless asked for. Of one layer, each has read its side of the text only.
+        state: Hidden state and cell of all LSTMs after the last real token of each text, each
+            (layers · directions, batch, size) in the order of `nn.LSTM`; None unless asked for.
+    """
+
+    pooler_weights: Tensor | None = None
+    direction_states: Tensor | None = None
+    state: LSTMState | None = None
+
+
+class AttnLSTMPreTrainedModel(PicklableCapture, PreTrainedModel):
+    """Loading, saving and initialisation, shared by the models."""
+
+    config_class = AttnLSTMConfig
+    base_model_prefix = "attnlstm"
+    supports_gradient_checkpointing = True
+    # Without this the Trainer takes the **kwargs of forward for a promise that the loss is already divided by
+    # the number of items of all accumulated batches, and skips its own division.
+    accepts_loss_kwargs = False
+    # The pipelines that a checkpoint brings along, in the form that `pipeline` reads from its config.json.
+    custom_pipelines: dict[str, Any] | None = None
+    # The weights that the checkpoint lacked, as they started.
+    started_anew: dict[str, Tensor] = {}
+    # Of a pretrained model, every other head leaves this one behind.
+    _keys_to_ignore_on_load_unexpected = [r"^lm_head\."]
+    _no_split_modules = ["LSTMLayer", "TokenEmbeddings"]
+    _can_record_outputs = {
+        "hidden_states": OutputRecorder(LSTMLayer, index=0),
+        "attentions": OutputRecorder(AttentionPooling, index=1),
+    }
+
+    def __init__(self, config: AttnLSTMConfig, *args: Any, **kwargs: Any):
+        # Fields may have been set since the configuration was made.
+        config.validate_architecture()
+        super().__init__(config, *args, **kwargs)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        init_module(module, self.config.initializer_range)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike | None, *args: Any, **kwargs: Any) -> Any:
+        """As the base class's; it reads safetensors only, unless `use_safetensors=False` is given.
+
+        Where `pipeline` loads the model, it puts a traceback around the sentence of an error: give it a loaded model.
+
+        Raises:
+            OSError: When there are no weights, or they are damaged.
+            RuntimeError: When the weights have other shapes than the configuration.
+        """
+        kwargs.setdefault("use_safetensors", True)
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except SafetensorError as error:
+            raise OSError(
+                f"The safetensors file of {pretrained_model_name_or_path} is damaged ({error}): save or download it "
+                "again."
+            ) from None
+
+    @staticmethod
+    def _finalize_model_loading(model: AttnLSTMPreTrainedModel, load_config: Any, loading_info: Any) -> Any:
+        """As the base class's, which prints a table before it refuses weights of other shapes."""
+        if loading_info.mismatched_keys and not load_config.ignore_mismatched_sizes:
+            name, found, wanted = min(loading_info.mismatched_keys)
+            raise RuntimeError(
+                f"The weights of {load_config.pretrained_model_name_or_path} have other shapes than the configuration "
+                f"({name}: {tuple(found)}, not {tuple(wanted)}): use the config.json that was saved with them, or set "
+                "ignore_mismatched_sizes=True to start these weights anew."
+            )
+        loading_info = PreTrainedModel._finalize_model_loading(model, load_config, loading_info)
+        anew = loading_info.missing_and_mismatched()
+        model.started_anew = {
+            name: weight.detach().clone() for name, weight in model.named_parameters() if name in anew
+        }
+        return loading_info
+
+    def check_trained(self) -> None:
+        """Make sure that no weights are random because the checkpoint lacked them.
+
+        Raises:
+            ValueError: When all that it lacked are what they started with.
+        """
+        weights = dict(self.named_parameters())
+        anew = {name: start for name, start in self.started_anew.items() if name in weights}
+        if anew and all(torch.equal(weights[name].to(start), start) for name, start in anew.items()):
+            raise ValueError(
+                f"The checkpoint {self.name_or_path} lacks {len(anew)} of the weights, such as {min(anew)}, which "
+                "have started at random: train the model first, or load a complete checkpoint."
+            )
+
+    def save_pretrained(self, save_directory: str | PathLike, *args: Any, **kwargs: Any) -> None:
+        """As the base class's; the checkpoint also names the classes and the pipeline in the code saved with it.
+
+        So it loads in a process without the package, with `trust_remote_code=True`, by the Auto classes of the model,
+        its backbone and its configuration.
+        """
+        # The model's own class is added by transformers, where it copies the code.
+        self.config.auto_map = {"AutoConfig": _code_of(self.config), "AutoModel": _code_of(self.base_model)}
+        # The configuration may have come with another head, in code that came with its checkpoint.
+        held = vars(self.config).pop("custom_pipelines", None)
+        if self.custom_pipelines is not None:
+            self.config.custom_pipelines = self.custom_pipelines
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)
+        finally:
+            vars(self.config).pop("custom_pipelines", None)
+            if held is not None:
+                self.config.custom_pipelines = held
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """What `inputs_embeds` stands for: the embeddings of the tokens, with those of n-grams where there are any.
+
+        Args:
+            input_ids: (batch, length) token ids.
+            attention_mask: (batch, length) of 0 and 1; all tokens are real without it.
+
+        Returns:
+            (batch, length, embedding_size).
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig())
+        >>> model.embed(torch.tensor([[5, 6, 7]])).shape
+        torch.Size([1, 3, 128])
+        ```
+        """
+        return self.base_model.embeddings.embed(input_ids, mask_of(input_ids, attention_mask))
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.base_model.embeddings.word_embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        self.base_model.embeddings.word_embeddings = value
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """As the base class's; tokens share no embeddings any more, because new ones are not known to be spelt."""
+        self.base_model.fold_subwords()
+        return super().resize_token_embeddings(*args, **kwargs)
+
+
+class AttnLSTMModel(AttnLSTMPreTrainedModel):
+    """Embeddings, LSTM stack and pooling.
+
+    Args:
+        config: The configuration.
+        add_pooling_layer: Whether there is a `pooler_output`, and are parameters for it.
+
+    Example:
+
+    ```python
+    >>> model = AttnLSTMModel(AttnLSTMConfig())
+    >>> outputs = model(torch.tensor([[5, 6, 7]]), output_attentions=True)
+    >>> outputs.last_hidden_state.shape, outputs.pooler_output.shape, outputs.attentions[-1].shape
+    (torch.Size([1, 3, 256]), torch.Size([1, 256]), torch.Size([1, 1, 1, 3]))
+    ```
+    """
+
+    def __init__(self, config: AttnLSTMConfig, add_pooling_layer: bool = True):
+        super().__init__(config)
+        self.embeddings = TokenEmbeddings(
+            config.vocab_size,
+            config.embedding_size,
+            padding_idx=config.pad_token_id,
+            dropout=config.embedding_dropout,
+            locked_dropout=config.locked_dropout,
+            word_dropout=config.word_dropout,
+            ngrams=_ngram_embedding(config),
+            subwords=_subword_embedding(config),
+        )
+        self.encoder = LSTMStack(
+            config.embedding_size,
+            config.hidden_size,
+            num_layers=config.num_hidden_layers,
+            bidirectional=config.bidirectional,
+            direction_merge=config.direction_merge,
+            residual=config.residual,
+            dropout=config.hidden_dropout_prob,
+            locked_dropout=config.locked_dropout,
+        )
+        self.pooler = _pooler(config) if add_pooling_layer else None
+        self.post_init()
+
+    @torch.no_grad()
+    def set_ngrams(self, numbers: Tensor, longest: int, dropout: float = 0.0) -> None:
+        """Give n-grams an embedding of their own, in place of those that have one; it is random.
+
+        Args:
+            numbers: (size,), those of the n-grams in rising order, see [`ngram_numbers`]; of size 0 for none.
+            longest: Tokens in the longest of them.
+            dropout: On their embeddings.
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig())
+        >>> model.set_ngrams(torch.tensor([6 * 2**31 + 7]), longest=2)  # token 6 after token 5
+        >>> model.config.embedding_ngrams
+        1
+        ```
+        """
+        if not len(numbers):
+            # What has no effect stands at its default.
+            longest, dropout = AttnLSTMConfig.embedding_ngram_length, AttnLSTMConfig.ngram_dropout
+        self.config.embedding_ngrams = len(numbers)
+        self.config.embedding_ngram_length, self.config.ngram_dropout = longest, dropout
+        self.config.validate_architecture()
+        self.embeddings.ngrams = _ngram_embedding(self.config)
+        if self.embeddings.ngrams is not None:
+            self._init_weights(self.embeddings.ngrams.table)
+            self.embeddings.ngrams.to(self.device, self.dtype).index.numbers.copy_(numbers)
+
+    @torch.no_grad()
+    def set_subwords(self, starts: Tensor, members: Tensor) -> None:
+        """Let tokens share embeddings of the character n-grams that they consist of; these are random.
+
+        Args:
+            starts, members: As in [`SubwordEmbedding`], with each n-gram a number from 0 on.
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig(vocab_size=7))
+        >>> model.set_subwords(torch.tensor([0, 0, 0, 0, 0, 0, 2, 3]), torch.tensor([0, 1, 0]))
+        >>> model.config.subword_ngrams, model.config.subword_entries
+        (2, 3)
+        ```
+        """
+        self.config.subword_ngrams = int(members.max()) + 1 if len(members) else 0
+        self.config.subword_entries = len(members)
+        self.config.validate_architecture()
+        self.embeddings.subwords = subwords = _subword_embedding(self.config)
+        if subwords is not None:
+            self._init_weights(subwords.table)
+            subwords.to(self.device, self.dtype)
+            subwords.starts.copy_(starts)
+            subwords.members.copy_(members)
+
+    @torch.no_grad()
+    def fold_subwords(self) -> None:
+        """Give each token the sum of its embeddings as its own, with which the model computes the same.
+
+        Example:
+
+        ```python
+        >>> model.attnlstm.fold_subwords()
+        >>> model.config.subword_ngrams
+        0
+        ```
+        """
+        subwords = self.embeddings.subwords
+        if subwords is not None:
+            tokens = torch.arange(self.config.vocab_size, device=self.device)
+            weight = self.embeddings.word_embeddings.weight
+            # Not in place: another model may share the numbers.
+            weight.data = weight.data + subwords(tokens)
+            self.embeddings.subwords = None
+            self.config.subword_ngrams = self.config.subword_entries = 0
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_pooler_weights: bool = False,
+        output_direction_states: bool = False,
+        output_state: bool = False,
+        **kwargs: Any,
+    ) -> AttnLSTMModelOutput:
+        """Encode a batch.
+
+        Args:
+            input_ids: (batch, length) token ids.
+            attention_mask: (batch, length) of 0 and 1, of any dtype; 1 marks the real tokens, wherever they stand. All
+                tokens are real without it.
+            inputs_embeds: (batch, length, embedding_size), in place of `input_ids`.
+            output_pooler_weights: Whether to return `pooler_weights`.
+            output_direction_states: Whether to return `direction_states`.
+            output_state: Whether to return `state`.
+
+        Returns:
+            `last_hidden_state` (batch, length, hidden_size), 0 on padding; `pooler_output` (batch, pooled_size) where
+            there is a pooling layer; on request `hidden_states`, the input of the first layer and each layer's output,
+            `attentions`, whose last entry has the pooling weights (batch, heads, 1, length), and the fields of
+            [`AttnLSTMModelOutput`].
+
+        Raises:
+            ValueError: When neither or both of `input_ids` and `inputs_embeds` are given, or the mask has another
+                shape than they, or other values than 0 and 1.
+        """
+        given = _check_inputs(input_ids, attention_mask, inputs_embeds)
+        if given.shape[1] == 0:
+            input_ids, inputs_embeds, attention_mask = _one_masked_token(self.config, input_ids, inputs_embeds)
+            given = input_ids if inputs_embeds is None else inputs_embeds
+        if attention_mask is None:
+            mask = torch.ones(given.shape[:2], dtype=torch.bool, device=given.device)
+            order = full_reading_order(*mask.shape, mask.device)
+        else:
+            mask = boolean_mask(attention_mask, given.device)
+            order = reading_order(mask)
+
+        embedded = self.embeddings(input_ids, inputs_embeds, mask)
+        states, directions, final, state = self.encoder(embedded, order, return_state=output_state)
+        pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
+        return AttnLSTMModelOutput(
+            last_hidden_state=states,
+            pooler_output=pooled,
+            pooler_weights=weights if output_pooler_weights else None,
+            direction_states=directions if output_direction_states else None,
+            state=state,
+        )
+
+
+def _ngram_embedding(config: AttnLSTMConfig) -> NgramEmbedding | None:
+    if not config.embedding_ngrams:
+        return None
+    return NgramEmbedding(
+        config.embedding_ngrams, config.embedding_ngram_length, config.embedding_size, config.ngram_dropout
+    )
+
+
+def _subword_embedding(config: AttnLSTMConfig) -> SubwordEmbedding | None:
+    if not config.subword_ngrams:
+        return None
+    return SubwordEmbedding(config.vocab_size, config.subword_ngrams, config.subword_entries, config.embedding_size)
+
+
+def _pooler(config: AttnLSTMConfig) -> Pooler:
+    return Pooler(
+        config.hidden_size,
+        config.poolings,
+        score=config.pooler_score,
+        num_heads=config.pooler_num_heads,
+        size=config.pooler_size,
+        normalizer=config.pooler_normalizer,
+        temperature=config.pooler_temperature,
+    )
+
+
+def _code_of(instance: object) -> str:
+    """Where a checkpoint has the class of an object: file and name."""
+    return f"{type(instance).__module__.rpartition('.')[2]}.{type(instance).__name__}"
+
+
+def _check_inputs(input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+    """The one of `input_ids` and `inputs_embeds` that is given."""
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("Give exactly one of input_ids and inputs_embeds.")
+    name, dimensions = ("input_ids", 2) if inputs_embeds is None else ("inputs_embeds", 3)
+    given = input_ids if inputs_embeds is None else inputs_embeds
+    if given.dim() != dimensions:
+        raise ValueError(f"{name} must have {dimensions} dimensions, batch first, got the shape {tuple(given.shape)}.")
+    if attention_mask is not None and attention_mask.shape != given.shape[:2]:
+        raise ValueError(
+            f"attention_mask has the shape {tuple(attention_mask.shape)}, but the input has {tuple(given.shape[:2])}: "
+            "they must be equal."
+        )
+    return given
+
+
+def _one_masked_token(
+    config: AttnLSTMConfig, input_ids: Tensor | None, inputs_embeds: Tensor | None
+) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    """A batch of texts without any token, as the LSTM can read it: one padding token each."""
+    given = input_ids if inputs_embeds is None else inputs_embeds
+    mask = torch.zeros(given.shape[0], 1, dtype=torch.bool, device=given.device)
+    if inputs_embeds is not None:
+        return None, inputs_embeds.new_zeros(inputs_embeds.shape[0], 1, inputs_embeds.shape[2]), mask
+    # Tokenizers return an empty list as floats: the ids are made anew.
+    return torch.full_like(mask, config.pad_token_id or 0, dtype=torch.long), None, mask
+
+
+__all__ = ["AttnLSTMModel", "AttnLSTMPreTrainedModel"]
