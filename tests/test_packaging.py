@@ -98,7 +98,7 @@ def test_released_models_are_found_in_a_wheel(built: Path, tmp_path: Path) -> No
     )
     lines = _python("-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}", folder=tmp_path).splitlines()
     assert lines[0] == str(tmp_path / "hfattnlstm" / "released" / "attnlstm-imdb")
-    assert lines[1].startswith("pos ")
+    assert lines[1].startswith("pos\t")
 
 
 @pytest.mark.long

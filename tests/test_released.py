@@ -124,13 +124,13 @@ def test_a_command_takes_the_name_and_a_model_of_that_name_comes_first(
     text = next(iter(SENTENCES))
     Path(CLASSIFIER).mkdir()
     assert main(["predict", CLASSIFIER, text]) == 0
-    assert capsys.readouterr().out.startswith("pos ")
+    assert capsys.readouterr().out.startswith("pos\t")
     for path in Path(released_model(CLASSIFIER)).iterdir():
         shutil.copy(path, CLASSIFIER)
     config = Path(CLASSIFIER, "config.json")
     config.write_text(config.read_text().replace('"pos"', '"praise"'))
     assert main(["predict", CLASSIFIER, text]) == 0
-    assert capsys.readouterr().out.startswith("praise ")
+    assert capsys.readouterr().out.startswith("praise\t")
 
 
 def test_a_run_does_not_hide_the_model_that_it_begins_with(
