@@ -101,7 +101,7 @@ def _run(folder: str, overwrite: bool) -> None:
     _step(2, f"Train one of your own on {REVIEWS.name}: 704 short reviews, 176 held out")
     print("   From nothing:")
     nothing = _train_from_nothing()
-    print(f"   From {BASE}, which has read 69,646 reviews of films, without labels:")
+    print(f"   From {BASE}, which has read 69,146 reviews of films, without labels:")
     with TrainDisplay(summary=False) as display:
         run = run_task(task, display)
     print()
