@@ -6,7 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, Pipeline, PreTrainedModel, pipeline
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    Pipeline,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    pipeline,
+)
 
 from hfattnlstm import released_model
 
@@ -79,15 +86,11 @@ def text_candidates(
 
 
 def _our_pipeline(make_model: MakeModel, workload: Workload) -> Prepare:
-    classifier = pipeline(
-        "attention-text-classification", model=make_model(), tokenizer=workload.tokenizer(), device="cpu"
-    )
-    return _prepare(classifier)
+    return _explaining(make_model(), workload.tokenizer())
 
 
 def _recipe_pipeline(name: str | None, workload: Workload) -> Prepare:
-    model, tokenizer = recipes.make(name, workload)
-    return _prepare(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
+    return _explaining(*recipes.make(name, workload))
 
 
 def _released_pipeline(workload: Workload) -> Prepare:
@@ -98,6 +101,11 @@ def _released_pipeline(workload: Workload) -> Prepare:
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     # The workload has special tokens of its own.
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    return _explaining(model, tokenizer)
+
+
+def _explaining(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Prepare:
+    """The pipeline of the package, which gives the attention with the labels."""
     return _prepare(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
 
 

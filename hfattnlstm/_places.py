@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ._errors import causes_of
-from ._released import released_models
+from ._released import released_folder, released_models
 
 
 _MARKER = "config.json"
@@ -71,8 +71,7 @@ def _check_path(name: str, what: str) -> Path | None:
     if not name.strip():
         raise ValueError(f"The name of the {what} is empty: give a folder, or a name on the Hub.")
     path = Path(name).expanduser()
-    # What is no model hides none: a file, or a folder with something else.
-    if (released := released_models().get(name)) and not (path / _MARKER).is_file():
+    if released := released_folder(name):
         return released
     if path.is_dir():
         if what == "model" and not (path / _MARKER).is_file():

@@ -25,6 +25,21 @@ def released_models() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in next(filter(None, found), [])}
 
 
+def released_folder(name: str) -> Path | None:
+    """The folder of the released model that a name leads to; None where it is none, or a model here has the name.
+
+    Example:
+
+    ```python
+    >>> released_folder("attnlstm-imdb").name
+    'attnlstm-imdb'
+    ```
+    """
+    # What is no model hides none: a file, or a folder with something else.
+    hidden = (Path(name).expanduser() / _MARKER).is_file()
+    return None if hidden else released_models().get(name)
+
+
 def released_model(name: str) -> str:
     """Where a released model lies: what `from_pretrained` and `pipeline` take, without the network.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -94,8 +95,6 @@ def test_the_classifier_labels_films() -> None:
 
 
 def test_it_loads_without_the_package(tmp_path: Path) -> None:
-    import json
-
     environment = {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}
     texts = list(SENTENCES)
     arguments = f"import sys; sys.argv[1:] = {[released_model(CLASSIFIER), json.dumps(texts)]!r}\n"

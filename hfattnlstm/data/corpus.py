@@ -27,21 +27,21 @@ from .columns import text_column_of
 from .csv_files import TAB, read_csv
 from .naming import quote
 from .sources import Split, reason_of
-from .text_lines import COMPRESSED, DAMAGED, ending_of, open_bytes, read_lines
+from .text_lines import COMPRESSED, DAMAGED, ending_of, lines_of_file, open_bytes
 
 
 logger = logging.get_logger(__name__)
 
 # By the ending of a file, without that of a compression: the reader of `datasets`. That of csv takes what stands in
 # too many columns for no text, so that our own reads these.
-_CSV = "csv"
+_CSV, _PARQUET = "csv", "parquet"
 _READERS = {
     ".txt": "text",
     ".jsonl": "json",
     ".json": "json",
     ".csv": _CSV,
     ".tsv": _CSV,
-    ".parquet": "parquet",
+    ".parquet": _PARQUET,
 }
 # Of a text, this many bytes tell whether it is one.
 _LOOKED_AT = 2**16
@@ -112,7 +112,7 @@ def _has_words(texts: Dataset) -> np.ndarray:
 
 def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> list[Split]:
     path = Path(source).expanduser()
-    reader = _reader_of(path)
+    reader = _READERS.get(ending_of(path))
     if path.is_file() or reader is not None:
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {source}: check its name.")
@@ -139,10 +139,9 @@ def _read(source: str, dataset_config: str | None, splits: Sequence[str]) -> lis
 
 def _read_file(source: str, path: Path, reader: str) -> Split:
     origin = f"file {source}"
-    if reader == "parquet":
-        return Split(_loaded(source, reader, data_files={"train": glob.escape(str(path.resolve()))})["train"], origin)
     try:
-        _check_text(path)
+        if reader != _PARQUET:
+            _check_text(path)
         if reader == _CSV:
             return Split(_read_csv(path), origin, only_strings=True)
         return Split(_loaded(source, reader, data_files={"train": glob.escape(str(path.resolve()))})["train"], origin)
@@ -198,13 +197,8 @@ def _check_text(path: Path) -> None:
 
 def _tell_wrong_line(path: Path) -> None:
     """Raise the sentence about the first line that is no UTF-8 text."""
-    with open_bytes(path) as stream:
-        for _ in read_lines(stream, f"The file {path}"):
-            pass
-
-
-def _reader_of(path: Path) -> str | None:
-    return _READERS.get(ending_of(path))
+    for _ in lines_of_file(path, f"The file {path}"):
+        pass
 
 
 def _loaded(source: str, *arguments: str, **options: object) -> DatasetDict:

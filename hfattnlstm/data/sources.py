@@ -8,7 +8,6 @@ import io
 import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -27,6 +26,7 @@ from .._wording import option
 from .csv_files import TAB, parse_csv
 from .json_files import parse_json
 from .naming import quote
+from .text_lines import DAMAGED
 
 
 SPLIT_NAMES = {"train": "train", "test": "test", **dict.fromkeys(("validation", "valid", "val", "dev"), "validation")}
@@ -37,16 +37,7 @@ _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.decompress,
 }
 _ZIP = ".zip"
-_DAMAGED = (
-    EOFError,
-    OSError,
-    ValueError,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    RuntimeError,
-    NotImplementedError,
-)
+_DAMAGED = (*DAMAGED, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
 class Split(NamedTuple):

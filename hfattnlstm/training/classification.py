@@ -158,9 +158,8 @@ class ClassificationTask(Task):
     def sources(self) -> list[str]:
         """Files, data set, model and tokenizer."""
         data, model = self.data, self.model
-        named = (data.dataset, data.train_file, data.validation_file, data.test_file)
-        named += (data.unlabelled_file, data.teacher)
-        named += (model.model_name_or_path, model.tokenizer_name, model.word_vectors)
+        named = (data.dataset, data.train_file, data.validation_file, data.test_file, data.unlabelled_file)
+        named += (data.teacher, model.model_name_or_path, model.tokenizer_name, model.word_vectors)
         return [name for name in named if name is not None]
 
     def load(self) -> DatasetDict:
@@ -212,7 +211,7 @@ class ClassificationTask(Task):
             self.given,
             trains=self.training.do_train,
             resumes=self.checkpoint is not None,
-            label_smoothing=self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None,
+            label_smoothing=self._label_smoothing(),
         )
         values = start.config
         if start.is_pretrained and not start.rules:
@@ -225,6 +224,9 @@ class ClassificationTask(Task):
     def _loaded_from(self) -> str | None:
         """The checkpoint whose weights, labels and tokenizer the run begins with."""
         return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
+
+    def _label_smoothing(self) -> float | None:
+        return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None
 
     def choose_recipe(self, examples: DatasetDict) -> None:
         """Adversarial texts, where there are labels, and nobody says otherwise, or asks for virtual ones.
@@ -279,7 +281,7 @@ class ClassificationTask(Task):
             vocab_size=len(processor),
             pad_token_id=processor.pad_token_id,
             class_weights=weights,
-            label_smoothing=self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else 0.0,
+            label_smoothing=self._label_smoothing() or 0.0,
             **config_overrides(self.model),
             **labels,
         )

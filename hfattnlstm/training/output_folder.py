@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from transformers import Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from .._released import released_models
+from .._released import released_folder
 from ..modeling import configuration_attnlstm
 from .arguments import RunArguments
 
@@ -28,7 +28,7 @@ _WRITTEN = (
 _CHECKPOINTS = f"{PREFIX_CHECKPOINT_DIR}-*"
 
 
-def check_output_folder(training: RunArguments, checkpoint: Path | None, sources: Iterable[str]) -> None:
+def check_output_folder(training: RunArguments, checkpoint: Path | None, sources: Sequence[str]) -> None:
     """Refuse to overwrite, unless that was asked for; nothing is touched.
 
     Args:
@@ -40,7 +40,6 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
         ValueError: Names the folder, a file in it that the run would overwrite, and what to do.
     """
     folder = Path(training.output_dir)
-    sources = list(sources)
     if training.do_train:
         _keep_names(folder, sources)
     if folder.exists() and not folder.is_dir():
@@ -63,11 +62,10 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
         _keep_sources(folder, sources)
 
 
-def _keep_names(folder: Path, sources: Iterable[str]) -> None:
+def _keep_names(folder: Path, sources: Sequence[str]) -> None:
     """Refuse a folder that the same command would read the next time, in place of a released model."""
     for source in sources:
-        is_own = (Path(source) / "config.json").is_file()
-        if source in released_models() and not is_own and folder.resolve() == Path(source).resolve():
+        if released_folder(source) and folder.resolve() == Path(source).resolve():
             raise ValueError(
                 f"--output_dir {folder} would hide the model {source}, which comes with the package and is read here: "
                 "name another --output_dir."
@@ -88,7 +86,7 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in names if path.name.rpartition("-")[2].isdigit())
 
 
-def _keep_sources(folder: Path, sources: Iterable[str]) -> None:
+def _keep_sources(folder: Path, sources: Sequence[str]) -> None:
     for source in sources:
         for checkpoint in _checkpoints(folder):
             if Path(source).exists() and Path(source).resolve().is_relative_to(checkpoint.resolve()):

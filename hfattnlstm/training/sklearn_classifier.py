@@ -45,14 +45,8 @@ from .trainer import AttnLSTMTrainer
 
 # Parameters that are flags of the model, by the same names.
 _OF_MODEL = (
-    *(
-        "model_name_or_path",
-        "hidden_size",
-        "embedding_size",
-        "num_hidden_layers",
-        "embedding_dropout",
-        "classifier_dropout",
-    ),
+    *("model_name_or_path", "hidden_size", "embedding_size", "num_hidden_layers"),
+    *("embedding_dropout", "classifier_dropout"),
     *("tokenizer_kind", "vocab_size", "lowercase", "max_length", "classifier_ngrams"),
 )
 # The parameters that are numbers, and the flags that have their bounds.
