@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.biases import command
 from benchmarks.biases.measure import Classifier, group_table, negation_table
 from benchmarks.biases.templates import BLAME, OPINIONS, PRAISE, groups, negations, padded
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, train_tokenizer
+
+
+@pytest.fixture(autouse=True)
+def loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logs of the other tests are not to be switched off."""
+    monkeypatch.setattr(command, "hush", lambda: None)
 
 
 class Reader:
