@@ -26,7 +26,7 @@ test: $(VENV)/installed-dev  ## Run the tests; nothing needs the network
 test-long: $(VENV)/installed-dev  ## Run the long tests: notebooks, browser, long faults; each says what it lacks here
 	HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest -m long -rs $(PYTEST_FLAGS)
 
-# `all` is train, onnx, plots and tensorboard; `dev` is all, test, docs, style and packaging.
+# `all` is train, onnx, explain, plots and tensorboard; `dev` is all, test, docs, style and packaging.
 extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in the tested versions
 	$(PIP_INSTALL) --dry-run ".[all,test,dev,bench]"
 

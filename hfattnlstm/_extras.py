@@ -15,6 +15,7 @@ from types import ModuleType
 EXTRAS = {
     "train": ("accelerate", "datasets", "evaluate", "jinja2", "pyarrow", "sklearn"),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "explain": ("captum",),
     "plots": ("matplotlib",),
 }
 

@@ -19,8 +19,9 @@ import transformers
 from datasets import Dataset
 
 import hfattnlstm
-from hfattnlstm import deploy, training
+from hfattnlstm import deploy, explain, training
 from hfattnlstm.commands.predict import _parser
+from hfattnlstm.explain.scoring import TextScorer
 from hfattnlstm.training.arguments import RunArguments
 
 
@@ -101,7 +102,7 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
     words = set(re.findall(r"\w+", source)) - set(re.findall(r"^ *(\w+) =", source, re.MULTILINE))
     names = {name: getattr(transformers, name) for name in _OF_TRANSFORMERS}
     names |= {"hfattnlstm": hfattnlstm, "torch": torch, "nn": torch.nn, "sys": sys}
-    for public in (deploy, training):
+    for public in (deploy, explain, training):
         names |= {name: getattr(public, name) for name in public.__all__}
     names |= {name: getattr(hfattnlstm, name) for name in hfattnlstm.__all__}
     own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
@@ -171,6 +172,11 @@ def _encoded() -> Dataset:
     return Dataset.from_list(rows)
 
 
+def _scorer() -> TextScorer:
+    classifier = transformers.pipeline("text-classification", "my-model")
+    return TextScorer(classifier.model, classifier.tokenizer)
+
+
 @cache
 def _task() -> training.Task:
     flags = ("--train_file", "reviews.csv", "--output_dir", "imdb-model", "--hidden_size", "16")
@@ -201,6 +207,7 @@ FIXTURES: dict[str, Callable[[], Any]] = {
     "task": _task,
     "splits": lambda: hfattnlstm.load_texts("reviews.csv"),
     "texts": lambda: [text for text, _ in _rows()],
+    "scorer": _scorer,
     "tokenizer": lambda: transformers.AutoTokenizer.from_pretrained("my-model"),
     "trainer": lambda: _run().trainer,
 }

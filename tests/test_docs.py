@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from functools import cache
@@ -9,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import hfattnlstm
-from hfattnlstm import deploy, training
 from page_blocks import DOCS, ROOT, alike, blocks, command_lines, run_page
 
 
@@ -64,11 +63,11 @@ def test_site_is_strict_and_loads_nothing_from_elsewhere(tmp_path: Path, monkeyp
     assert "usage: hfattnlstm predict" in (tmp_path / "reference" / "commands.html").read_text()
 
 
-@pytest.mark.parametrize("place", ["hfattnlstm", "hfattnlstm.training", "hfattnlstm.deploy"])
+@pytest.mark.parametrize("place", ["hfattnlstm", "hfattnlstm.training", "hfattnlstm.deploy", "hfattnlstm.explain"])
 def test_every_public_name_is_in_the_reference(place: str) -> None:
     pages = "\n".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
     shown = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", pages, re.M)}
-    module = {"hfattnlstm": hfattnlstm, "hfattnlstm.training": training, "hfattnlstm.deploy": deploy}[place]
+    module = importlib.import_module(place)
     assert not {*module.__all__} - {"__version__"} - shown
 
 

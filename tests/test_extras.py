@@ -147,7 +147,7 @@ def test_the_modules_of_each_extra_are_its_requirements() -> None:
     found = requirements()
     # transformers brings pyyaml, so that it is never missing.
     assert found["train"] - {"pyyaml"} == {name.replace("sklearn", "scikit-learn") for name in EXTRAS["train"]}
-    for extra in ("onnx", "plots"):
+    for extra in ("onnx", "explain", "plots"):
         assert found[extra] == set(EXTRAS[extra])
     assert found[""] & {name for names in EXTRAS.values() for name in names} == set()
 
@@ -167,4 +167,4 @@ def test_the_check_of_the_extras_reaches_all_of_them() -> None:
     found = requirements()
     named = re.search(r'--dry-run "\.\[(.*)\]"', (ROOT / "Makefile").read_text("utf-8"))[1].split(",")
     assert reached(found, set(named)) == set(found) - {""}
-    assert reached(found, {"all"}) == {"all", "train", "onnx", "plots", "tensorboard"}
+    assert reached(found, {"all"}) == {"all", "train", "onnx", "explain", "plots", "tensorboard"}

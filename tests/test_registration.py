@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "data": {"modeling"},
     "training": {"modeling", "data"},
     "deploy": {"modeling", "data"},
-    "commands": {"modeling", "data", "training", "deploy"},
+    "explain": {"modeling", "data"},
+    "commands": {"modeling", "data", "training", "deploy", "explain"},
 }
 # Files beside the folders, which cost nothing to import and import nothing but each other.
 LEAVES = {"_errors", "_extras", "_files", "_heads", "_parsing", "_places", "_released", "_version", "_wording"}

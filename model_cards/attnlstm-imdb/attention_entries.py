@@ -29,14 +29,26 @@ def attention_entries(
         A list of `{"text", "start", "end", "weight"}` in reading order; of several texts, each entry also has
         `text_index`, which of them it is a part of, and the weights of all together sum to 1.
     """
+    parts = encoded.parts or (encoded.own_tokens,)
+    own = weights[:, parts[0]] if len(parts) == 1 else np.concatenate([weights[:, part] for part in parts], axis=1)
+    return weight_entries(text, encoded, _shared_out(own), level, per_head)
+
+
+def weight_entries(
+    text: str | Sequence[str], encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool = False
+) -> list[dict[str, Any]]:
+    """As [`attention_entries`], of any weights as they are.
+
+    Args:
+        text, encoded, level, per_head: As there.
+        weights: (heads, tokens), over the tokens that come from the texts.
+    """
     if not encoded.parts:
-        own = encoded.own_tokens
-        return _entries_of_part(text, encoded, own, _shared_out(weights[:, own]), level, per_head)
-    shared = _shared_out(np.concatenate([weights[:, part] for part in encoded.parts], axis=1))
+        return _entries_of_part(text, encoded, encoded.own_tokens, weights, level, per_head)
     entries, start = [], 0
     for index, (own_text, part) in enumerate(zip(text, encoded.parts)):
         end = start + part.stop - part.start
-        found = _entries_of_part(own_text, encoded, part, shared[:, start:end], level, per_head)
+        found = _entries_of_part(own_text, encoded, part, weights[:, start:end], level, per_head)
         entries += [entry | {"text_index": index} for entry in found]
         start = end
     return entries

@@ -1,0 +1,21 @@
+"""Explanations of what a classifier says of texts, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from .explaining import Explainer, explain
+from .explanation import Explanation, Explanations, WeightedSpan
+from .faithfulness import Faithfulness, Measure
+from .summary import Average, FaithfulnessSummary
+
+
+__all__ = [
+    "Average",
+    "Explainer",
+    "Explanation",
+    "Explanations",
+    "Faithfulness",
+    "FaithfulnessSummary",
+    "Measure",
+    "WeightedSpan",
+    "explain",
+]

@@ -1,0 +1,298 @@
+"""Weights of the tokens of a text in what a classifier says of it, by several methods.
+
+Each takes a [`TextScorer`], encoded texts and for each the place of the label that is explained, and gives an
+[`Attribution`] for each text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._extras import import_optional
+from ..modeling.batch_workers import TOKENS_IN_BATCH
+from ..modeling.text_inputs import EncodedText
+from .scoring import TextScorer
+
+
+# On the path from no text to the text.
+INTEGRATION_STEPS = 50
+
+
+def own_places(encoded: EncodedText) -> np.ndarray:
+    """Where the tokens stand that come from the text, as special ones do not.
+
+    Example:
+
+    ```python
+    >>> own_places(EncodedText(input_ids=[1, 5, 2], spans=[None, (0, 3), None], word_ids=[None, 0, None], left_out=0))
+    array([1])
+    ```
+    """
+    return np.array([place for place, span in enumerate(encoded.spans) if span is not None], dtype=np.int64)
+
+
+class Attribution(NamedTuple):
+    """What a method finds of a text.
+
+    Attributes:
+        logits: (num_labels,), float64.
+        target: Place of the label that is explained.
+        weights: (rows, tokens), float64, of the tokens that come from the text: a row for each head of an attention,
+            else one.
+    """
+
+    logits: np.ndarray
+    target: int
+    weights: np.ndarray
+
+
+# Places of the labels to explain, one for each text; None for that which the model gives.
+Targets = Sequence[int | None]
+
+
+def attention(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+    """How much of each token the pooled state takes; of another model, the last layer's attention from the token that
+    it classifies by. What lies on special tokens is left out, and the rest sums to 1.
+    """
+
+    @torch.inference_mode()
+    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+        outputs = scorer.model(**inputs, output_attentions=True)
+        weights = _of_classifying_token(_attentions(scorer, outputs), inputs["attention_mask"])
+        return _Batch(outputs.logits, scorer.choose(outputs.logits, [targets[place] for place in places]), weights)
+
+    with _giving_attention(scorer):
+        found = _over_texts(scorer, texts, attribute)
+    return [text._replace(weights=_summing_to_one(text.weights)) for text in found]
+
+
+def attention_x_gradient(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+    """Each attention weight times the gradient in it of the target's margin (Serrano and Smith, 2019), summed over the
+    heads, and what the n-grams add to that margin. A positive weight speaks for the target.
+    """
+
+    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+        reading = _Reading.of(scorer, inputs)
+        outputs = reading.read(reading.embedded.requires_grad_(), reading.ngrams, output_attentions=True)
+        weights, chosen = (
+            _attentions(scorer, outputs),
+            scorer.choose(outputs.logits, [targets[place] for place in places]),
+        )
+        margin = scorer.margin(outputs.logits, chosen)
+        gradient, *of_ngrams = torch.autograd.grad(margin.sum(), [weights, *reading.differentiable_ngrams])
+        product = _of_classifying_token(weights * gradient, inputs["attention_mask"]).sum(1)
+        return _Batch(outputs.logits, chosen, (product + reading.shared_out(of_ngrams))[:, None])
+
+    with _giving_attention(scorer):
+        return _over_texts_with_gradients(scorer, texts, attribute)
+
+
+def gradient_x_input(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+    """The gradient of the target's margin in the embedding of each token times that embedding, and what the n-grams
+    add to that margin. A positive weight speaks for the target.
+    """
+
+    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+        reading = _Reading.of(scorer, inputs)
+        logits = reading.read(reading.embedded.requires_grad_(), reading.ngrams).logits
+        chosen = scorer.choose(logits, [targets[place] for place in places])
+        margin = scorer.margin(logits, chosen).sum()
+        gradient, *of_ngrams = torch.autograd.grad(margin, [reading.embedded, *reading.differentiable_ngrams])
+        product = (gradient * reading.embedded).sum(-1) + reading.shared_out(of_ngrams)
+        return _Batch(logits, chosen, product[:, None])
+
+    return _over_texts_with_gradients(scorer, texts, attribute)
+
+
+def integrated_gradients(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+    """Integrated gradients (Sundararajan et al., 2017) of the target's margin, by captum: from embeddings of zero,
+    without n-grams, to those of the text. They sum, with those of special tokens, to what the margin gains on the way.
+    """
+    captum = import_optional("captum.attr")
+
+    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+        reading = _Reading.of(scorer, inputs)
+        with torch.no_grad():
+            logits = reading.read(reading.embedded, reading.ngrams).logits
+        chosen = scorer.choose(logits, [targets[place] for place in places])
+
+        def margin_of(embedded: Tensor, *ngrams: Tensor) -> Tensor:
+            found = reading.read(embedded, ngrams[0] if ngrams else None).logits
+            return scorer.margin(found, chosen.expand(len(found)))
+
+        found, *of_ngrams = captum.IntegratedGradients(margin_of).attribute(
+            (reading.embedded, *reading.differentiable_ngrams),
+            n_steps=INTEGRATION_STEPS,
+            internal_batch_size=max(1, TOKENS_IN_BATCH // reading.embedded.shape[1]),
+        )
+        total = found.sum(-1) + sum(_over_tokens(part.sum(-1)) for part in of_ngrams)
+        return _Batch(logits, chosen, total[:, None])
+
+    return _over_texts_with_gradients(scorer, texts, attribute, batch_size=1)
+
+
+def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+    """How much the target's probability, in a regression the number, falls when a word is left out; the tokens of a
+    word share that.
+    """
+    sequences = [scorer.tokens_of(text) for text in texts]
+    words = [_words(text) for text in texts]
+    for tokens, own in zip(list(sequences), words):
+        sequences += [tokens.only(np.delete(np.arange(len(tokens.ids)), word)) for word in own]
+    logits = scorer.logits(sequences)
+    chosen = scorer.choose(torch.from_numpy(logits[: len(texts)]), targets).tolist()
+    scores = scorer.probabilities(logits)
+    found, first = [], len(texts)
+    for index, (target, own) in enumerate(zip(chosen, words)):
+        falls = scores[index, target] - scores[first : first + len(own), target]
+        first += len(own)
+        sizes = np.array([len(word) for word in own], dtype=np.int64)
+        found.append(Attribution(logits[index], target, np.repeat(falls / sizes, sizes)[None]))
+    return found
+
+
+Method = Callable[[TextScorer, Sequence[EncodedText], Targets], list[Attribution]]
+
+# By the name that is given to [`explain`].
+METHODS: dict[str, Method] = {
+    method.__name__: method
+    for method in (attention, attention_x_gradient, gradient_x_input, integrated_gradients, occlusion)
+}
+# Those that need a model with attention.
+ATTENTION_METHODS = ("attention", "attention_x_gradient")
+# Their weights are never negative, and say how much a token counts, not for what.
+UNSIGNED = ("attention",)
+
+
+class _Batch(NamedTuple):
+    """Of a batch of texts: logits (batch, num_labels), places of labels (batch,), weights (batch, rows, length)."""
+
+    logits: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+class _Reading(NamedTuple):
+    """What a batch looks like to the model in numbers that have gradients.
+
+    Attributes:
+        read: Takes embeddings, and what n-grams add, and gives the model's outputs.
+        embedded: (batch, length, width).
+        ngrams: (batch, length, longest, num_labels), what the n-grams that end at a token add to the logits; None of a
+            model without.
+    """
+
+    read: Callable[..., Any]
+    embedded: Tensor
+    ngrams: Tensor | None
+
+    @classmethod
+    def of(cls, scorer: TextScorer, inputs: dict[str, Tensor]) -> _Reading:
+        model, rest = scorer.model, dict(inputs)
+        ids, mask = rest.pop("input_ids"), inputs["attention_mask"]
+        own_ngrams = getattr(model, "ngrams", None) if scorer.is_own else None
+        with torch.no_grad():
+            embedded = model.embed(ids, mask) if scorer.is_own else model.get_input_embeddings()(ids)
+            ngrams = None if own_ngrams is None else own_ngrams.contributions(ids, mask.bool()).requires_grad_()
+
+        def read(embedded: Tensor, ngrams: Tensor | None = None, **options: Any) -> Any:
+            # The steps of a path are a batch of their own.
+            others = {name: value.expand(len(embedded), -1) for name, value in rest.items()}
+            if ngrams is not None:
+                options["ngram_logits"] = own_ngrams.bias + ngrams.sum((1, 2))
+            return model(inputs_embeds=embedded, **others, **options)
+
+        return cls(read, embedded.detach(), ngrams)
+
+    @property
+    def differentiable_ngrams(self) -> list[Tensor]:
+        return [] if self.ngrams is None else [self.ngrams]
+
+    def shared_out(self, gradients: Sequence[Tensor]) -> Tensor | float:
+        """What the n-grams add to a margin with these gradients, (batch, length)."""
+        return _over_tokens((self.ngrams * gradients[0]).sum(-1)) if gradients else 0.0
+
+
+def _over_tokens(parts: Tensor) -> Tensor:
+    """(batch, length, longest), of the n-grams that end at a token, to (batch, length): their tokens share that."""
+    length = parts.shape[1]
+    total = torch.zeros_like(parts[..., 0])
+    for size in range(1, parts.shape[-1] + 1):
+        share = parts[..., size - 1] / size
+        for back in range(min(size, length)):
+            total[:, : length - back] += share[:, back:]
+    return total
+
+
+def _over_texts(
+    scorer: TextScorer,
+    texts: Sequence[EncodedText],
+    attribute: Callable[[dict[str, Tensor], list[int]], _Batch],
+    batch_size: int | None = None,
+) -> list[Attribution]:
+    def run(inputs: dict[str, Tensor], places: list[int]) -> list[Attribution]:
+        logits, targets, weights = (part.detach().cpu().numpy() for part in attribute(inputs, places))
+        rows = zip(places, logits.astype(np.float64), targets.tolist(), weights.astype(np.float64))
+        return [Attribution(said, target, row[:, own_places(texts[place])]) for place, said, target, row in rows]
+
+    return scorer.over_batches([scorer.tokens_of(text) for text in texts], run, batch_size)
+
+
+def _over_texts_with_gradients(scorer: TextScorer, *arguments: Any, **options: Any) -> list[Attribution]:
+    # cuDNN gives no gradients of an LSTM in evaluation mode.
+    with torch.backends.cudnn.flags(enabled=False):
+        return _over_texts(scorer, *arguments, **options)
+
+
+def _attentions(scorer: TextScorer, outputs: Any) -> Tensor:
+    """Those that come last, (batch, heads, queries, length)."""
+    if not outputs.attentions:
+        raise ValueError(
+            f"The model, a {type(scorer.model).__name__}, gives no attention: take another method, such as occlusion."
+        )
+    return outputs.attentions[-1]
+
+
+def _of_classifying_token(weights: Tensor, mask: Tensor) -> Tensor:
+    """(batch, heads, queries, length) to (batch, heads, length)."""
+    if weights.shape[2] == 1:
+        return weights[:, :, 0]
+    # A model that reads from left to right has seen the text at its last token alone.
+    if not weights[:, :, 0, 1:].any():
+        return weights[torch.arange(len(weights)), :, mask.sum(1) - 1]
+    return weights[:, :, 0]
+
+
+@contextlib.contextmanager
+def _giving_attention(scorer: TextScorer) -> Iterator[None]:
+    """A model of another kind in the implementation of its attention that gives the weights."""
+    model = scorer.model
+    usual = getattr(model.config, "_attn_implementation", None)
+    if scorer.is_own or usual in (None, "eager"):
+        yield
+        return
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(usual)
+
+
+def _summing_to_one(weights: np.ndarray) -> np.ndarray:
+    total = weights.sum(1, keepdims=True)
+    even = np.full_like(weights, 1 / max(weights.shape[1], 1))
+    return np.divide(weights, total, out=even, where=total > 0)
+
+
+def _words(text: EncodedText) -> list[list[int]]:
+    """The places of the tokens of each word."""
+    words: dict[int, list[int]] = {}
+    for place in own_places(text).tolist():
+        words.setdefault(text.word_ids[place], []).append(place)
+    return list(words.values())

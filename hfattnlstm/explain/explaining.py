@@ -1,0 +1,208 @@
+"""From texts to explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, repeat
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..data.problem_types import label_names_of
+from ..modeling.text_inputs import EncodedText
+from ..modeling.text_rows import PAIR, text_or_row
+from .attribution import ATTENTION_METHODS, METHODS, UNSIGNED, Attribution
+from .explanation import Explanation, Explanations
+from .faithfulness import Faithfulness, measure_faithfulness
+from .scoring import TextScorer
+
+
+# Texts that are read ahead and sorted by length.
+_WINDOW_TEXTS = 256
+
+# The label to explain: its name or place; None for that which the model gives.
+Target = str | int | None
+
+
+def explain(
+    texts: Any,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    method: str = "attention",
+    target: Target | Sequence[Target] = None,
+    faithfulness: bool = True,
+    max_length: int | None = None,
+    truncation: str | None = None,
+    seed: int = 0,
+) -> Any:
+    """Say how much each word has to do with the label of a text, and how far that can be trusted.
+
+    Args:
+        texts: A text or a list of texts. For a model of pairs, or of more texts, `{"text": …, "text_pair": …}`, a
+            tuple, or a list of such.
+        model: Any sequence classifier of transformers.
+        tokenizer: Its tokenizer, a fast one.
+        method: `"attention"`, the weights of the same forward pass that gives the label, which have no sign;
+            `"attention_x_gradient"`, these times their gradients; `"gradient_x_input"`; `"integrated_gradients"`,
+            which needs captum; or `"occlusion"`, how much the score falls without a word, which takes as many passes
+            as there are words. Of a model without attention, the last three.
+        target: Name or place of the label to explain, or one for each text; that which the model gives without.
+        faithfulness: Whether to measure how far the weights can be trusted, which takes a few hundred passes a text.
+        max_length, truncation: What is read of a long text; as the model's and the tokenizer's configuration say
+            without.
+        seed: Of the random rankings that the weights are compared with.
+
+    Returns:
+        An [`Explanation`] of a single text, else [`Explanations`], a list of them in the order of the texts.
+
+    Raises:
+        ImportError: `"integrated_gradients"` without captum.
+        TypeError: For what is no text, with its position.
+        ValueError: For an unknown method or target; for a method that the model does not allow; for a text for which
+            the model computes NaN or infinity, with its position; for a model with random weights.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> found = explain("Not bad at all, the coffee", classifier.model, classifier.tokenizer)
+    >>> found.label, [word.text for word in found.words]
+    ('positive', ['Not', 'bad', 'at', 'all', ',', 'the', 'coffee'])
+    >>> found.faithfulness.comprehensiveness.value > found.faithfulness.comprehensiveness.random
+    True
+    ```
+    """
+    single = isinstance(texts, (str, Mapping, tuple))
+    every = [texts] if single else list(texts)
+    explainer = Explainer(model, tokenizer, method, max_length=max_length, truncation=truncation, seed=seed)
+    targets = list(target) if isinstance(target, (list, tuple)) else [target] * len(every)
+    if len(targets) != len(every):
+        raise ValueError(
+            f"target has {len(targets)} labels for {len(every)} texts: give one for all, or one for each."
+        )
+    found = Explanations(explainer(every, targets, [faithfulness] * len(every)))
+    return found[0] if single else found
+
+
+class Explainer:
+    """Explains texts of one model by one method, window by window.
+
+    Args:
+        model, tokenizer, method, max_length, truncation, seed: As for [`explain`], which says what is raised.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> explainer = Explainer(classifier.model, classifier.tokenizer, "occlusion")
+    >>> [found.label for found in explainer(["Not bad at all, the coffee", "Slow soup"])]
+    ['positive', 'negative']
+    ```
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        method: str = "attention",
+        *,
+        max_length: int | None = None,
+        truncation: str | None = None,
+        seed: int = 0,
+    ):
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
+        poolings = getattr(model.config, "poolings", None)
+        if method in ATTENTION_METHODS and poolings is not None and "attention" not in poolings:
+            others = ", ".join(name for name in METHODS if name not in ATTENTION_METHODS)
+            raise ValueError(f"The model has no attention pooling, which {method} is about: take one of {others}.")
+        self.method = method
+        self.seed = seed
+        self.scorer = TextScorer(model, tokenizer, max_length=max_length, truncation=truncation)
+        self._labels = label_names_of(model.config)
+
+    def __call__(
+        self,
+        texts: Iterable[Any],
+        targets: Iterable[Target] = repeat(None),
+        measured: Iterable[bool] = repeat(False),
+    ) -> Iterator[Explanation]:
+        """Explain texts, which are read as they are needed.
+
+        Args:
+            texts: As [`explain`] takes them.
+            targets: For each, the label to explain; None for that which the model gives.
+            measured: For each, whether its faithfulness is measured.
+        """
+        position = 0
+        rows = zip(texts, targets, measured)
+        while window := list(islice(rows, _WINDOW_TEXTS)):
+            given, wanted, flags = zip(*window)
+            columns = self._columns(given[0])
+            own = [text_or_row(text, columns, place) for place, text in enumerate(given, position)]
+            yield from self._explained(own, [self._place(target) for target in wanted], flags, position)
+            position += len(window)
+
+    def _columns(self, text: Any) -> Sequence[str] | None:
+        """What the texts of a row are called; a model of another kind reads pairs when it is given some."""
+        if self.scorer.is_own:
+            return self.scorer.model.config.text_columns
+        return PAIR if isinstance(text, (list, tuple)) or (isinstance(text, Mapping) and len(text) > 1) else None
+
+    def _place(self, target: Target) -> int | None:
+        if target is None:
+            return None
+        if isinstance(target, str) and target in self._labels:
+            return self._labels.index(target)
+        if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(self._labels):
+            return target
+        names = ", ".join(self._labels[:20])
+        raise ValueError(f"target {target!r} is no label of the model: give the name or place of one of {names}.")
+
+    def _explained(
+        self, texts: list[Any], targets: list[int | None], measured: Sequence[bool], first: int
+    ) -> Iterator[Explanation]:
+        encoded = self.scorer.encode(texts)
+        found = METHODS[self.method](self.scorer, encoded, targets)
+        _check_numbers(found, first)
+        chosen = [index for index, wanted in enumerate(measured) if wanted]
+        figures = measure_faithfulness(
+            self.scorer,
+            [encoded[index] for index in chosen],
+            [found[index].weights.mean(0) for index in chosen],
+            [found[index].target for index in chosen],
+            signed=self.method not in UNSIGNED,
+            seed=self.seed,
+        )
+        for text, tokens, own, wanted in zip(texts, encoded, found, measured):
+            yield self._explanation(text, tokens, own, next(figures) if wanted else None)
+
+    def _explanation(
+        self, text: Any, encoded: EncodedText, found: Attribution, faithfulness: Faithfulness | None
+    ) -> Explanation:
+        temperature = getattr(self.scorer.model.config, "calibration_temperature", 1.0)
+        scores = self.scorer.probabilities(found.logits / temperature)
+        given = int(np.argmax(found.logits))
+        return Explanation(
+            text=text,
+            label=self._labels[given],
+            score=float(scores[given]),
+            target=self._labels[found.target],
+            target_score=float(scores[found.target]),
+            method=self.method,
+            faithfulness=faithfulness,
+            characters_left_out=encoded.left_out,
+            encoded=encoded,
+            head_weights=found.weights,
+        )
+
+
+def _check_numbers(found: Sequence[Attribution], first: int) -> None:
+    for position, one in enumerate(found, first):
+        if not (np.isfinite(one.logits).all() and np.isfinite(one.weights).all()):
+            raise ValueError(
+                f"The model computes NaN or infinity for text number {position}: load its weights again if they are "
+                "damaged, or turn it into float32 by model.float()."
+            )

@@ -1,0 +1,121 @@
+"""Explanations: a text with its label, a weight for each word and token, and how far these can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..modeling.attention_entries import weight_entries
+from ..modeling.text_inputs import EncodedText
+from .attribution import UNSIGNED
+from .faithfulness import Faithfulness
+from .summary import FaithfulnessSummary
+
+
+class WeightedSpan(NamedTuple):
+    """A word or a token with its weight.
+
+    Attributes:
+        text: As it stands in the text that was given.
+        start, end: Where it stands there.
+        weight: Of an attention, its share; else positive where it speaks for the target.
+        text_index: Of several texts that were read together, which one it is of.
+    """
+
+    text: str
+    start: int
+    end: int
+    weight: float
+    text_index: int = 0
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a classifier says of a text, and how much each word has to do with it.
+
+    Attributes:
+        text: The text, or the texts that were read together.
+        label: The label that the model gives; of several labels a text, the most probable one.
+        score: Its probability, calibrated where the model knows how; in a regression the number.
+        target: The label that is explained: `label`, unless another one was asked for.
+        target_score: As `score`, of the target.
+        method: How the weights were found.
+        faithfulness: How far they can be trusted, if that was measured.
+        characters_left_out: How many the model did not read, because the text was too long.
+        encoded: The text as the model reads it.
+        head_weights: (heads, tokens), of the tokens that come from the text; a single row of methods without heads.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> found = explain("Slow soup", classifier.model, classifier.tokenizer, method="occlusion")
+    >>> found.label, max(found.words, key=lambda word: word.weight).text
+    ('negative', 'Slow')
+    ```
+    """
+
+    text: str | tuple[str, ...]
+    label: str
+    score: float
+    target: str
+    target_score: float
+    method: str
+    faithfulness: Faithfulness | None
+    characters_left_out: int
+    encoded: EncodedText = field(repr=False)
+    head_weights: np.ndarray = field(repr=False)
+
+    @cached_property
+    def words(self) -> list[WeightedSpan]:
+        """The words in reading order; the weights of the tokens of a word are added."""
+        return self._spans("word")
+
+    @cached_property
+    def tokens(self) -> list[WeightedSpan]:
+        """The tokens in reading order, without special ones."""
+        return self._spans("token")
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether weights below 0 speak against the target."""
+        return self.method not in UNSIGNED
+
+    def to_dict(self, level: str = "word") -> dict[str, Any]:
+        """All of it, for JSON: with its words or, by `level="token"`, its tokens."""
+        spans = self.words if level == "word" else self.tokens
+        found: dict[str, Any] = {
+            "text": self.text,
+            "label": self.label,
+            "score": self.score,
+            "target": self.target,
+            "target_score": self.target_score,
+            "method": self.method,
+            f"{level}s": [self._entry(span) for span in spans],
+        }
+        if self.characters_left_out:
+            found |= {"truncated": True, "characters_left_out": self.characters_left_out}
+        if self.faithfulness is not None:
+            found["faithfulness"] = self.faithfulness.to_dict()
+        return found
+
+    def _spans(self, level: str) -> list[WeightedSpan]:
+        return [WeightedSpan(**entry) for entry in weight_entries(self.text, self.encoded, self.head_weights, level)]
+
+    def _entry(self, span: WeightedSpan) -> dict[str, Any]:
+        found = span._asdict()
+        if isinstance(self.text, str):
+            del found["text_index"]
+        return found
+
+
+class Explanations(list[Explanation]):
+    """Explanations of many texts, in their order."""
+
+    @property
+    def faithfulness(self) -> FaithfulnessSummary:
+        """How far they can be trusted, over all texts for which that was measured."""
+        return FaithfulnessSummary.of(one.faithfulness for one in self if one.faithfulness is not None)

@@ -1,0 +1,190 @@
+"""A classifier as explanations ask it: what it says of many sequences of tokens, parts of texts among them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..data.problem_types import problem_type_of
+from ..modeling.batch_workers import BatchWorkers, plan_batches
+from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
+from ..modeling.text_inputs import EncodedText, TextEncoder, longest_input, pad_ids
+
+
+class Tokens(NamedTuple):
+    """What the model reads of a text, or of a part of it: ids, and which of two texts each is of, where it asks."""
+
+    ids: np.ndarray
+    types: np.ndarray | None
+
+    def only(self, places: np.ndarray) -> Tokens:
+        """Those at some places, as if there had been no others."""
+        return Tokens(self.ids[places], None if self.types is None else self.types[places])
+
+
+class TextScorer:
+    """A classifier with its tokenizer.
+
+    The model stays as it is: in evaluation mode only while it computes, and in its own dtype.
+
+    Args:
+        model: Any sequence classifier of transformers.
+        tokenizer: Its tokenizer, a fast one.
+        max_length, truncation: What is read of a long text; as the model's and the tokenizer's configuration say.
+
+    Raises:
+        TypeError: For a tokenizer that is not fast.
+        ValueError: For a model with weights that its checkpoint lacked.
+
+    Example:
+
+    ```python
+    >>> scorer = TextScorer(model, tokenizer)
+    >>> tokens = scorer.tokens_of(scorer.encode(["Not bad at all"])[0])
+    >>> scorer.logits([tokens, tokens.only([0, 1])]).shape
+    (2, 2)
+    ```
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int | None = None,
+        truncation: str | None = None,
+    ):
+        check_trained = getattr(model, "check_trained", None)
+        if check_trained is not None:
+            check_trained()
+        self.model = model
+        self.problem_type = problem_type_of(model.config)
+        length = _longest(model, tokenizer) if max_length is None else max_length
+        kept = getattr(model.config, "truncation", "head") if truncation is None else truncation
+        self.encode = TextEncoder(tokenizer, length, kept)
+        self._has_types = not self.is_own and "token_type_ids" in tokenizer.model_input_names
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the model is one of this package, which reads embeddings with their n-grams."""
+        return hasattr(self.model.config, "poolings")
+
+    def tokens_of(self, encoded: EncodedText) -> Tokens:
+        """All that the model reads of a text."""
+        ids = np.array(encoded.input_ids, dtype=np.int64)
+        if not self._has_types:
+            return Tokens(ids, None)
+        types = np.zeros(len(ids), dtype=np.int64)
+        if len(encoded.parts) > 1:
+            # The second text, and the special token that ends it.
+            types[encoded.parts[1].start :] = 1
+        return Tokens(ids, types)
+
+    def logits(self, sequences: Sequence[Tokens]) -> np.ndarray:
+        """Logits (sequences, num_labels), float64; a sequence may be empty."""
+        found = self.over_batches(sequences, self._logits_of_batch)
+        return np.stack(found) if found else np.zeros((0, self.model.config.num_labels))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Of each label, (…, num_labels); of a regression the numbers themselves."""
+        if self.problem_type == SINGLE_LABEL:
+            powers = np.exp(logits - logits.max(-1, keepdims=True))
+            return powers / powers.sum(-1, keepdims=True)
+        return 1 / (1 + np.exp(-logits)) if self.problem_type == MULTI_LABEL else logits
+
+    def decisions(self, logits: np.ndarray) -> np.ndarray:
+        """What is decided: of one label a text its place (…,), of several for each whether it applies (…, labels)."""
+        if self.problem_type == SINGLE_LABEL:
+            return logits.argmax(-1)
+        config = self.model.config
+        calibrated = logits / getattr(config, "calibration_temperature", 1.0)
+        return self.probabilities(calibrated) > np.array(getattr(config, "threshold", 0.5))
+
+    def choose(self, logits: Tensor, wanted: Sequence[int | None]) -> Tensor:
+        """Places of the labels to explain, (batch,): those wanted, and the one with the highest logit for None."""
+        given = torch.tensor([-1 if place is None else place for place in wanted], device=logits.device)
+        return torch.where(given < 0, logits.argmax(1), given)
+
+    def margin(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """What gradients are taken of: how much more the model says for each text's target than against it.
+
+        Args:
+            logits: (batch, num_labels).
+            targets: (batch,) places of labels.
+
+        Returns:
+            (batch,) log-odds of the target; the logit itself for several labels a text, and in a regression. They do
+            not saturate as probabilities do, and rank alike.
+        """
+        own = logits.gather(1, targets[:, None])[:, 0]
+        if self.problem_type != SINGLE_LABEL:
+            return own
+        others = torch.ones_like(logits, dtype=torch.bool).scatter(1, targets[:, None], False)
+        return own - logits.masked_fill(~others, -torch.inf).logsumexp(1)
+
+    def over_batches(
+        self,
+        sequences: Sequence[Tokens],
+        function: Callable[[dict[str, Tensor], list[int]], Sequence[Any]],
+        batch_size: int | None = None,
+    ) -> list[Any]:
+        """What a function finds for each sequence.
+
+        Args:
+            sequences: What the model reads.
+            function: Takes the inputs of a batch, and the places of its sequences; gives something for each.
+            batch_size: Most sequences in a batch; as many as fit into the processor's cache without.
+
+        Batches of like length run side by side, as many as there are cores.
+        """
+        found: list[Any] = [None] * len(sequences)
+        with _evaluating(self.model), BatchWorkers(self.model.device) as workers:
+            lengths = [max(len(tokens.ids), 1) for tokens in sequences]
+            batches = plan_batches(lengths, batch_size, workers.count)
+            jobs = [functools.partial(self._run, function, sequences, batch) for batch in batches]
+            for batch, wait in zip(batches, workers.start(jobs)):
+                for place, result in zip(batch, wait()):
+                    found[place] = result
+        return found
+
+    def _run(self, function: Callable[..., Sequence[Any]], sequences: Sequence[Tokens], batch: list[int]) -> Any:
+        return function(self._inputs([sequences[place] for place in batch]), batch)
+
+    def _inputs(self, sequences: Sequence[Tokens]) -> dict[str, Tensor]:
+        ids, mask = pad_ids([tokens.ids for tokens in sequences], self.model.config.pad_token_id)
+        # Other models count with their masks.
+        inputs = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+        if self._has_types:
+            inputs["token_type_ids"] = pad_ids([tokens.types for tokens in sequences], 0)[0]
+        return {name: torch.from_numpy(values).to(self.model.device) for name, values in inputs.items()}
+
+    @torch.inference_mode()
+    def _logits_of_batch(self, inputs: dict[str, Tensor], places: list[int]) -> np.ndarray:
+        return self.model(**inputs).logits.double().cpu().numpy()
+
+
+def _longest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that are read: what the tokenizer keeps, and the model has positions for."""
+    return min(
+        longest_input(tokenizer), getattr(model.config, "max_position_embeddings", None) or longest_input(tokenizer)
+    )
+
+
+@contextlib.contextmanager
+def _evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Every part of the model in evaluation mode, and afterwards in that which it was in."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
