@@ -24,6 +24,7 @@ FIGURES_VARY = {
     "hfattnlstm.commands.env.env",
     "hfattnlstm.commands.evaluate.evaluate",
     "hfattnlstm.commands.evaluation_report.print_evaluation",
+    "hfattnlstm.commands.explained_texts.print_explanations",
     "hfattnlstm.commands.export.export",
     "hfattnlstm.commands.main.main",
     "hfattnlstm.commands.predict.predict",

@@ -23,6 +23,7 @@ _COMMANDS = {
     "pretrain": "learn a language from texts without labels, for models to begin with",
     "distill": "train a small model on what a large one says",
     "predict": "label texts, and shade the words by the attention on them",
+    "explain": "say how much each word has to do with a label, and how far that can be trusted",
     "evaluate": "measure a model on labelled texts",
     "check": "look at labelled texts before training on them",
     "embed": "write the vectors of texts",
@@ -31,7 +32,7 @@ _COMMANDS = {
     "env": "show versions, processor and threads, for a report",
 }
 # What they log is a part of what they tell.
-_WITH_LOG = ("train", "pretrain", "distill", "check", "evaluate", "quickstart")
+_WITH_LOG = ("train", "pretrain", "distill", "check", "evaluate", "explain", "quickstart")
 _EXAMPLES = """Examples:
   hfattnlstm train --train_file reviews.csv --output_dir my-model
   hfattnlstm predict attnlstm-imdb "A fine film"

@@ -95,6 +95,11 @@ def find_column(split: Split, role: str, named: str | None, other: str | Sequenc
     raise ValueError(f"The {split.origin} has {count} the {role}s; it has {quote(columns)}: {mend}.")
 
 
+def usual_columns(split: Split, role: str) -> list[str]:
+    """The columns whose names are usual for a role, "text" or "label"."""
+    return [name for name in (*split.data.features, *split.unreadable) if _is_usual(name, role)]
+
+
 def _candidates(split: Split, role: str, others: Sequence[str]) -> list[str]:
     features = split.data.features
     free = [name for name in (*features, *split.unreadable) if name not in others]

@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from .columns import find_column, two_columns
+from .columns import find_column, text_column_of, two_columns, usual_columns
 from .label_values import LabelKindError
 from .labels import convert_labels
 from .naming import quote
@@ -84,6 +84,39 @@ def load_labelled_texts(
         mend = f"give texts with such labels, or name another column with {option('label_column')}"
         raise ValueError(f"{error.found}, but the model gives {_GIVES[problem_type]}: {mend}.") from None
     return LabelledTexts(data, chosen.origin)
+
+
+def load_texts_and_any_labels(
+    source: str | PathLike | Dataset,
+    problem_type: str,
+    label_names: Sequence[str],
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    split: str | None = None,
+) -> LabelledTexts:
+    """As [`load_labelled_texts`], of a source that need not have labels: `data` has no `label` then.
+
+    Labels that nobody has named, and that do not suit the model, are left out, and that is told.
+
+    Example:
+    ```python
+    >>> texts = Dataset.from_dict({"text": ["Great food", "Slow service"]})
+    >>> load_texts_and_any_labels(texts, "single_label_classification", ["neg", "pos"]).data.column_names
+    ['text']
+
+    ```
+    """
+    chosen = _choose(read_source(source, None), split)
+    options = {"text_column": text_column, "label_column": label_column, "split": split}
+    if label_column is not None:
+        return load_labelled_texts(source, problem_type, label_names, **options)
+    if usual_columns(chosen, "label"):
+        try:
+            return load_labelled_texts(source, problem_type, label_names, **options)
+        except ValueError as error:
+            logger.warning("The labels of the %s are left out: %s", chosen.origin, error)
+    return LabelledTexts(text_column_of(chosen, text_column), chosen.origin)
 
 
 def _choose(splits: dict[str, Split], wanted: str | None) -> Split:

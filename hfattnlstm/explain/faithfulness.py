@@ -28,8 +28,8 @@ RANDOM_RANKINGS = 20
 MOST_LEFT_OUT = 128
 # Of the random rankings, so many must be worse; with 20, chance alone does that once in 21 times.
 BEATEN_SHARE = 0.95
-# In shorter texts, random rankings are too often the same.
-FEWEST_TOKENS = 5
+# In shorter texts, too many random rankings put the same token first.
+FEWEST_TOKENS = 10
 # What a figure changes by when other texts stand in the batch.
 ROUNDING = 1e-6
 # Texts whose erasures are computed together.
@@ -92,12 +92,10 @@ class Faithfulness:
         """What the figures mean, in a sentence or two."""
         if self.level == "too short":
             return f"The text is too short ({self.tokens} tokens) to compare the weights with a random ranking."
-        falls = (
-            f"without the tokens of the highest weights the score falls by {self.comprehensiveness.value:.2f} "
-            f"(random ranking {self.comprehensiveness.random:.2f}), with these alone by {self.sufficiency.value:.2f} "
-            f"(random ranking {self.sufficiency.random:.2f})"
+        return (
+            f"{_VERDICTS[self.level]}: without the tokens of the highest weights the score "
+            f"{_told(self.comprehensiveness)}; with these alone it {_told(self.sufficiency)}."
         )
-        return f"{_VERDICTS[self.level]}: {falls}."
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, for JSON."""
@@ -107,6 +105,14 @@ class Faithfulness:
             found[name] = None if part is None or part.value is None else part.value
             found[f"{name}_random"] = None if part is None else part.random
         return found | {"tokens_left_out_one_by_one": self.left_out}
+
+
+def _told(fall: Measure) -> str:
+    return f"{_direction(fall.value)} (random ranking: {_direction(fall.random)})"
+
+
+def _direction(fall: float) -> str:
+    return f"{'falls' if fall >= 0 else 'rises'} by {abs(fall):.2f}"
 
 
 _VERDICTS = {

@@ -111,7 +111,8 @@ def test_a_ranking_by_what_each_token_does_is_better_and_its_reverse_is_warned_o
     assert one.sufficiency.value < one.sufficiency.random
     worst = measured(found, LONG, -best.weights[0], best.target)
     assert worst.level == "no better" and worst.is_warning and worst.verdict.startswith("Warning: no better")
-    assert f"falls by {worst.comprehensiveness.value:.2f} (random ranking" in worst.verdict
+    assert f"rises by {-worst.comprehensiveness.value:.2f} (random ranking: " in worst.verdict
+    assert "-" not in worst.verdict
 
 
 def test_levels() -> None:
@@ -125,7 +126,7 @@ def test_levels() -> None:
         "partly",
         "no better",
     ]
-    assert level(1, 1, tokens=4) == "too short"
+    assert level(1, 1, tokens=9) == "too short"
 
 
 def test_of_a_long_text_some_tokens_are_left_out_one_by_one() -> None:

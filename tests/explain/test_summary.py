@@ -16,7 +16,7 @@ def one(value: float, beaten: float, flip: float | None = 0.5, tokens: int = 50)
 
 def test_means_medians_and_levels() -> None:
     found = FaithfulnessSummary.of(
-        iter([one(0.2, 1.0, 0.1), one(0.6, 1.0, 0.2), one(0.1, 0.2, 0.9), one(0.0, 0, 1, 3)])
+        iter([one(0.2, 1.0, 0.1), one(0.6, 1.0, 0.2), one(0.1, 0.2, 0.9), one(0.0, 0, 1, 9)])
     )
     assert found.texts == 4
     assert found.levels == {"better": 2, "partly": 0, "no better": 1, "too short": 1}

@@ -1,0 +1,85 @@
+"""Explanations on a terminal, or in plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from ..explain import Explanation, Explanations
+from ..explain.segments import SHADES, Segment, segments_of
+from .terminal import bold, has_colours, printable
+
+
+# Backgrounds in the palette of 256 colours on which black letters are readable, from weak to strong: orange speaks for
+# the label, blue against it.
+_FOR = (230, 229, 222, 215, 208)
+_AGAINST = (195, 159, 153, 117, 75)
+_RESET = "\x1b[0m"
+# Of plain lines, the words that weigh most.
+_WORDS = 5
+
+
+def print_explanations(found: Explanations, stream: TextIO) -> None:
+    """Print each text with its label, its words and how far their weights can be trusted, and what all say together.
+
+    Args:
+        found: Of the texts.
+        stream: Where to; a terminal gets shaded words, anything else the words that weigh most.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> found = hfattnlstm.explain.explain(["Slow soup"], classifier.model, classifier.tokenizer, method="occlusion")
+    >>> print_explanations(found, sys.stdout)
+    negative 0.9990  Slow soup
+      Slow +0.4344, soup +0.0007
+      The text is too short (2 tokens) to compare the weights with a random ranking.
+    ```
+    """
+    coloured = has_colours(stream)
+    if coloured:
+        stream.write(f"{_legend(any(one.is_signed for one in found))}\n\n")
+    for explanation in found:
+        stream.writelines(f"{line}\n" for line in _lines(explanation, coloured))
+    if len(found) > 1 and found.faithfulness.texts:
+        measured = found.faithfulness
+        of_all = "" if measured.texts == len(found) else f" (measured on {measured.texts:,} of {len(found):,} texts)"
+        stream.write(f"\n{measured.verdict.removesuffix('.')}{of_all}.\n")
+
+
+def _lines(explanation: Explanation, coloured: bool) -> Iterator[str]:
+    texts = [explanation.text] if isinstance(explanation.text, str) else explanation.text
+    shown = [
+        "".join(map(_shaded, segments_of(explanation, index))) if coloured else printable(text)
+        for index, text in enumerate(texts)
+    ]
+    label = bold(printable(explanation.label)) if coloured else printable(explanation.label)
+    told = f"{label} {explanation.score:.4f}"
+    if explanation.target != explanation.label:
+        told += f" ({printable(explanation.target)} {explanation.target_score:.4f} is explained)"
+    yield f"{told}  {' | '.join(shown)}".rstrip()
+    if not coloured:
+        heaviest = sorted(explanation.words, key=lambda word: -abs(word.weight))[:_WORDS]
+        number = "{:+.4f}" if explanation.is_signed else "{:.4f}"
+        words = ", ".join(f"{printable(word.text)} {number.format(word.weight)}" for word in heaviest)
+        yield f"  {words}".rstrip()
+    if explanation.faithfulness is not None:
+        yield f"  {explanation.faithfulness.verdict}"
+
+
+def _shaded(piece: Segment) -> str:
+    text = printable(piece.text)
+    if not piece.strength or not text:
+        return text
+    palette = _FOR if piece.strength > 0 else _AGAINST
+    return f"\x1b[30;48;5;{palette[abs(piece.strength) - 1]}m{text}{_RESET}"
+
+
+def _legend(signed: bool) -> str:
+    def scale(palette: tuple[int, ...]) -> str:
+        return "".join(f"\x1b[30;48;5;{shade}m  {_RESET}" for shade in palette[:SHADES])
+
+    if not signed:
+        return f"weight: less {scale(_FOR)} more"
+    return f"against the label {scale(_AGAINST[::-1])} for it {scale(_FOR)}"

@@ -1,0 +1,100 @@
+"""An explained text in pieces that are shown alike: words with the strength of their weights, and what is between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import regex
+
+from .explanation import Explanation, WeightedSpan
+
+
+# As many shades can be told apart.
+SHADES = 5
+# Below this share of the largest weight of its text, a word is not shaded.
+NOISE = 0.1
+
+_GRAPHEME = regex.compile(r"\X")
+
+
+class Segment(NamedTuple):
+    """A piece of a text.
+
+    Attributes:
+        text: As it stands there; all pieces together are the text.
+        strength: From 1 to 5 for a weight against the largest one of the text, negative for a weight below 0; 0 for
+            what has little or none.
+        weight: Of the word; None for what is no word, or was not read.
+    """
+
+    text: str
+    strength: int
+    weight: float | None
+
+
+def segments_of(explanation: Explanation, index: int = 0) -> list[Segment]:
+    """The pieces of a text, or of one of several that were read together.
+
+    No grapheme is split: what is seen as one character belongs to the word that it begins in.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> found = explain("Slow soup", classifier.model, classifier.tokenizer, method="occlusion")
+    >>> [(piece.text, piece.strength) for piece in segments_of(found)][0]
+    ('Slow', 5)
+    ```
+    """
+    text = explanation.text if isinstance(explanation.text, str) else explanation.text[index]
+    highest = max((abs(word.weight) for word in explanation.words), default=0.0)
+    words = [word for word in explanation.words if word.text_index == index]
+    return [
+        Segment(text[start:end], 0 if word is None else strength(word.weight, highest), word and word.weight)
+        for start, end, word in _pieces(text, words)
+    ]
+
+
+def strength(weight: float, highest: float) -> int:
+    """How strongly a weight is shown beside the largest one, from -5 to 5.
+
+    Example:
+
+    ```python
+    >>> [strength(weight, highest=2.0) for weight in (2.0, 1.0, 0.1, -0.5)]
+    [5, 3, 0, -2]
+    ```
+    """
+    share = abs(weight) / highest if highest > 0 else 0.0
+    if share < NOISE:
+        return 0
+    shade = 1 + min(int(share * SHADES), SHADES - 1)
+    return shade if weight > 0 else -shade
+
+
+def _pieces(text: str, words: Sequence[WeightedSpan]) -> Iterator[tuple[int, int, WeightedSpan | None]]:
+    """Start and end of each piece, and the word that it is."""
+    whole = None if text.isascii() else _ends_of_graphemes(text)
+    position = 0
+    for word in words:
+        start, end = max(word.start, position), word.end
+        if whole is not None and start < end:
+            start = whole[start - 1] if start else 0
+            end = whole[end - 1]
+        if start >= end:
+            continue
+        if position < start:
+            yield position, start, None
+        yield start, end, word
+        position = end
+    if position < len(text):
+        yield position, len(text), None
+
+
+def _ends_of_graphemes(text: str) -> list[int]:
+    """For each character, where the grapheme ends that it is a part of."""
+    ends: list[int] = []
+    for found in _GRAPHEME.finditer(text):
+        ends += [found.end()] * (found.end() - found.start())
+    return ends
