@@ -84,6 +84,9 @@ class PretrainingArguments(RunArguments):
             )
         super().__post_init__()
         self.asked.bf16 = chosen
+        if self.ddp_find_unused_parameters is None and not self.unfreeze_steps:
+            # Each step uses all of them; several processes would look for others every time, and warn of it.
+            self.ddp_find_unused_parameters = False
 
 
 def language_model_fields(arguments: LanguageModelArguments) -> dict[str, Any]:

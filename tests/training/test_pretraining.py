@@ -7,6 +7,8 @@ import math
 import random
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +169,17 @@ def test_going_on_from_a_model_keeps_its_tokenizer(pretrained: tuple[Path, Path,
     assert again.processor.get_vocab() == run.processor.get_vocab()
     assert again.metrics["eval_perplexity"] < 4
     assert again.model.config.classifier_dropout == 0.4
+
+
+def test_two_processes_train_one_model_without_looking_for_parameters_that_no_step_uses(tmp_path: Path) -> None:
+    texts = write_counting(tmp_path / "texts.txt")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "-m", "hfattnlstm"]
+    flags = ["--train_file", str(texts), "--output_dir", str(tmp_path / "base"), *SIZES.split(), *QUICK.split()]
+    command += ["pretrain", *flags, "--ddp_backend", "gloo", "--epochs", "6", "--lr", "0.02"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "find_unused_parameters" not in done.stderr
+    assert json.loads((tmp_path / "base" / "all_results.json").read_text())["eval_perplexity"] < 4
 
 
 def test_the_card(pretrained: tuple[Path, Path, TaskRun], monkeypatch: pytest.MonkeyPatch) -> None:
