@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from .explaining import Explainer, explain
-from .explanation import Explanation, Explanations, WeightedSpan
+from .explanation import Explanation, Explanations
 from .faithfulness import Faithfulness, Measure
+from .rationales import Plausibility, marks_of_spans, plausibility
+from .segments import WeightedSpan
 from .summary import Average, FaithfulnessSummary
 
 
@@ -16,6 +18,9 @@ __all__ = [
     "Faithfulness",
     "FaithfulnessSummary",
     "Measure",
+    "Plausibility",
     "WeightedSpan",
     "explain",
+    "marks_of_spans",
+    "plausibility",
 ]

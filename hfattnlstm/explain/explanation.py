@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,24 +12,9 @@ from ..modeling.attention_entries import weight_entries
 from ..modeling.text_inputs import EncodedText
 from .attribution import UNSIGNED
 from .faithfulness import Faithfulness
+from .html import notebook_html
+from .segments import WeightedSpan
 from .summary import FaithfulnessSummary
-
-
-class WeightedSpan(NamedTuple):
-    """A word or a token with its weight.
-
-    Attributes:
-        text: As it stands in the text that was given.
-        start, end: Where it stands there.
-        weight: Of an attention, its share; else positive where it speaks for the target.
-        text_index: Of several texts that were read together, which one it is of.
-    """
-
-    text: str
-    start: int
-    end: int
-    weight: float
-    text_index: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +87,9 @@ class Explanation:
             found["faithfulness"] = self.faithfulness.to_dict()
         return found
 
+    def _repr_html_(self) -> str:
+        return notebook_html([self])
+
     def _spans(self, level: str) -> list[WeightedSpan]:
         return [WeightedSpan(**entry) for entry in weight_entries(self.text, self.encoded, self.head_weights, level)]
 
@@ -113,7 +101,14 @@ class Explanation:
 
 
 class Explanations(list[Explanation]):
-    """Explanations of many texts, in their order."""
+    """Explanations of many texts, in their order; a notebook shows the first ones."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Explanations(found) if isinstance(index, slice) else found
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self)
 
     @property
     def faithfulness(self) -> FaithfulnessSummary:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Protocol
 
 import numpy as np
 
-from .explanation import Explanation
-from .segments import SHADES, Segment, segments_of
+from .faithfulness import Faithfulness
+from .segments import SHADES, Segment, Weighted, segments_of
 
 
+# What a notebook shows.
+MOST_IN_A_NOTEBOOK = 50
 # What is shown of a text.
 MOST_CHARACTERS = 5_000
 # Of a histogram, in pixels.
 BINS, BAR_WIDTH, BAR_HEIGHT = 20, 24, 90
 
+_CLASS = re.compile(r'class="([^"]*)"')
+
 # Blue and orange are told apart by eyes that confuse red and green; a line below says the same without colours.
-_STYLE = """
-:root { color-scheme: light dark; --for: 230, 126, 0; --against: 0, 114, 206; --line: #8888; --warn: #b3261e }
+_COLOURS = {"p": ("for", "230, 126, 0", "solid"), "n": ("against", "0, 114, 206", "dashed")}
+_VARIABLES = "; ".join(f"--{name}: {colour}" for name, colour, _ in _COLOURS.values())
+_STYLE = f"""
+:root {{ color-scheme: light dark; --line: #8888; --warn: #b3261e; {_VARIABLES} }}"""
+_STYLE += """
 @media (prefers-color-scheme: dark) { :root { --warn: #ffb4ab } }
 body { font: 1rem/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1, h2 { line-height: 1.2; overflow-wrap: anywhere }
@@ -35,14 +44,44 @@ svg { display: block; overflow: visible; margin: .2rem 0 1rem } svg text { fill:
 .own { fill: rgb(var(--for)); fill-opacity: .75 } .random { fill: none; stroke: currentColor; stroke-dasharray: 3 2 }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 """
-_SHADE = (
-    ".{sign}{shade} {{ background: rgba(var(--{name}), {opacity}); border-bottom: 2px {line} rgb(var(--{name})) }}\n"
-)
+
+
+def _shade(colour: str, line: str, shade: int) -> str:
+    opacity = round(0.08 + 0.42 * shade / SHADES, 2)
+    return f"background: rgba({colour}, {opacity}); border-bottom: 2px {line} rgb({colour})"
+
+
 _STYLE += "".join(
-    _SHADE.format(sign=sign, shade=shade, name=name, opacity=round(0.08 + 0.42 * shade / SHADES, 2), line=line)
-    for sign, name, line in (("p", "for", "solid"), ("n", "against", "dashed"))
+    f".{sign}{shade} {{ {_shade(f'var(--{name})', line, shade)} }}\n"
+    for sign, (name, _, line) in _COLOURS.items()
     for shade in range(1, SHADES + 1)
 )
+# The same for a notebook, whose page has a style of its own.
+_INLINE = {
+    "text": "white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; margin: .4em 0",
+    "label": "font-weight: 600",
+    "verdict": "font-size: .9em; margin: .2em 0",
+    "verdict warning": "font-size: .9em; margin: .2em 0; font-weight: 600; color: #c62828",
+} | {
+    f"{sign}{shade}": f"{_shade(colour, line, shade)}; color: inherit; border-radius: 2px"
+    for sign, (_, colour, line) in _COLOURS.items()
+    for shade in range(1, SHADES + 1)
+}
+
+
+class Shown(Weighted, Protocol):
+    """What is shown of an explanation."""
+
+    label: str
+    score: float
+    target: str
+    target_score: float
+    faithfulness: Faithfulness | None
+    characters_left_out: int
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether weights below 0 speak against the target."""
 
 
 def page_of(title: str, body: str) -> str:
@@ -70,7 +109,7 @@ def page_of(title: str, body: str) -> str:
     )
 
 
-def explanations_page(explanations: Iterable[Explanation], title: str = "Explanations") -> str:
+def explanations_page(explanations: Iterable[Shown], title: str = "Explanations") -> str:
     """A page with each text, its label and its words shaded by their weights.
 
     Example:
@@ -87,6 +126,25 @@ def explanations_page(explanations: Iterable[Explanation], title: str = "Explana
     return page_of(title, "\n".join([legend(signed), *map(explanation_block, shown)]))
 
 
+def notebook_html(explanations: Sequence[Shown]) -> str:
+    """The first explanations for a notebook, with styles in place of classes.
+
+    Example:
+
+    ```python
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> notebook_html(explain(["Slow soup"], classifier.model, classifier.tokenizer)).count("<mark style=")
+    7
+    ```
+    """
+    shown = explanations[:MOST_IN_A_NOTEBOOK]
+    parts = [legend(any(explanation.is_signed for explanation in shown)), *map(explanation_block, shown)]
+    if len(explanations) > len(shown):
+        parts.append(f"<p>{len(explanations) - len(shown):,} more; a slice shows others.</p>")
+    # No text can look like a class: its quotation marks are escaped.
+    return _CLASS.sub(lambda found: f'style="{_INLINE[found[1]]}"', "\n".join(parts))
+
+
 def legend(signed: bool) -> str:
     """What the shades mean."""
     scale = "".join(f'<mark class="p{shade}">&emsp;</mark>' for shade in range(1, SHADES + 1))
@@ -96,7 +154,7 @@ def legend(signed: bool) -> str:
     return f"<p>Against the label {against} for it {scale}, beside the largest weight of the text</p>"
 
 
-def explanation_block(explanation: Explanation, truth: str | None = None) -> str:
+def explanation_block(explanation: Shown, truth: str | None = None) -> str:
     """A text with its label, its shaded words and how far these can be trusted.
 
     Args:

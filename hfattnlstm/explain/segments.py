@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import regex
-
-from .explanation import Explanation, WeightedSpan
 
 
 # As many shades can be told apart.
@@ -16,6 +14,33 @@ SHADES = 5
 NOISE = 0.1
 
 _GRAPHEME = regex.compile(r"\X")
+
+
+class WeightedSpan(NamedTuple):
+    """A word or a token with its weight.
+
+    Attributes:
+        text: As it stands in the text that was given.
+        start, end: Where it stands there.
+        weight: Of an attention, its share; else positive where it speaks for the target.
+        text_index: Of several texts that were read together, which one it is of.
+    """
+
+    text: str
+    start: int
+    end: int
+    weight: float
+    text_index: int = 0
+
+
+class Weighted(Protocol):
+    """A text, or several that were read together, with the weights of their words."""
+
+    text: str | tuple[str, ...]
+
+    @property
+    def words(self) -> list[WeightedSpan]:
+        """In reading order."""
 
 
 class Segment(NamedTuple):
@@ -33,7 +58,7 @@ class Segment(NamedTuple):
     weight: float | None
 
 
-def segments_of(explanation: Explanation, index: int = 0) -> list[Segment]:
+def segments_of(explanation: Weighted, index: int = 0) -> list[Segment]:
     """The pieces of a text, or of one of several that were read together.
 
     No grapheme is split: what is seen as one character belongs to the word that it begins in.

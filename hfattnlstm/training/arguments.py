@@ -119,6 +119,17 @@ class RunArguments(TrainingArguments):
         "Virtual adversarial training: the prediction must stay where the embeddings of a text are moved to change it "
         "the most, so many standard deviations; also of --unlabelled_file. 5 is usual.",
     )
+    conicity_coef: float = flag(
+        0.0,
+        "Weight of the conicity, how alike the states of a text are; 0.5 is usual. For attention that says more of "
+        "what the model does.",
+    )
+    tying_coef: float = flag(
+        0.0, "Weight of how far the state of a token is from its embedding, in squares; to the same end."
+    )
+    alignment_coef: float = flag(
+        0.0, "Weight of how far the attention is from what the gradient says of each token; to the same end."
+    )
     layer_lr_decay: float = flag(
         1.0, "What is left of the learning rate one layer further from the head; below 1 for a pretrained model."
     )

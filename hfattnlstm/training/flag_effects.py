@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from transformers.utils import logging
 
 from .arguments import RunArguments
+from .faithful_attention import PENALTIES
 
 
 logger = logging.get_logger(__name__)
@@ -183,6 +184,7 @@ RUN_EFFECTS = (
             *("adam_beta2", "adam_epsilon", "per_device_train_batch_size", "gradient_accumulation_steps"),
             *("max_grad_norm", "max_grad_value", "embedding_updates", "early_stopping_patience"),
             *("ema_decay", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "layer_lr_decay", "unfreeze_steps"),
+            *PENALTIES,
             *("neftune_noise_alpha", "activation_checkpointing", "gradient_checkpointing", "save_steps"),
             *("save_total_limit", "save_only_model", "eval_steps", "eval_delay", "eval_on_start"),
             *("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "logging_steps"),

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from ..modeling.configuration_attnlstm import MAX_NGRAM_LENGTH
+from .faithful_attention import PENALTIES
 
 
 class Bound(NamedTuple):
@@ -46,6 +47,7 @@ BOUNDS: dict[str, Bound] = {
     **dict.fromkeys(
         (
             *("warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers"),
+            *PENALTIES,
             *("initializer_range", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "classifier_ngrams"),
             *("embedding_ngrams", "subword_ngrams", "num_sampled_tokens", "unfreeze_steps"),
         ),

@@ -43,6 +43,9 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
 _LICENSE = re.compile(r"[a-z0-9]+([.+-][a-z0-9]+)*")
 _REGULARIZATION = {
     "rdrop_alpha": "R-Drop, weight",
+    "conicity_coef": "conicity of the states, weight",
+    "tying_coef": "distance of states to embeddings, weight",
+    "alignment_coef": "alignment of attention with gradients, weight",
     "adversarial_epsilon": "adversarial texts, epsilon",
     "vat_epsilon": "virtual adversarial training, epsilon",
 }

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..modeling.configuration_attnlstm import MULTI_LABEL
 from ..modeling.embeddings import TokenEmbeddings
 from ..modeling.reading_order import mask_of
+from .faithful_attention import AttentionPenalties, relevance_of
 
 
 # How far a text moves at most, in deviations of the embeddings for each token: with 2.3, sentences taught nothing.
@@ -24,9 +25,10 @@ def regularized_loss(
     *,
     rdrop_alpha: float = 0.0,
     adversarial_epsilon: float = 0.0,
+    penalties: AttentionPenalties | None = None,
     forward: Callable[..., Any] | None = None,
 ) -> Tensor:
-    """The loss of a batch with R-Drop, on adversarial texts, or both.
+    """The loss of a batch with R-Drop, on adversarial texts, with penalties on the attention, or all of these.
 
     R-Drop (Liang et al., 2021) reads each text twice, with other units dropped, and adds `rdrop_alpha` times the
     [`divergence`] of the two predictions to the mean of the two losses.
@@ -38,6 +40,7 @@ def regularized_loss(
         model: A classifier of this package, in training mode.
         inputs: A batch with labels, as the model takes it.
         rdrop_alpha, adversarial_epsilon: 0 leaves that part out.
+        penalties: What is added for the sake of the attention, which is drawn to the gradient of the unmoved texts.
         forward: What calls the model where processes train together; the model without.
 
     Returns:
@@ -55,16 +58,21 @@ def regularized_loss(
     if rdrop_alpha:
         inputs = {name: torch.cat([value, value]) for name, value in inputs.items()}
 
-    def loss_of(reader: Callable[..., Any], batch: Mapping[str, Tensor]) -> Tensor:
-        outputs = reader(**batch)
-        if not rdrop_alpha:
-            return outputs["loss"]
-        problem_type = model.config.resolve_problem_type(batch["labels"].is_floating_point())
-        return outputs["loss"] + rdrop_alpha * divergence(*outputs["logits"].chunk(2), problem_type)
+    penalties = penalties or AttentionPenalties()
 
-    if not adversarial_epsilon:
-        return loss_of(forward, inputs)
-    return _with_adversarial_texts(model, inputs, adversarial_epsilon, forward, loss_of)
+    def loss_of(reader: Callable[..., Any], batch: Mapping[str, Tensor], relevance: Tensor | None = None) -> Tensor:
+        outputs = reader(**batch, **penalties.wanted_outputs)
+        loss = outputs["loss"]
+        if rdrop_alpha:
+            problem_type = model.config.resolve_problem_type(batch["labels"].is_floating_point())
+            loss = loss + rdrop_alpha * divergence(*outputs["logits"].chunk(2), problem_type)
+        return loss + penalties.of(outputs, _mask_of(batch), relevance) if penalties else loss
+
+    if adversarial_epsilon:
+        return _with_adversarial_texts(model, inputs, adversarial_epsilon, forward, loss_of)
+    if penalties.alignment:
+        return _with_relevance(model, inputs, forward, loss_of)
+    return loss_of(forward, inputs)
 
 
 def kl_divergence(first: Tensor, second: Tensor, problem_type: str) -> Tensor:
@@ -168,7 +176,7 @@ def _with_adversarial_texts(
     inputs: Mapping[str, Tensor],
     epsilon: float,
     forward: Callable[..., Any],
-    loss_of: Callable[[Callable[..., Any], Mapping[str, Tensor]], Tensor],
+    loss_of: Callable[..., Tensor],
 ) -> Tensor:
     embedded, batch = embedded_batch(model, inputs)
     if not embedded.numel():
@@ -182,7 +190,25 @@ def _with_adversarial_texts(
     used = [(tensor, gradient) for tensor, gradient in zip(tensors, gradients) if gradient is not None]
     clean = _KnownGradients.apply(clean.detach(), [gradient for _, gradient in used], *(tensor for tensor, _ in used))
     moves = perturbation(gradients[0], embedded, mask_of(embedded[..., 0], inputs.get("attention_mask")), epsilon)
-    return (clean + loss_of(forward, {**batch, "inputs_embeds": embedded + moves})) / 2
+    moved = loss_of(forward, {**batch, "inputs_embeds": embedded + moves}, relevance_of(gradients[0], embedded))
+    return (clean + moved) / 2
+
+
+def _with_relevance(
+    model: nn.Module, inputs: Mapping[str, Tensor], forward: Callable[..., Any], loss_of: Callable[..., Tensor]
+) -> Tensor:
+    """With what the gradient of a first reading says of the tokens, to which the attention of a second is drawn."""
+    embedded, batch = embedded_batch(model, inputs)
+    if not embedded.numel():
+        return loss_of(forward, inputs)
+    leaf = embedded.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss_of(model, {**batch, "inputs_embeds": leaf}), leaf)
+    return loss_of(forward, {**batch, "inputs_embeds": embedded}, relevance_of(gradient, embedded))
+
+
+def _mask_of(batch: Mapping[str, Tensor]) -> Tensor:
+    read = batch["input_ids"] if "input_ids" in batch else batch["inputs_embeds"][..., 0]
+    return mask_of(read, batch.get("attention_mask"))
 
 
 def _parameters_behind_the_embeddings(model: nn.Module) -> list[nn.Parameter]:

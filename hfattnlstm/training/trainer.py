@@ -23,6 +23,7 @@ from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from ..modeling.subwords import SubwordEmbedding
 from .averaging import AVERAGES, WeightAveraging
+from .faithful_attention import take_penalties
 from .layer_depth import GradualUnfreezing, decay_by_depth
 from .lazy_adamw import LazyAdamW, LazyEmbedding
 from .regularization import regularized_loss
@@ -275,7 +276,8 @@ class AttnLSTMTrainer(Trainer):
         if return_outputs or not wanted or not model.training:
             return super().compute_loss(model, inputs, return_outputs, **kwargs)
         epsilon, unwrapped = wanted.pop("vat_epsilon", 0.0), self.accelerator.unwrap_model(model)
-        loss = regularized_loss(unwrapped, inputs, **wanted, forward=model)
+        penalties = take_penalties(wanted)
+        loss = regularized_loss(unwrapped, inputs, **wanted, penalties=penalties, forward=model)
         if not epsilon:
             return loss
         return loss + virtual_adversarial_loss(unwrapped, [inputs, *self._take_unlabelled()], epsilon)

@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
+from .faithful_attention import PENALTIES
 from .metrics import Scorer, greater_is_better
 
 
@@ -72,7 +73,8 @@ def regularization_of(args: TrainingArguments) -> dict[str, float]:
     {'rdrop_alpha': 0.5}
     ```
     """
-    values = {name: getattr(args, name, None) for name in ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon")}
+    names = ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", *PENALTIES)
+    values = {name: getattr(args, name, None) for name in names}
     return {name: value for name, value in values.items() if value}
 
 
@@ -100,7 +102,18 @@ def check_regularization(trainer: Trainer) -> None:
             f"{option('vat_epsilon')} holds the probabilities of labels, and a regression predicts numbers: leave it "
             "out."
         )
-    for name in ("adversarial_epsilon", "vat_epsilon"):
+    if "alignment_coef" in wanted and "attention" not in model.config.poolings:
+        raise ValueError(
+            f"{option('alignment_coef')} is about the attention pooling, which the model lacks: leave it out, or take "
+            f"{option('classifier_pooling', 'attention')}."
+        )
+    widths = (model.config.embedding_size, 2 * model.config.embedding_size) if "tying_coef" in wanted else ()
+    if widths and model.config.hidden_size not in widths:
+        raise ValueError(
+            f"{option('tying_coef')} needs states of the width of the embeddings, {widths[0]}, or twice that, and the "
+            f"model's are {model.config.hidden_size} wide: leave it out, or change one of the two."
+        )
+    for name in ("adversarial_epsilon", "vat_epsilon", "alignment_coef"):
         if name in wanted and trainer.args.fp16:
             raise ValueError(
                 f"{option(name)} needs gradients that are too small for fp16: train in bf16, or leave one of the two "

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from test_segments import explanation
 
+from hfattnlstm.explain import Explanations
 from hfattnlstm.explain.faithfulness import Faithfulness, Measure
 from hfattnlstm.explain.html import MOST_CHARACTERS, explanation_block, explanations_page, histogram
 
@@ -126,6 +127,18 @@ def test_signed_weights_have_a_legend_of_their_own() -> None:
     signed = explanations_page([explanation("good", [(0, 4)], [1.0])])
     unsigned = explanations_page([explanation("good", [(0, 4)], [1.0], method="attention")])
     assert "Against the label" in signed and "Against the label" not in unsigned
+
+
+def test_a_notebook_has_styles_in_place_of_classes_and_the_first_texts() -> None:
+    one = explanation('class="p5" good', [(11, 15)], [1.0], faithfulness=measured(0.0))
+    shown = Explanations([one] * 60)._repr_html_()
+    tags = Tags(shown)
+    assert {tag for tag, _ in tags.found} <= TAGS and "10 more; a slice shows others." in shown
+    assert not [attributes for _, attributes in tags.found if "class" in attributes]
+    assert sum(tag == "article" for tag, _ in tags.found) == 50
+    assert "solid rgb(230, 126, 0)" in shown and "font-weight: 600; color: #c62828" in shown
+    assert one._repr_html_().count("<article>") == 1
+    assert isinstance(Explanations([one] * 3)[1:], Explanations) and Explanations([one])[0] is one
 
 
 def test_a_histogram_has_a_bar_for_each_bin_with_figures() -> None:

@@ -1,0 +1,150 @@
+"""Penalties on the attention: their figures, their gradients, and what a training does with them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMTrainer
+from hfattnlstm.training.arguments import RunArguments
+from hfattnlstm.training.faithful_attention import (
+    AttentionPenalties,
+    conicity,
+    distance_to_embeddings,
+    misalignment,
+    relevance_of,
+    take_penalties,
+)
+from hfattnlstm.training.regularization import regularized_loss
+
+
+MASK = torch.tensor([[True, True, True, False], [True, True, False, False]])
+
+
+def model(**options: Any) -> AttnLSTMForSequenceClassification:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 20, "embedding_size": 4, "hidden_size": 8, "num_labels": 2}
+    return AttnLSTMForSequenceClassification(AttnLSTMConfig(**{**sizes, **options})).double()
+
+
+def batch() -> dict[str, torch.Tensor]:
+    ids = torch.tensor([[3, 4, 5, 0], [6, 7, 0, 0]])
+    return {"input_ids": ids, "attention_mask": MASK.long(), "labels": torch.tensor([0, 1])}
+
+
+def test_conicity_is_the_mean_cosine_with_the_mean_state_of_real_tokens() -> None:
+    states = torch.randn(2, 4, 3)
+    expected = []
+    for row, mask in zip(states.numpy(), MASK.numpy()):
+        own = row[mask]
+        mean = own.mean(0)
+        expected.append(np.mean([abs(h @ mean) / np.linalg.norm(h) / np.linalg.norm(mean) for h in own]))
+    assert conicity(states, MASK).item() == pytest.approx(np.mean(expected), abs=1e-6)
+    alike = torch.ones(2, 4, 3) * torch.rand(2, 4, 1)
+    assert conicity(alike, MASK).item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_distance_to_the_embeddings_is_of_real_tokens_and_for_each_direction() -> None:
+    states, embedded = torch.randn(2, 4, 6), torch.randn(2, 4, 3)
+    expected = []
+    for row, own, mask in zip(states.numpy(), embedded.numpy(), MASK.numpy()):
+        apart = np.concatenate([row[:, :3] - own, row[:, 3:] - own], 1)[mask]
+        expected.append(np.mean(apart**2))
+    assert distance_to_embeddings(states, embedded, MASK).item() == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+def test_misalignment_is_the_divergence_of_the_mean_head_from_the_shares_of_relevance() -> None:
+    weights = torch.tensor(
+        [[[[0.5, 0.25, 0.25, 0.0]], [[0.1, 0.8, 0.1, 0.0]]], [[[0.9, 0.1, 0, 0]], [[0.5, 0.5, 0, 0]]]]
+    )
+    relevance = torch.tensor([[1.0, 2.0, 0.0, 9.0], [0.0, 0.0, 1.0, 1.0]])
+    first = 1 / 3 * math.log(1 / 3 / 0.3) + 2 / 3 * math.log(2 / 3 / 0.525)
+    # The second has no relevance at all, and adds nothing.
+    assert misalignment(weights, relevance, MASK).item() == pytest.approx(first / 2, abs=1e-6)
+    shares = torch.tensor([[0.3, 0.525, 0.175, 0.0], [0.7, 0.3, 0.0, 0.0]])
+    assert misalignment(weights, shares, MASK).item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.5])
+def test_each_penalty_adds_to_the_loss_what_it_says(epsilon: float) -> None:
+    network, usual = model(embedding_dropout=0.0, classifier_dropout=0.0).train(), {"adversarial_epsilon": epsilon}
+    plain = regularized_loss(network, batch(), **usual)
+    with torch.no_grad():
+        outputs = network(**batch(), output_hidden_states=True, output_attentions=True)
+    for name in ("conicity", "tying"):
+        penalties = AttentionPenalties(**{name: 2.0})
+        added = regularized_loss(network, batch(), **usual, penalties=penalties) - plain
+        if not epsilon:
+            assert added.item() == pytest.approx(penalties.of(outputs, MASK).item(), abs=1e-6)
+        assert added.item() > 1e-3
+    added = regularized_loss(network, batch(), **usual, penalties=AttentionPenalties(alignment=2.0)) - plain
+    embedded = network.embed(batch()["input_ids"]).detach().requires_grad_()
+    rest = {name: value for name, value in batch().items() if name != "input_ids"}
+    (gradient,) = torch.autograd.grad(network(inputs_embeds=embedded, **rest).loss, embedded)
+    expected = 2.0 * misalignment(outputs.attentions[-1], relevance_of(gradient, embedded), MASK).item()
+    if epsilon:
+        # Of the moved texts alone, which are half of the loss.
+        assert 0.2 * expected < added.item() < expected
+    else:
+        assert added.item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"alignment": 3.0}, {"conicity": 3.0}, {"tying": 3.0}])
+@pytest.mark.parametrize("epsilon", [0.0, 0.5])
+def test_a_training_lowers_what_is_penalised(options: dict[str, float], epsilon: float) -> None:
+    penalties = AttentionPenalties(**options)
+
+    def after(wanted: AttentionPenalties) -> float:
+        network = model(embedding_dropout=0.0, classifier_dropout=0.0, hidden_size=8).train()
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+        for _ in range(40):
+            optimizer.zero_grad()
+            regularized_loss(network, batch(), adversarial_epsilon=epsilon, penalties=wanted).backward()
+            optimizer.step()
+        embedded = network.embed(batch()["input_ids"]).detach().requires_grad_()
+        rest = {name: value for name, value in batch().items() if name != "input_ids"}
+        outputs = network(inputs_embeds=embedded, **rest, output_hidden_states=True, output_attentions=True)
+        (gradient,) = torch.autograd.grad(outputs.loss, embedded)
+        return penalties.of(outputs, MASK, relevance_of(gradient, embedded)).item()
+
+    assert after(penalties) < 0.8 * after(AttentionPenalties())
+
+
+def test_nothing_is_asked_of_the_model_that_no_penalty_needs() -> None:
+    assert not AttentionPenalties() and AttentionPenalties().wanted_outputs == {}
+    assert AttentionPenalties(tying=1.0).wanted_outputs == {"output_hidden_states": True}
+    assert AttentionPenalties(alignment=1.0).wanted_outputs == {"output_attentions": True}
+    arguments = {"alignment_coef": 0.1, "adversarial_epsilon": 5.0}
+    assert take_penalties(arguments) == AttentionPenalties(alignment=0.1) and arguments == {"adversarial_epsilon": 5.0}
+
+
+def test_texts_without_tokens_are_no_matter() -> None:
+    empty = {"input_ids": torch.zeros(2, 3, dtype=torch.long), "attention_mask": torch.zeros(2, 3)}
+    loss = regularized_loss(
+        model().train(), empty | {"labels": torch.tensor([0, 1])}, penalties=AttentionPenalties(1.0, 1.0, 1.0)
+    )
+    loss.backward()
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize(
+    ("options", "flags", "sentence"),
+    [
+        ({"classifier_pooling": ["mean"]}, {"alignment_coef": 0.1}, "alignment_coef= is about the attention pool"),
+        (
+            {"hidden_size": 6},
+            {"tying_coef": 0.1},
+            "tying_coef= needs states of the width of the embeddings, 4, or twice",
+        ),
+    ],
+)
+def test_what_cannot_be_penalised_is_refused(
+    options: dict[str, Any], flags: dict[str, float], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        AttnLSTMTrainer(model(**options), RunArguments(str(tmp_path), use_cpu=True, eval_strategy="no", **flags))
