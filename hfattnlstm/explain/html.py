@@ -133,8 +133,8 @@ def notebook_html(explanations: Sequence[Shown]) -> str:
 
     ```python
     >>> classifier = pipeline("text-classification", "my-model")
-    >>> notebook_html(explain(["Slow soup"], classifier.model, classifier.tokenizer)).count("<mark style=")
-    7
+    >>> notebook_html(explain(["Slow soup"], classifier.model, classifier.tokenizer)).count("<article>")
+    1
     ```
     """
     shown = explanations[:MOST_IN_A_NOTEBOOK]
