@@ -5,7 +5,6 @@ They are drawn on figures of their own, so that pyplot, and what a notebook draw
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers.utils import logging
 
-from .._extras import import_optional
-from .._files import written_beside
+from ..data.figures import new_figure, shortened, with_fonts, write_figure
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from .calibration import Calibration
 from .evaluation import Evaluation
@@ -28,14 +26,6 @@ if TYPE_CHECKING:
 logger = logging.get_logger(__name__)
 
 RELIABILITY_FILE = "reliability.png"
-_DPI = 150
-# Fonts with letters that the first one lacks; those that are installed are asked in this order.
-_FONTS = (
-    *("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei"),
-    *("WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Yu Gothic", "Malgun Gothic"),
-    *("Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai"),
-)
-_LONGEST_NAME = 24
 # More classes than that have no room for numbers, and then none for names.
 _NUMBERS_FIT, _NAMES_FIT = 20, 60
 
@@ -86,17 +76,6 @@ def write_run_plots(
         write_figure(plot_confusions(evaluation), Path(folder) / CONFUSION_FILE)
 
 
-def write_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as a PNG file, whole or not at all; letters that no font has are told once."""
-    path = Path(path)
-    with written_beside(path) as unfinished, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        figure.savefig(unfinished, format="png", dpi=_DPI)
-    if any("missing from" in str(warning.message) for warning in caught):
-        logger.warning("No installed font has all letters of the labels in %s: install one, such as Noto Sans.", path)
-    return path
-
-
 def plot_confusions(evaluation: Evaluation) -> Figure:
     """The confusion matrix as a picture: shares of the right class by colour, counts as numbers.
 
@@ -114,10 +93,10 @@ def plot_confusions(evaluation: Evaluation) -> Figure:
     if evaluation.problem_type == MULTI_LABEL:
         counts = np.stack([counts[:, 1, 1], counts[:, 0, 1], counts[:, 1, 0]], 1)
         columns = ["given rightly", "given wrongly", "missed"]
-    names = [_shortened(name) for name in evaluation.label_names]
-    columns = [_shortened(name) for name in columns]
+    names = [shortened(name) for name in evaluation.label_names]
+    columns = [shortened(name) for name in columns]
     size = min(max(2.5 + 0.42 * len(names), 4.0), 16.0)
-    figure, axes = _figure(size if columns == names else 5.0, size - 0.4)
+    figure, axes = new_figure(size if columns == names else 5.0, size - 0.4)
     supports = np.array([evaluation.per_class[name]["support"] for name in evaluation.label_names])
     image = axes.imshow(counts / np.maximum(supports, 1)[:, None], cmap="Blues", vmin=0, vmax=1, aspect="auto")
     figure.colorbar(image, ax=axes, label="share of the texts with the label")
@@ -126,7 +105,7 @@ def plot_confusions(evaluation: Evaluation) -> Figure:
     _name_ticks(axes, columns, names)
     if len(names) <= _NUMBERS_FIT:
         _write_counts(axes, counts, supports)
-    return _with_fonts(figure)
+    return with_fonts(figure)
 
 
 def plot_calibration(calibration: Calibration) -> Figure:
@@ -138,7 +117,7 @@ def plot_calibration(calibration: Calibration) -> Figure:
     >>> plot_calibration(evaluation.calibration).savefig("reliability.png")
     ```
     """
-    figure, axes = _figure(5.0, 5.6, rows=2, height_ratios=(3, 1))
+    figure, axes = new_figure(5.0, 5.6, rows=2, height_ratios=(3, 1))
     above, below = axes
     scores, shares = ([getattr(part, name) for part in calibration.bins] for name in ("score", "share"))
     above.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="scores that mean what they say")
@@ -148,7 +127,7 @@ def plot_calibration(calibration: Calibration) -> Figure:
     width = 1 / calibration.num_bins
     below.bar([part.low for part in calibration.bins], [part.count for part in calibration.bins], width, align="edge")
     below.set(xlim=(0, 1), xlabel="score", ylabel="number")
-    return _with_fonts(figure)
+    return with_fonts(figure)
 
 
 def plot_learning_curve(log_history: Sequence[Mapping[str, Any]], metric: str | None = None) -> Figure | None:
@@ -172,7 +151,7 @@ def plot_learning_curve(log_history: Sequence[Mapping[str, Any]], metric: str | 
     measured = [] if metric in (None, "eval_loss") else _points(log_history, metric)
     if not measured and not any(losses.values()):
         return None
-    figure, axes = _figure(6.4, 3.4 + 2.2 * bool(measured), rows=1 + bool(measured))
+    figure, axes = new_figure(6.4, 3.4 + 2.2 * bool(measured), rows=1 + bool(measured))
     panels = list(np.atleast_1d(axes))
     for name, label in (("loss", "training"), ("eval_loss", "validation")):
         if losses[name]:
@@ -184,17 +163,11 @@ def plot_learning_curve(log_history: Sequence[Mapping[str, Any]], metric: str | 
         panels[1].set_ylabel(f"{metric.removeprefix('eval_')} of validation")
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.get_major_locator().set_params(integer=True)
-    return _with_fonts(figure)
+    return with_fonts(figure)
 
 
 def _points(log_history: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
     return [(entry["epoch"], entry[name]) for entry in log_history if name in entry and "epoch" in entry]
-
-
-def _figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """A figure that belongs to nobody else, with panels one above the other."""
-    figure = import_optional("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, 1, gridspec_kw=options or None, sharex=rows > 1)
 
 
 def _name_ticks(axes: Axes, columns: Sequence[str], names: Sequence[str]) -> None:
@@ -210,21 +183,3 @@ def _write_counts(axes: Axes, counts: np.ndarray, supports: np.ndarray) -> None:
     for (row, column), count in np.ndenumerate(counts):
         dark = count > 0.5 * max(supports[row], 1)
         axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color="white" if dark else "black")
-
-
-def _shortened(name: str) -> str:
-    """A label on one line, without what no font draws."""
-    name = "".join(letter if letter.isprintable() else " " for letter in name)
-    # What tells two long names apart is often at their ends.
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}…{name[1 - _LONGEST_NAME // 2 :]}"
-
-
-def _with_fonts(figure: Figure) -> Figure:
-    """Letters from the installed fonts, one text after the other: the settings of matplotlib are everybody's."""
-    installed = {font.name for font in import_optional("matplotlib.font_manager").fontManager.ttflist}
-    families = [name for name in _FONTS if name in installed]
-    for text in figure.findobj(import_optional("matplotlib.text").Text):
-        # "$" in a label is no formula.
-        text.set_parse_math(False)
-        text.set_fontfamily(families or None)
-    return figure

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from hfattnlstm import Evaluation, evaluate_logits
+from hfattnlstm.data import figures
 from hfattnlstm.training import plots
 
 
@@ -71,8 +72,8 @@ def test_the_reliability_of_each_bin() -> None:
 
 def test_files_are_whole_pngs_and_settings_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
-    monkeypatch.setattr(plots, "_FONTS", ("No Such Font", "DejaVu Sans"))
-    monkeypatch.setattr(plots.logger, "warning", lambda text, *_: told.append(text))
+    monkeypatch.setattr(figures, "_FONTS", ("No Such Font", "DejaVu Sans"))
+    monkeypatch.setattr(figures.logger, "warning", lambda text, *_: told.append(text))
     before = dict(matplotlib.rcParams)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
