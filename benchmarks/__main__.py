@@ -25,6 +25,7 @@ TABLES = {
     "inference": "inference",
     "pipeline": "pipeline",
     "latency": "latency",
+    "explain": "explain",
     "growth": "growth",
     "limit": "limit",
     "gpu": "gpu",

@@ -106,7 +106,7 @@ def _released_pipeline(workload: Workload) -> Prepare:
 
 def _explaining(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Prepare:
     """The pipeline of the package, which gives the attention with the labels."""
-    return _prepare(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
+    return call_of(pipeline("attention-text-classification", model=model, tokenizer=tokenizer, device="cpu"))
 
 
 def _stock_pipeline(name: str, make_model: MakeModel, workload: Workload, sizes: tuple[int, ...], say: Say) -> Prepare:
@@ -115,15 +115,17 @@ def _stock_pipeline(name: str, make_model: MakeModel, workload: Workload, sizes:
     best = sizes[0]
     if len(sizes) > 1:
         sample = workload.sample(TRIED_TEXTS)
-        calls = {size: _prepare(classifier, truncation=True, batch_size=size)(sample) for size in sizes}
+        calls = {size: call_of(classifier, truncation=True, batch_size=size)(sample) for size in sizes}
         for call in calls.values():
             call()
         best = min(sizes, key=lambda size: min(timed(calls[size])[0] for _ in range(2)))
         say(f"{name} runs with batch size {best}, the fastest of {', '.join(map(str, sizes))}.")
-    return _prepare(classifier, truncation=True, batch_size=best)
+    return call_of(classifier, truncation=True, batch_size=best)
 
 
-def _prepare(classifier: Pipeline, **arguments: Any) -> Prepare:
+def call_of(classifier: Pipeline, **arguments: Any) -> Prepare:
+    """Calls of a pipeline, with these arguments."""
+
     def prepare(sample: Sample) -> Call:
         texts = sample.texts if len(sample) > 1 else sample.texts[0]
 

@@ -27,6 +27,7 @@ FASTTEXT = "fastText"
 SPACY_BOW = "spaCy textcat, bag of words"
 SPACY = "spaCy textcat, default"
 TFIDF = "TF-IDF and logistic regression"
+PLAIN_PREDICTION = "prediction without weights"
 VOCABULARY_20K, VOCABULARY_200K = "vocabulary 20,000", "vocabulary 200,000"
 LENGTH_100, LENGTH_2000 = "length 100", "length 2,000"
 
@@ -65,6 +66,11 @@ class Target:
         return "met" if share >= 1 else f"missed by {100 * (1 - share):.0f} %"
 
 
+def explained(method: str) -> str:
+    """The name of a method of explanation in the tables."""
+    return f"explain, {method}"
+
+
 TARGETS = (
     Target("training-step", "training step, fp32, length-grouped / packed random", GROUPED, PACKED, 6.5),
     Target("training-step", "training step, bf16 autocast / packed random fp32", GROUPED_BF16, PACKED, 10),
@@ -75,6 +81,14 @@ TARGETS = (
     Target("pipeline", "text to result, our pipeline / DistilBERT stock pipeline", PIPELINE, DISTILBERT, 150),
     Target("pipeline", "text to result, our pipeline / our model in the stock one", PIPELINE, STOCK_PIPELINE, 3),
     Target("latency", "latency of one review, p50, DistilBERT / ours", PIPELINE, DISTILBERT, 30),
+    Target("explain", "attention / a prediction without weights", explained("attention"), PLAIN_PREDICTION, 0.9),
+    Target(
+        "explain",
+        "attention times gradient / a prediction without weights",
+        explained("attention_x_gradient"),
+        PLAIN_PREDICTION,
+        0.25,
+    ),
     Target("growth", "step time, vocabulary 200k / 20k", VOCABULARY_20K, VOCABULARY_200K, 1.3, at_least=False),
     Target("growth", "step time a token, length 2,000 / 100", LENGTH_100, LENGTH_2000, 1.3, at_least=False),
 )
