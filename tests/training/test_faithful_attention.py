@@ -21,6 +21,7 @@ from hfattnlstm.training.faithful_attention import (
     take_penalties,
 )
 from hfattnlstm.training.regularization import regularized_loss
+from training.test_classification import run, write_texts
 
 
 MASK = torch.tensor([[True, True, True, False], [True, True, False, False]])
@@ -148,3 +149,14 @@ def test_what_cannot_be_penalised_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         AttnLSTMTrainer(model(**options), RunArguments(str(tmp_path), use_cpu=True, eval_strategy="no", **flags))
+
+
+def test_a_run_takes_the_flags_and_its_card_has_them(tmp_path: Path) -> None:
+    texts = write_texts(tmp_path / "texts.csv")
+    flags = ("--alignment_coef", "0.5", "--conicity_coef", "0.2", "--adversarial_epsilon", "0")
+    done = run(tmp_path / "model", texts, *flags)
+    card = (tmp_path / "model" / "README.md").read_text("utf-8")
+    assert "alignment of attention with gradients, weight: 0.5" in card and "conicity of the states, weight: 0.2" in card
+    assert done.metrics["eval_samples"] > 0
+    with pytest.raises(ValueError, match="--alignment_coef is about the attention pooling"):
+        run(tmp_path / "other", texts, "--alignment_coef", "0.5", "--classifier_pooling", "mean")
