@@ -22,8 +22,8 @@ from ..data.problem_types import label_names_of, problem_type_of
 from ..data.progress import no_progress_bars
 from ..data.text_lines import LINES_ENDING, ending_of
 from ..deploy.onnx_model import is_onnx
-from ..explain import Explainer, Explanation, Explanations
-from ..explain.attribution import ATTENTION_METHODS, METHODS
+from ..explain import Explainer, Explanation
+from ..explain.attribution import ATTENTION_METHODS, METHODS, UNSIGNED
 from ..explain.report import ExplanationReport
 from ..modeling.configuration_attnlstm import SINGLE_LABEL
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
@@ -91,7 +91,7 @@ def explain(arguments: Sequence[str]) -> int:
         _told(given.texts, parsed), [parsed.target] * len(given.texts), _measured(parsed, len(given.texts))
     )
     if parsed.output is None:
-        print_explanations(Explanations(found), sys.stdout)
+        print_explanations(found, method not in UNSIGNED, sys.stdout)
     else:
         _write(found, given, parsed, method)
     return 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
-from ..explain import Explanation, Explanations
+from ..explain import Explanation, FaithfulnessSummary
 from ..explain.segments import SHADES, Segment, segments_of
 from .terminal import bold, has_colours, printable
 
@@ -19,11 +19,12 @@ _RESET = "\x1b[0m"
 _WORDS = 5
 
 
-def print_explanations(found: Explanations, stream: TextIO) -> None:
+def print_explanations(explanations: Iterable[Explanation], signed: bool, stream: TextIO) -> None:
     """Print each text with its label, its words and how far their weights can be trusted, and what all say together.
 
     Args:
-        found: Of the texts.
+        explanations: Of the texts, which are printed as they come.
+        signed: Whether weights below 0 speak against the label.
         stream: Where to; a terminal gets shaded words, anything else the words that weigh most.
 
     Example:
@@ -31,7 +32,7 @@ def print_explanations(found: Explanations, stream: TextIO) -> None:
     ```python
     >>> classifier = pipeline("text-classification", "my-model")
     >>> found = hfattnlstm.explain.explain(["Slow soup"], classifier.model, classifier.tokenizer, method="occlusion")
-    >>> print_explanations(found, sys.stdout)
+    >>> print_explanations(found, signed=True, stream=sys.stdout)
     negative 0.9990  Slow soup
       Slow +0.4344, soup +0.0007
       The text is too short (2 tokens) to compare the weights with a random ranking.
@@ -39,13 +40,17 @@ def print_explanations(found: Explanations, stream: TextIO) -> None:
     """
     coloured = has_colours(stream)
     if coloured:
-        stream.write(f"{_legend(any(one.is_signed for one in found))}\n\n")
-    for explanation in found:
+        stream.write(f"{_legend(signed)}\n\n")
+    measured, count = [], 0
+    for explanation in explanations:
+        count += 1
         stream.writelines(f"{line}\n" for line in _lines(explanation, coloured))
-    if len(found) > 1 and found.faithfulness.texts:
-        measured = found.faithfulness
-        of_all = "" if measured.texts == len(found) else f" (measured on {measured.texts:,} of {len(found):,} texts)"
-        stream.write(f"\n{measured.verdict.removesuffix('.')}{of_all}.\n")
+        if explanation.faithfulness is not None:
+            measured.append(explanation.faithfulness)
+    if count > 1 and measured:
+        verdict = FaithfulnessSummary.of(measured).verdict
+        of_all = "" if len(measured) == count else f" (measured on {len(measured):,} of {count:,} texts)"
+        stream.write(f"\n{verdict.removesuffix('.')}{of_all}.\n")
 
 
 def _lines(explanation: Explanation, coloured: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..data.problem_types import problem_type_of
@@ -40,7 +40,7 @@ class TextScorer:
         max_length, truncation: What is read of a long text; as the model's and the tokenizer's configuration say.
 
     Raises:
-        TypeError: For a tokenizer that is not fast.
+        TypeError: For a model that is none of torch, such as an exported one, or a tokenizer that is not fast.
         ValueError: For a model with weights that its checkpoint lacked.
 
     Example:
@@ -61,6 +61,10 @@ class TextScorer:
         max_length: int | None = None,
         truncation: str | None = None,
     ):
+        if not isinstance(model, nn.Module):
+            raise TypeError(
+                f"A {type(model).__name__} can only be asked for labels: give the model of torch that it was made of."
+            )
         check_trained = getattr(model, "check_trained", None)
         if check_trained is not None:
             check_trained()
@@ -170,11 +174,17 @@ class TextScorer:
         return self.model(**inputs).logits.double().cpu().numpy()
 
 
+# Their positions begin behind that of the padding.
+_POSITIONS_AFTER_PADDING = ("roberta", "camembert", "longformer", "mpnet", "data2vec-text", "ibert")
+
+
 def _longest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens that are read: what the tokenizer keeps, and the model has positions for."""
-    return min(
-        longest_input(tokenizer), getattr(model.config, "max_position_embeddings", None) or longest_input(tokenizer)
-    )
+    config, kept = model.config, longest_input(tokenizer)
+    positions = getattr(config, "max_position_embeddings", None) or kept
+    if any(name in config.model_type for name in _POSITIONS_AFTER_PADDING):
+        positions -= (config.pad_token_id or 0) + 1
+    return min(kept, positions)
 
 
 @contextlib.contextmanager

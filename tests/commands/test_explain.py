@@ -116,11 +116,11 @@ def test_on_a_terminal_words_are_shaded_for_and_against(model: str, monkeypatch:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
-    print_explanations(expected(model, method="occlusion", faithfulness=False), stream)
+    print_explanations(expected(model, method="occlusion", faithfulness=False), True, stream)
     assert "against the label " in stream.getvalue() and "\x1b[30;48;5;208m" in stream.getvalue()
     assert any(f"\x1b[30;48;5;{shade}m" in stream.getvalue().split("\n\n")[1] for shade in (195, 159, 153, 117, 75))
     stream = Terminal()
-    print_explanations(expected(model, faithfulness=False), stream)
+    print_explanations(expected(model, faithfulness=False), False, stream)
     assert stream.getvalue().startswith("weight: less ")
 
 

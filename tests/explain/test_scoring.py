@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from explain_helpers import PIECES, TEXTS, scorer, small_bert, word_pieces
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, RobertaConfig, RobertaForSequenceClassification
 
 from hfattnlstm.explain.scoring import TextScorer
 
@@ -71,6 +71,21 @@ def test_positions_of_the_model_bound_what_is_read() -> None:
     assert len(found.encode([TEXTS[2]])[0].input_ids) == 7
 
 
+def test_positions_of_roberta_begin_behind_that_of_the_padding() -> None:
+    config = RobertaConfig(
+        vocab_size=len(PIECES),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=9,
+        pad_token_id=1,
+    )
+    found = TextScorer(RobertaForSequenceClassification(config), word_pieces(special=True))
+    (text,) = found.encode([TEXTS[2]])
+    assert len(text.input_ids) == 7 and np.isfinite(found.logits([found.tokens_of(text)])).all()
+
+
 def test_what_is_read_of_a_long_text_is_as_the_configuration_says_or_as_asked() -> None:
     model = scorer(truncation="tail").model
     tail, head = TextScorer(model, word_pieces()), TextScorer(model, word_pieces(), max_length=2, truncation="head")
@@ -125,6 +140,8 @@ def test_batches_of_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_slow_tokenizer_and_random_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="not a fast tokenizer"):
         TextScorer(small_bert(), SimpleNamespace(is_fast=False, model_max_length=9))
+    with pytest.raises(TypeError, match="A SimpleNamespace can only be asked for labels"):
+        TextScorer(SimpleNamespace(), word_pieces())
     model = scorer().model
     model.attnlstm.save_pretrained(tmp_path)
     headless = type(model).from_pretrained(tmp_path)
