@@ -33,6 +33,7 @@ from .models import has_attention, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
+from .terminal import is_terminal
 from .text_files import chosen_columns
 
 
@@ -87,9 +88,9 @@ def explain(arguments: Sequence[str]) -> int:
         model = load_model(parsed.model, config, parsed.trust_remote_code)
         tokenizer = load_tokenizer(parsed.model, parsed.trust_remote_code)
     explainer = Explainer(model, tokenizer, method, seed=parsed.seed)
-    found = explainer(
-        _told(given.texts, parsed), [parsed.target] * len(given.texts), _measured(parsed, len(given.texts))
-    )
+    count = len(given.texts)
+    found = explainer(given.texts, [parsed.target] * count, _measured(parsed, count))
+    found = _with_bar(found, count, parsed)
     if parsed.output is None:
         print_explanations(found, method not in UNSIGNED, sys.stdout)
     else:
@@ -194,10 +195,10 @@ def _measured(parsed: argparse.Namespace, count: int) -> list[bool]:
     return [index in chosen for index in range(count)]
 
 
-def _told(texts: Sequence[Any], parsed: argparse.Namespace) -> Iterator[Any]:
-    """The texts, with a bar on the terminal for work that takes longer than two seconds."""
-    hidden = True if sys.stderr is None else None
-    yield from tqdm(texts, disable=hidden, delay=PROGRESS_DELAY, unit="text")
+def _with_bar(found: Iterator[Explanation], total: int, parsed: argparse.Namespace) -> Iterator[Explanation]:
+    """The same, with a bar on the terminal for work that takes longer than two seconds, unless they appear there."""
+    hidden = sys.stderr is None or (parsed.output is None and is_terminal(sys.stdout))
+    yield from tqdm(found, total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
 
 
 def _write(found: Iterator[Explanation], given: _Texts, parsed: argparse.Namespace, method: str) -> None:
