@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import random
 import sys
@@ -28,7 +27,7 @@ from ..explain.report import ExplanationReport
 from ..modeling.configuration_attnlstm import SINGLE_LABEL
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
 from .explained_texts import print_explanations
-from .inputs import check_inputs, read_inputs
+from .inputs import check_inputs, is_file, read_inputs
 from .models import has_attention, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column, check_at_least
 from .outputs import check_output
@@ -78,11 +77,10 @@ def explain(arguments: Sequence[str]) -> int:
     # All that can be wrong is told before the model is loaded, which takes long.
     _check_flags(parsed)
     config = load_config(parsed.model, parsed.trust_remote_code)
-    columns = getattr(config, "text_columns", None)
-    chosen_columns(parsed.model, parsed.text_column, columns)
+    named = chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
     method = _method(parsed, config)
     with no_progress_bars():
-        given = _read(parsed, config)
+        given = _read(parsed, config, named)
         if not given.texts:
             raise ValueError("There are no texts: give some, or a file or standard input that has them.")
         model = load_model(parsed.model, config, parsed.trust_remote_code)
@@ -136,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_flags(parsed: argparse.Namespace) -> None:
     check_at_least(parsed, faithfulness_samples=0, seed=0)
-    if parsed.file is None and len(parsed.texts) == 1 and _is_file(parsed.texts[0]):
+    if parsed.file is None and len(parsed.texts) == 1 and is_file(parsed.texts[0]):
         parsed.file, parsed.texts = parsed.texts[0], []
     check_inputs(parsed)
     ending = "" if parsed.output is None else Path(parsed.output).suffix.lower()
@@ -153,13 +151,6 @@ def _check_flags(parsed: argparse.Namespace) -> None:
         )
 
 
-def _is_file(text: str) -> bool:
-    # What is far too long for a name, or has a null in it, is none.
-    with contextlib.suppress(OSError, ValueError):
-        return Path(text).expanduser().is_file()
-    return False
-
-
 def _is_table(parsed: argparse.Namespace) -> bool:
     return parsed.file is not None and ending_of(Path(parsed.file)) != LINES_ENDING
 
@@ -173,14 +164,13 @@ def _method(parsed: argparse.Namespace, config: PretrainedConfig) -> str:
     return _WITHOUT_ATTENTION
 
 
-def _read(parsed: argparse.Namespace, config: PretrainedConfig) -> _Texts:
+def _read(parsed: argparse.Namespace, config: PretrainedConfig, named: Sequence[str] | None) -> _Texts:
     columns = getattr(config, "text_columns", None)
     if not _is_table(parsed):
         return _Texts(list(read_inputs(parsed, columns)), None)
     with needs_extra(f"The file {parsed.file}"):
         from ..data.labelled_texts import load_texts_and_any_labels
     names, problem = label_names_of(config), problem_type_of(config)
-    named = chosen_columns(parsed.model, parsed.text_column, columns)
     options = {"text_column": named, "label_column": parsed.label_column}
     data = load_texts_and_any_labels(parsed.file, problem, names, **options).data
     texts = [tuple(text) if columns is not None else text for text in data["text"][:]]

@@ -6,15 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from ..explain import Explanation, FaithfulnessSummary
-from ..explain.segments import SHADES, Segment, segments_of
-from .terminal import bold, has_colours, printable
+from ..explain.segments import Segment, segments_of, texts_of
+from .terminal import SHADES, bold, has_colours, printable, scale_of, shaded
 
 
-# Backgrounds in the palette of 256 colours on which black letters are readable, from weak to strong: orange speaks for
-# the label, blue against it.
-_FOR = (230, 229, 222, 215, 208)
+# For what speaks against the label: as `SHADES`, in blue.
 _AGAINST = (195, 159, 153, 117, 75)
-_RESET = "\x1b[0m"
 # Of plain lines, the words that weigh most.
 _WORDS = 5
 
@@ -54,10 +51,9 @@ def print_explanations(explanations: Iterable[Explanation], signed: bool, stream
 
 
 def _lines(explanation: Explanation, coloured: bool) -> Iterator[str]:
-    texts = [explanation.text] if isinstance(explanation.text, str) else explanation.text
     shown = [
         "".join(map(_shaded, segments_of(explanation, index))) if coloured else printable(text)
-        for index, text in enumerate(texts)
+        for index, text in enumerate(texts_of(explanation))
     ]
     label = bold(printable(explanation.label)) if coloured else printable(explanation.label)
     told = f"{label} {explanation.score:.4f}"
@@ -74,17 +70,11 @@ def _lines(explanation: Explanation, coloured: bool) -> Iterator[str]:
 
 
 def _shaded(piece: Segment) -> str:
-    text = printable(piece.text)
-    if not piece.strength or not text:
-        return text
-    palette = _FOR if piece.strength > 0 else _AGAINST
-    return f"\x1b[30;48;5;{palette[abs(piece.strength) - 1]}m{text}{_RESET}"
+    palette = SHADES if piece.strength > 0 else _AGAINST
+    return shaded(piece.text, palette[abs(piece.strength) - 1] if piece.strength else None)
 
 
 def _legend(signed: bool) -> str:
-    def scale(palette: tuple[int, ...]) -> str:
-        return "".join(f"\x1b[30;48;5;{shade}m  {_RESET}" for shade in palette[:SHADES])
-
     if not signed:
-        return f"weight: less {scale(_FOR)} more"
-    return f"against the label {scale(_AGAINST[::-1])} for it {scale(_FOR)}"
+        return f"weight: less {scale_of(SHADES)} more"
+    return f"against the label {scale_of(_AGAINST[::-1])} for it {scale_of(SHADES)}"

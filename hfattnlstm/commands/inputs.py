@@ -103,11 +103,17 @@ def read_inputs(
 
 def _tell_file_names(texts: Sequence[str]) -> None:
     for text in texts:
-        # What is far too long for a name, or has a null in it, is none.
-        with suppress(OSError, ValueError):
-            if Path(text).is_file():
-                logger.warning("%s is a file, and its name is read as a text: for the texts in it, say --file.", text)
-                return
+        if is_file(text):
+            logger.warning("%s is a file, and its name is read as a text: for the texts in it, say --file.", text)
+            return
+
+
+def is_file(text: str) -> bool:
+    """Whether a text of the command line is the name of a file."""
+    # What is far too long for a name, or has a null in it, is none.
+    with suppress(OSError, ValueError):
+        return Path(text).is_file()
+    return False
 
 
 def _grouped(texts: list[str], text_columns: Sequence[str] | None) -> list[str] | list[tuple[str, ...]]:

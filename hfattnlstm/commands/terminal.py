@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from ..modeling.attention_entries import strength
+
 
 # Backgrounds from pale yellow to orange, in the palette of 256 colours; black letters are readable on each of them.
-_SHADES = (230, 229, 222, 215, 208)
+SHADES = (230, 229, 222, 215, 208)
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -57,10 +59,9 @@ def shade_words(text: str, attention: Sequence[dict[str, Any]]) -> str:
     pieces, position = [], 0
     for entry in attention:
         start, end = max(entry["start"], position), entry["end"]
-        shade = _shade(entry["weight"], highest)
-        word = printable(text[start:end])
+        shade = strength(entry["weight"], highest)
         pieces.append(printable(text[position:start]))
-        pieces.append(f"\x1b[30;48;5;{shade}m{word}{_RESET}" if shade is not None and word else word)
+        pieces.append(shaded(text[start:end], SHADES[shade - 1] if shade > 0 else None))
         position = max(position, end)
     pieces.append(printable(text[position:]))
     return "".join(pieces)
@@ -68,8 +69,18 @@ def shade_words(text: str, attention: Sequence[dict[str, Any]]) -> str:
 
 def legend() -> str:
     """What the shades of [`shade_words`] mean, with the shades."""
-    scale = "".join(f"\x1b[30;48;5;{shade}m  {_RESET}" for shade in _SHADES)
-    return f"attention: less {scale} more"
+    return f"attention: less {scale_of(SHADES)} more"
+
+
+def shaded(text: str, colour: int | None) -> str:
+    """The text, as [`printable`], on a background of the palette of 256 colours; on none for None."""
+    shown = printable(text)
+    return shown if colour is None or not shown else f"\x1b[30;48;5;{colour}m{shown}{_RESET}"
+
+
+def scale_of(palette: Sequence[int]) -> str:
+    """The backgrounds of a palette, side by side."""
+    return "".join(shaded("  ", colour) for colour in palette)
 
 
 def printable(text: str) -> str:
@@ -80,11 +91,3 @@ def printable(text: str) -> str:
 def bold(text: str) -> str:
     """The text in bold letters."""
     return f"{_BOLD}{text}{_RESET}"
-
-
-def _shade(weight: float, highest: float) -> int | None:
-    """Colour of a weight; None below a tenth of the largest, which would only be noise."""
-    share = weight / highest if highest > 0 else 0.0
-    if share < 0.1:
-        return None
-    return _SHADES[min(int(share * len(_SHADES)), len(_SHADES) - 1)]

@@ -72,18 +72,7 @@ def load_labelled_texts(
     ```
     """
     chosen = _choose(read_source(source, None), split)
-    if chosen.data.num_rows == 0:
-        raise ValueError(f"The {chosen.origin} has no rows.")
-    chosen = chosen._replace(data=chosen.data.with_format(None))
-    label_column = _label_column(chosen, label_column, text_column)
-    rows = {"train": two_columns(chosen, text_column, label_column)}
-    names = None if problem_type == REGRESSION else label_names
-    try:
-        data = convert_labels(rows, label_column, problem_type, names, are_fixed=True)["train"]
-    except LabelKindError as error:
-        mend = f"give texts with such labels, or name another column with {option('label_column')}"
-        raise ValueError(f"{error.found}, but the model gives {_GIVES[problem_type]}: {mend}.") from None
-    return LabelledTexts(data, chosen.origin)
+    return _with_labels(chosen, problem_type, label_names, text_column, label_column)
 
 
 def load_texts_and_any_labels(
@@ -108,15 +97,35 @@ def load_texts_and_any_labels(
     ```
     """
     chosen = _choose(read_source(source, None), split)
-    options = {"text_column": text_column, "label_column": label_column, "split": split}
-    if label_column is not None:
-        return load_labelled_texts(source, problem_type, label_names, **options)
-    if usual_columns(chosen, "label"):
+    if label_column is not None or usual_columns(chosen, "label"):
         try:
-            return load_labelled_texts(source, problem_type, label_names, **options)
+            return _with_labels(chosen, problem_type, label_names, text_column, label_column)
         except ValueError as error:
+            if label_column is not None:
+                raise
             logger.warning("The labels of the %s are left out: %s", chosen.origin, error)
     return LabelledTexts(text_column_of(chosen, text_column), chosen.origin)
+
+
+def _with_labels(
+    chosen: Split,
+    problem_type: str,
+    label_names: Sequence[str],
+    text_column: str | Sequence[str] | None,
+    label_column: str | None,
+) -> LabelledTexts:
+    if chosen.data.num_rows == 0:
+        raise ValueError(f"The {chosen.origin} has no rows.")
+    chosen = chosen._replace(data=chosen.data.with_format(None))
+    label_column = _label_column(chosen, label_column, text_column)
+    rows = {"train": two_columns(chosen, text_column, label_column)}
+    names = None if problem_type == REGRESSION else label_names
+    try:
+        data = convert_labels(rows, label_column, problem_type, names, are_fixed=True)["train"]
+    except LabelKindError as error:
+        mend = f"give texts with such labels, or name another column with {option('label_column')}"
+        raise ValueError(f"{error.found}, but the model gives {_GIVES[problem_type]}: {mend}.") from None
+    return LabelledTexts(data, chosen.origin)
 
 
 def _choose(splits: dict[str, Split], wanted: str | None) -> Split:

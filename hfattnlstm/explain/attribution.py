@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .._extras import import_optional
+from ..modeling.attention_entries import shared_out
 from ..modeling.batch_workers import TOKENS_IN_BATCH
 from ..modeling.text_inputs import EncodedText
 from .scoring import TextScorer
@@ -62,14 +63,14 @@ def attention(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets
     """
 
     @torch.inference_mode()
-    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+    def attribute(inputs: dict[str, Tensor], wanted: Targets) -> _Batch:
         outputs = scorer.model(**inputs, output_attentions=True)
         weights = _of_classifying_token(_attentions(scorer, outputs), inputs["attention_mask"])
-        return _Batch(outputs.logits, scorer.choose(outputs.logits, [targets[place] for place in places]), weights)
+        return _Batch(outputs.logits, scorer.choose(outputs.logits, wanted), weights)
 
     with _giving_attention(scorer):
-        found = _over_texts(scorer, texts, attribute)
-    return [text._replace(weights=_summing_to_one(text.weights)) for text in found]
+        found = _over_texts(scorer, texts, targets, attribute)
+    return [text._replace(weights=shared_out(text.weights)) for text in found]
 
 
 def attention_x_gradient(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
@@ -77,20 +78,17 @@ def attention_x_gradient(scorer: TextScorer, texts: Sequence[EncodedText], targe
     heads, and what the n-grams add to that margin. A positive weight speaks for the target.
     """
 
-    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+    def attribute(inputs: dict[str, Tensor], wanted: Targets) -> _Batch:
         reading = _Reading.of(scorer, inputs)
         outputs = reading.read(reading.embedded.requires_grad_(), reading.ngrams, output_attentions=True)
-        weights, chosen = (
-            _attentions(scorer, outputs),
-            scorer.choose(outputs.logits, [targets[place] for place in places]),
-        )
+        weights, chosen = _attentions(scorer, outputs), scorer.choose(outputs.logits, wanted)
         margin = scorer.margin(outputs.logits, chosen)
         gradient, *of_ngrams = torch.autograd.grad(margin.sum(), [weights, *reading.differentiable_ngrams])
         product = _of_classifying_token(weights * gradient, inputs["attention_mask"]).sum(1)
         return _Batch(outputs.logits, chosen, (product + reading.shared_out(of_ngrams))[:, None])
 
     with _giving_attention(scorer):
-        return _over_texts_with_gradients(scorer, texts, attribute)
+        return _over_texts_with_gradients(scorer, texts, targets, attribute)
 
 
 def gradient_x_input(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
@@ -98,16 +96,16 @@ def gradient_x_input(scorer: TextScorer, texts: Sequence[EncodedText], targets: 
     add to that margin. A positive weight speaks for the target.
     """
 
-    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+    def attribute(inputs: dict[str, Tensor], wanted: Targets) -> _Batch:
         reading = _Reading.of(scorer, inputs)
         logits = reading.read(reading.embedded.requires_grad_(), reading.ngrams).logits
-        chosen = scorer.choose(logits, [targets[place] for place in places])
+        chosen = scorer.choose(logits, wanted)
         margin = scorer.margin(logits, chosen).sum()
         gradient, *of_ngrams = torch.autograd.grad(margin, [reading.embedded, *reading.differentiable_ngrams])
         product = (gradient * reading.embedded).sum(-1) + reading.shared_out(of_ngrams)
         return _Batch(logits, chosen, product[:, None])
 
-    return _over_texts_with_gradients(scorer, texts, attribute)
+    return _over_texts_with_gradients(scorer, texts, targets, attribute)
 
 
 def integrated_gradients(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
@@ -116,11 +114,11 @@ def integrated_gradients(scorer: TextScorer, texts: Sequence[EncodedText], targe
     """
     captum = import_optional("captum.attr")
 
-    def attribute(inputs: dict[str, Tensor], places: list[int]) -> _Batch:
+    def attribute(inputs: dict[str, Tensor], wanted: Targets) -> _Batch:
         reading = _Reading.of(scorer, inputs)
         with torch.no_grad():
             logits = reading.read(reading.embedded, reading.ngrams).logits
-        chosen = scorer.choose(logits, [targets[place] for place in places])
+        chosen = scorer.choose(logits, wanted)
 
         def margin_of(embedded: Tensor, *ngrams: Tensor) -> Tensor:
             found = reading.read(embedded, ngrams[0] if ngrams else None).logits
@@ -134,7 +132,7 @@ def integrated_gradients(scorer: TextScorer, texts: Sequence[EncodedText], targe
         total = found.sum(-1) + sum(_over_tokens(part.sum(-1)) for part in of_ngrams)
         return _Batch(logits, chosen, total[:, None])
 
-    return _over_texts_with_gradients(scorer, texts, attribute, batch_size=1)
+    return _over_texts_with_gradients(scorer, texts, targets, attribute, batch_size=1)
 
 
 def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
@@ -233,12 +231,14 @@ def _over_tokens(parts: Tensor) -> Tensor:
 def _over_texts(
     scorer: TextScorer,
     texts: Sequence[EncodedText],
-    attribute: Callable[[dict[str, Tensor], list[int]], _Batch],
+    targets: Targets,
+    attribute: Callable[[dict[str, Tensor], Targets], _Batch],
     batch_size: int | None = None,
 ) -> list[Attribution]:
     def run(inputs: dict[str, Tensor], places: list[int]) -> list[Attribution]:
-        logits, targets, weights = (part.detach().cpu().numpy() for part in attribute(inputs, places))
-        rows = zip(places, logits.astype(np.float64), targets.tolist(), weights.astype(np.float64))
+        found = attribute(inputs, [targets[place] for place in places])
+        logits, chosen, weights = (part.detach().cpu().numpy() for part in found)
+        rows = zip(places, logits.astype(np.float64), chosen.tolist(), weights.astype(np.float64))
         return [Attribution(said, target, row[:, own_places(texts[place])]) for place, said, target, row in rows]
 
     return scorer.over_batches([scorer.tokens_of(text) for text in texts], run, batch_size)
@@ -282,12 +282,6 @@ def _giving_attention(scorer: TextScorer) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(usual)
-
-
-def _summing_to_one(weights: np.ndarray) -> np.ndarray:
-    total = weights.sum(1, keepdims=True)
-    even = np.full_like(weights, 1 / max(weights.shape[1], 1))
-    return np.divide(weights, total, out=even, where=total > 0)
 
 
 def _words(text: EncodedText) -> list[list[int]]:

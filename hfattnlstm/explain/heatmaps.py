@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # More words than that have no room for their names.
 MOST_WORDS = 60
 _LONGEST_WORD = 14
+# Of each text of a batch.
+_WORDS_OF_A_TEXT = 20
 _INCHES_A_WORD, _INCHES_A_ROW = 0.32, 0.34
 
 
@@ -105,9 +107,6 @@ def plot_texts(explanations: Sequence[Explanation]) -> Figure:
     names = [f"{shortened(one.label, _LONGEST_WORD)} {one.score:.2f}" for one in explanations]
     cells = [[shortened(word.text, _LONGEST_WORD) for word in words] for words in drawn]
     return _heat_map(rows, [], names, cells)
-
-
-_WORDS_OF_A_TEXT = 20
 
 
 def _of_largest(weights: Sequence[float]) -> np.ndarray:

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Protocol
 
 import numpy as np
 
+from ..modeling.attention_entries import SHADES
+from ..modeling.shown_results import safe_html
 from .faithfulness import Faithfulness
-from .segments import SHADES, Segment, Weighted, segments_of
+from .segments import Segment, Weighted, segments_of, texts_of
 
 
 # What a notebook shows.
@@ -104,7 +105,7 @@ def page_of(title: str, body: str) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{safe(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{safe_html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n<h1>{isolated(title)}</h1>\n{body}\n</body>\n</html>\n"
     )
 
@@ -161,31 +162,25 @@ def explanation_block(explanation: Shown, truth: str | None = None) -> str:
         explanation: Of the text, of which the first 5,000 characters are shown.
         truth: Its label, where the model gives another one.
     """
-    texts = [explanation.text] if isinstance(explanation.text, str) else explanation.text
     head = f'<span class="label">{isolated(explanation.label)}</span> {explanation.score:.4g}'
     if explanation.target != explanation.label:
         head += f", explained: {isolated(explanation.target)} {explanation.target_score:.4g}"
     if truth is not None:
         head += f", in truth {isolated(truth)}"
     lines = [f"<div>{head}</div>"]
-    for index in range(len(texts)):
+    for index in range(len(texts_of(explanation))):
         lines.append(f'<p class="text" dir="auto">{_shaded(segments_of(explanation, index))}</p>')
     if explanation.characters_left_out:
         lines.append(f'<p class="verdict">{explanation.characters_left_out:,} characters were not read.</p>')
     if explanation.faithfulness is not None:
         kind = "verdict warning" if explanation.faithfulness.is_warning else "verdict"
-        lines.append(f'<p class="{kind}">{safe(explanation.faithfulness.verdict)}</p>')
+        lines.append(f'<p class="{kind}">{safe_html(explanation.faithfulness.verdict)}</p>')
     return "<article>\n" + "\n".join(lines) + "\n</article>"
 
 
 def isolated(text: str) -> str:
     """Text whose direction of writing, and whatever turns it, ends with it."""
-    return f"<bdi>{safe(text)}</bdi>"
-
-
-def safe(text: str) -> str:
-    """Text for HTML, without halves of surrogate pairs, which no file can hold."""
-    return escape(str(text).encode("utf-8", "replace").decode("utf-8"))
+    return f"<bdi>{safe_html(text)}</bdi>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -210,8 +205,8 @@ def histogram(name: str, own: Sequence[float], others: Sequence[float]) -> str:
         if height
     )
     return (
-        f"<figure><figcaption>{safe(name)}: filled by weight, dashed random rankings</figcaption>"
-        f'<svg width="{BINS * BAR_WIDTH}" height="{BAR_HEIGHT + 18}" role="img" aria-label="{safe(name)}">{bars}'
+        f"<figure><figcaption>{safe_html(name)}: filled by weight, dashed random rankings</figcaption>"
+        f'<svg width="{BINS * BAR_WIDTH}" height="{BAR_HEIGHT + 18}" role="img" aria-label="{safe_html(name)}">{bars}'
         f'<text x="0" y="{BAR_HEIGHT + 14}">{edges[0]:.2f}</text>'
         f'<text x="{BINS * BAR_WIDTH}" y="{BAR_HEIGHT + 14}" text-anchor="end">{edges[-1]:.2f}</text></svg></figure>'
     )
@@ -240,6 +235,6 @@ def _shaded(pieces: Sequence[Segment]) -> str:
 
 def _marked(piece: Segment) -> str:
     if not piece.strength:
-        return safe(piece.text)
+        return safe_html(piece.text)
     kind = f"{'p' if piece.strength > 0 else 'n'}{abs(piece.strength)}"
-    return f'<mark class="{kind}" title="{piece.weight:.3g}">{safe(piece.text)}</mark>'
+    return f'<mark class="{kind}" title="{piece.weight:.3g}">{safe_html(piece.text)}</mark>'

@@ -9,9 +9,10 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .._extras import needs_extra
-from .explaining import Explainer
+from .attribution import own_places
 from .faithfulness import measure_faithfulness
 from .rationales import plausibility
+from .scoring import TextScorer
 from .summary import FIGURES, FaithfulnessSummary
 
 
@@ -90,8 +91,8 @@ class FaithfulnessMetric(evaluate.Metric):
         **options: Any,
     ):
         super().__init__(**options)
-        self._explainer = Explainer(model, tokenizer, "occlusion", seed=seed)
-        self._signed = signed
+        self._scorer = TextScorer(model, tokenizer)
+        self._signed, self._seed = signed, seed
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -102,18 +103,18 @@ class FaithfulnessMetric(evaluate.Metric):
         )
 
     def _compute(self, *, predictions: Sequence[Any], references: Sequence[str]) -> dict[str, float]:
-        scorer = self._explainer.scorer
+        scorer = self._scorer
         texts = scorer.encode(list(references))
         weights = [np.asarray(own, dtype=np.float64) for own in predictions]
         for position, (text, own) in enumerate(zip(texts, weights)):
-            count = sum(span is not None for span in text.spans)
+            count = len(own_places(text))
             if len(own) != count:
                 raise ValueError(
                     f"Text number {position} has {count} tokens and {len(own)} weights: give one a token."
                 )
         targets = scorer.logits([scorer.tokens_of(text) for text in texts]).argmax(1).tolist()
         found = FaithfulnessSummary.of(
-            measure_faithfulness(scorer, texts, weights, targets, signed=self._signed, seed=self._explainer.seed)
+            measure_faithfulness(scorer, texts, weights, targets, signed=self._signed, seed=self._seed)
         )
         parts = {name: getattr(found, name) for name in FIGURES}
         means = {name: part.mean for name, part in parts.items() if part is not None}

@@ -6,13 +6,15 @@ import heapq
 import itertools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ..modeling.shown_results import safe_html
+from .attribution import UNSIGNED
 from .explanation import Explanation
 from .faithfulness import RANDOM_RANKINGS, Faithfulness
-from .html import explanation_block, histogram, isolated, legend, page_of, safe, table
+from .html import explanation_block, histogram, isolated, legend, page_of, table
 from .summary import FIGURES, Average, FaithfulnessSummary
 
 
@@ -60,22 +62,22 @@ class _Words:
 
 
 class _Best:
-    """Of all explanations the few with the highest keys."""
+    """Of all that were added the few with the highest keys."""
 
     def __init__(self, size: int):
         self._size = size
-        self._heap: list[tuple[float, int, Explanation]] = []
+        self._heap: list[tuple[float, int, Any]] = []
         self._numbers = itertools.count()
 
-    def add(self, key: float, explanation: Explanation) -> None:
-        # Of equal ones the earlier; explanations themselves have no order.
-        entry = (key, -next(self._numbers), explanation)
+    def add(self, key: float, item: Any) -> None:
+        # Of equal ones the earlier; what is added has no order of its own.
+        entry = (key, -next(self._numbers), item)
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return (entry[2] for entry in sorted(self._heap, reverse=True))
 
 
@@ -110,10 +112,8 @@ class ExplanationReport:
         self._shown = shown
         self._words: dict[str, _Words] = defaultdict(_Words)
         self._least_faithful, self._mistakes = _Best(shown), _Best(shown)
-        self._truths: dict[int, str] = {}
         self._sample: list[Explanation] = []
         self._random = random.Random(seed)
-        self._signed = False
 
     @property
     def texts(self) -> int:
@@ -133,7 +133,6 @@ class ExplanationReport:
             truth: Its label, if that is known.
         """
         self.labels[explanation.label] += 1
-        self._signed |= explanation.is_signed
         for word in explanation.words:
             self._words[explanation.target].add(word.text.lower(), word.weight)
         self._keep_sample(explanation)
@@ -146,8 +145,7 @@ class ExplanationReport:
             self.labelled += 1
             if truth != explanation.label:
                 self.wrong += 1
-                self._mistakes.add(explanation.score, explanation)
-                self._truths[id(explanation)] = truth
+                self._mistakes.add(explanation.score, (explanation, truth))
 
     def heaviest_words(self, label: str, count: int = SHOWN_WORDS) -> list[WordWeight]:
         """The words, in small letters, that weigh more than others in the texts that get a label, summed over them."""
@@ -156,11 +154,11 @@ class ExplanationReport:
     def page(self) -> str:
         """All of it as one page of HTML, which needs nothing else."""
         parts = [self._overview(), *self._faithfulness(), *self._words_of_labels()]
-        scale = legend(self._signed)
+        scale = legend(self.method not in UNSIGNED)
         mistakes = list(self._mistakes)
         if mistakes:
             heading = f"Most confident mistakes ({len(mistakes):,} of {self.wrong:,})"
-            blocks = [explanation_block(one, truth=self._truths[id(one)]) for one in mistakes]
+            blocks = [explanation_block(one, truth) for one, truth in mistakes]
             parts.append(_section(heading, [scale, *blocks]))
         worst = list(self._least_faithful)
         if worst:
@@ -183,7 +181,7 @@ class ExplanationReport:
         rows = [
             [isolated(label), f"{count:,}", f"{count / self.texts:.1%}"] for label, count in self.labels.most_common()
         ]
-        told = f"<p>{self.texts:,} texts, explained by {safe(self.method)}."
+        told = f"<p>{self.texts:,} texts, explained by {safe_html(self.method)}."
         if self.labelled:
             told += f" Of {self.labelled:,} with a known label, {self.labelled - self.wrong:,} are labelled rightly."
         return f"{told}</p>\n{table(['label', 'texts', 'share'], rows)}"
@@ -195,9 +193,11 @@ class ExplanationReport:
         of_all = "all" if len(self.measured) == self.texts else f"{len(self.measured):,} of {self.texts:,}"
         lines = [
             f"<p>Measured on {of_all} texts, beside {RANDOM_RANKINGS} random rankings of each: "
-            f"<strong>{safe(summary.verdict)}</strong></p>"
+            f"<strong>{safe_html(summary.verdict)}</strong></p>"
         ]
-        rows = [[safe(_TITLES[name]), *_cells(getattr(summary, name))] for name in FIGURES if getattr(summary, name)]
+        rows = [
+            [safe_html(_TITLES[name]), *_cells(getattr(summary, name))] for name in FIGURES if getattr(summary, name)
+        ]
         lines.append(table(["", "mean", "median", "random ranking, mean", "random ranking, median"], rows))
         for name in FIGURES:
             pairs = [(part.value, part.random) for part in (getattr(one, name) for one in self.measured) if part]

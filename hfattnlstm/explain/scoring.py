@@ -99,9 +99,8 @@ class TextScorer:
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Of each label, (…, num_labels); of a regression the numbers themselves."""
         if self.problem_type == SINGLE_LABEL:
-            powers = np.exp(logits - logits.max(-1, keepdims=True))
-            return powers / powers.sum(-1, keepdims=True)
-        return 1 / (1 + np.exp(-logits)) if self.problem_type == MULTI_LABEL else logits
+            return torch.from_numpy(logits).softmax(-1).numpy()
+        return torch.from_numpy(logits).sigmoid().numpy() if self.problem_type == MULTI_LABEL else logits
 
     def decisions(self, logits: np.ndarray) -> np.ndarray:
         """What is decided: of one label a text its place (…,), of several for each whether it applies (…, labels)."""

@@ -7,11 +7,8 @@ from typing import NamedTuple, Protocol
 
 import regex
 
+from ..modeling.attention_entries import strength
 
-# As many shades can be told apart.
-SHADES = 5
-# Below this share of the largest weight of its text, a word is not shaded.
-NOISE = 0.1
 
 _GRAPHEME = regex.compile(r"\X")
 
@@ -58,6 +55,11 @@ class Segment(NamedTuple):
     weight: float | None
 
 
+def texts_of(explanation: Weighted) -> tuple[str, ...]:
+    """The texts that were read together, often a single one."""
+    return (explanation.text,) if isinstance(explanation.text, str) else explanation.text
+
+
 def segments_of(explanation: Weighted, index: int = 0) -> list[Segment]:
     """The pieces of a text, or of one of several that were read together.
 
@@ -72,30 +74,13 @@ def segments_of(explanation: Weighted, index: int = 0) -> list[Segment]:
     ('Slow', 5)
     ```
     """
-    text = explanation.text if isinstance(explanation.text, str) else explanation.text[index]
+    text = texts_of(explanation)[index]
     highest = max((abs(word.weight) for word in explanation.words), default=0.0)
     words = [word for word in explanation.words if word.text_index == index]
     return [
         Segment(text[start:end], 0 if word is None else strength(word.weight, highest), word and word.weight)
         for start, end, word in _pieces(text, words)
     ]
-
-
-def strength(weight: float, highest: float) -> int:
-    """How strongly a weight is shown beside the largest one, from -5 to 5.
-
-    Example:
-
-    ```python
-    >>> [strength(weight, highest=2.0) for weight in (2.0, 1.0, 0.1, -0.5)]
-    [5, 3, 0, -2]
-    ```
-    """
-    share = abs(weight) / highest if highest > 0 else 0.0
-    if share < NOISE:
-        return 0
-    shade = 1 + min(int(share * SHADES), SHADES - 1)
-    return shade if weight > 0 else -shade
 
 
 def _pieces(text: str, words: Sequence[WeightedSpan]) -> Iterator[tuple[int, int, WeightedSpan | None]]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .text_inputs import EncodedText
+
+if TYPE_CHECKING:
+    # Not run: the command line shades words, and its help should not wait for the tokenizers.
+    from .text_inputs import EncodedText
 
 
 LEVELS = ("word", "token")
+# As many shades can be told apart.
+SHADES = 5
+# Below this share of the largest weight of its text, a word is not shaded.
+NOISE = 0.1
 
 
 def attention_entries(
@@ -31,7 +38,7 @@ def attention_entries(
     """
     parts = encoded.parts or (encoded.own_tokens,)
     own = weights[:, parts[0]] if len(parts) == 1 else np.concatenate([weights[:, part] for part in parts], axis=1)
-    return weight_entries(text, encoded, _shared_out(own), level, per_head)
+    return weight_entries(text, encoded, shared_out(own), level, per_head)
 
 
 def weight_entries(
@@ -59,7 +66,24 @@ def entries_on(attention: Sequence[Mapping[str, Any]], index: int) -> list[Mappi
     return [entry for entry in attention if entry.get("text_index", 0) == index]
 
 
-def _shared_out(weights: np.ndarray) -> np.ndarray:
+def strength(weight: float, highest: float) -> int:
+    """How strongly a weight is shown beside the largest one, from -5 to 5.
+
+    Example:
+
+    ```python
+    >>> [strength(weight, highest=2.0) for weight in (2.0, 1.0, 0.1, -0.5)]
+    [5, 3, 0, -2]
+    ```
+    """
+    share = abs(weight) / highest if highest > 0 else 0.0
+    if share < NOISE:
+        return 0
+    shade = 1 + min(int(share * SHADES), SHADES - 1)
+    return shade if weight > 0 else -shade
+
+
+def shared_out(weights: np.ndarray) -> np.ndarray:
     """Weights that sum to 1: what lies on special tokens is shared out among the others."""
     total = weights.sum(1, keepdims=True)
     even = np.full_like(weights, 1 / max(weights.shape[1], 1))

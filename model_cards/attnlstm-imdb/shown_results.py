@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, SupportsIndex
 
-from .attention_entries import entries_on
+from .attention_entries import entries_on, strength
 
 
 # A half-transparent orange: letters in the notebook's own colour can be read on all shades, be it light or dark.
 _ORANGE = "255,100,0"
 _OPACITIES = (0.1, 0.2, 0.29, 0.38, 0.47)
-# Below this share of the largest weight of its text, a word is not shaded.
-_NOISE = 0.1
 # What is shown of many results, of a long text, and of a stretch of it without a word that the model read.
 MOST_RESULTS = 50
 MOST_CHARACTERS = 5_000
@@ -128,7 +126,7 @@ def _more(count: int) -> str:
 
 def _row(result: Any) -> str:
     labels = [result] if isinstance(result, Mapping) else list(result)
-    shown = [f"<b>{_safe(entry['label'])}</b>&nbsp;{entry['score']:.4g}" for entry in labels if _is_label(entry)]
+    shown = [f"<b>{safe_html(entry['label'])}</b>&nbsp;{entry['score']:.4g}" for entry in labels if _is_label(entry)]
     attention = labels[0].get("attention") or [] if labels and isinstance(labels[0], Mapping) else []
     text = getattr(result, "shown_text", None)
     texts = _of_words(attention) if text is None else [text] if isinstance(text, str) else text
@@ -190,17 +188,17 @@ def _excerpt(text: str) -> str:
     """A word, or what is between two; a long one is no word, or what the model did not read."""
     left_out = len(text) - STRETCH_CHARACTERS
     if left_out <= 0:
-        return _safe(text)
-    return f"{_safe(text[:STRETCH_CHARACTERS])} <i>[{left_out:,} characters left out]</i> "
+        return safe_html(text)
+    return f"{safe_html(text[:STRETCH_CHARACTERS])} <i>[{left_out:,} characters left out]</i> "
 
 
 def _word(word: str, entry: Mapping[str, Any], highest: float) -> str:
-    share = entry["weight"] / highest if highest > 0 else 0.0
-    if share < _NOISE:
+    shade = strength(entry["weight"], highest)
+    if shade <= 0:
         return _excerpt(word)
     heads = ", ".join(f"{weight:.3f}" for weight in entry.get("head_weights", ()))
     tip = f"attention {entry['weight']:.3f}" + (f" (heads: {heads})" if heads else "")
-    return _marked(_excerpt(word), _OPACITIES[min(int(share * len(_OPACITIES)), len(_OPACITIES) - 1)], tip)
+    return _marked(_excerpt(word), _OPACITIES[shade - 1], tip)
 
 
 def _marked(html: str, opacity: float, tip: str = "") -> str:
@@ -209,6 +207,6 @@ def _marked(html: str, opacity: float, tip: str = "") -> str:
     return f'<mark style="{style}"{title}>{html}</mark>'
 
 
-def _safe(value: Any) -> str:
+def safe_html(value: Any) -> str:
     """Text for HTML; without halves of surrogate pairs, with which a notebook could not be saved."""
     return escape(str(value).encode("utf-8", "replace").decode("utf-8"))
