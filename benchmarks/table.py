@@ -140,9 +140,23 @@ def _score(summary: dict[str, Any]) -> str:
     return f"{100 * summary['mean']:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
 
 
+def _points(summary: dict[str, Any]) -> str:
+    """A difference of percentages, with its sign."""
+    deviation = summary["deviation"]
+    return f"{100 * summary['mean']:+.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
+
+
+def _two_decimals(summary: dict[str, Any]) -> str:
+    """A mean, with its deviation where there are several values."""
+    deviation = summary["deviation"]
+    return f"{summary['mean']:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+
+
 FORMATS = {
     "text": str,
     "score": _score,
+    "points": _points,
+    "two_decimals": _two_decimals,
     "decimals": lambda summary: f"{summary['mean']:.3f}",
     "minutes": lambda summary: _three_digits(summary["mean"]),
     "megabytes": lambda count: f"{count / 1e6:,.1f}",

@@ -17,11 +17,12 @@ from transformers.utils import logging
 from .._extras import needs_extra
 from .._files import written_beside
 from .._parsing import SentenceParser
+from ..data.marks import RATIONALE
 from ..data.problem_types import label_names_of, problem_type_of
 from ..data.progress import no_progress_bars
 from ..data.text_lines import LINES_ENDING, ending_of
 from ..deploy.onnx_model import is_onnx
-from ..explain import Explainer, Explanation
+from ..explain import Agreement, Explainer, Explanation
 from ..explain.attribution import ATTENTION_METHODS, METHODS, UNSIGNED
 from ..explain.report import ExplanationReport
 from ..modeling.configuration_attnlstm import SINGLE_LABEL
@@ -45,10 +46,12 @@ _ENDINGS = (".html", ".jsonl")
 
 
 class _Texts(NamedTuple):
-    """What is explained: texts or rows of texts, and their labels, where these are known."""
+    """What is explained: texts or rows of texts, their labels, where these are known, and what is marked in them."""
 
     texts: list[Any]
-    labels: list[str] | None
+    labels: list[str] | None = None
+    # Start and end of what people have marked.
+    marked: list[list[list[int]]] | None = None
 
 
 def explain(arguments: Sequence[str]) -> int:
@@ -89,10 +92,16 @@ def explain(arguments: Sequence[str]) -> int:
     count = len(given.texts)
     found = explainer(given.texts, [parsed.target] * count, _measured(parsed, count))
     found = _with_bar(found, count, parsed)
+    agreement = None
+    if given.marked is not None:
+        agreement = Agreement(parsed.seed)
+        found = agreement.watch(found, given.marked)
     if parsed.output is None:
         print_explanations(found, method not in UNSIGNED, sys.stdout)
     else:
-        _write(found, given, parsed, method)
+        _write(found, given, parsed, method, agreement)
+    if agreement is not None:
+        print(agreement.sentence())  # noqa: T201
     return 0
 
 
@@ -112,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     add_text_column(parser)
     parser.add_argument(
         "--label_column", help="column with the labels, for the mistakes in the report; found by its name without"
+    )
+    parser.add_argument(
+        "--rationale_column",
+        help="column with the words that people have marked, to measure how well the weights agree with them",
     )
     parser.add_argument("--output", help="file to write: a report as .html, or .jsonl with a line a text")
     parser.add_argument(
@@ -144,6 +157,8 @@ def _check_flags(parsed: argparse.Namespace) -> None:
         raise ValueError("--level is for what is written as .jsonl: leave it out, or name such an --output.")
     if parsed.label_column is not None and (ending != ".html" or not _is_table(parsed)):
         raise ValueError("--label_column is for the report of a table, an --output that ends in .html: leave it out.")
+    if parsed.rationale_column is not None and not _is_table(parsed):
+        raise ValueError("--rationale_column names a column, and needs a --file that is a table: add it.")
     check_output(parsed, ending.removeprefix("."))
     if is_onnx(parsed.model):
         raise ValueError(
@@ -167,16 +182,17 @@ def _method(parsed: argparse.Namespace, config: PretrainedConfig) -> str:
 def _read(parsed: argparse.Namespace, config: PretrainedConfig, named: Sequence[str] | None) -> _Texts:
     columns = getattr(config, "text_columns", None)
     if not _is_table(parsed):
-        return _Texts(list(read_inputs(parsed, columns)), None)
+        return _Texts(list(read_inputs(parsed, columns)))
     with needs_extra(f"The file {parsed.file}"):
         from ..data.labelled_texts import load_texts_and_any_labels
     names, problem = label_names_of(config), problem_type_of(config)
-    options = {"text_column": named, "label_column": parsed.label_column}
+    options = {"text_column": named, "label_column": parsed.label_column, "rationale_column": parsed.rationale_column}
     data = load_texts_and_any_labels(parsed.file, problem, names, **options).data
     texts = [tuple(text) if columns is not None else text for text in data["text"][:]]
+    marked = data[RATIONALE][:] if RATIONALE in data.column_names else None
     if "label" not in data.column_names or problem != SINGLE_LABEL:
-        return _Texts(texts, None)
-    return _Texts(texts, [names[label] for label in data["label"][:]])
+        return _Texts(texts, marked=marked)
+    return _Texts(texts, [names[label] for label in data["label"][:]], marked)
 
 
 def _measured(parsed: argparse.Namespace, count: int) -> list[bool]:
@@ -191,12 +207,18 @@ def _with_bar(found: Iterator[Explanation], total: int, parsed: argparse.Namespa
     yield from tqdm(found, total=total, disable=True if hidden else None, delay=PROGRESS_DELAY, unit="text")
 
 
-def _write(found: Iterator[Explanation], given: _Texts, parsed: argparse.Namespace, method: str) -> None:
+def _write(
+    found: Iterator[Explanation],
+    given: _Texts,
+    parsed: argparse.Namespace,
+    method: str,
+    agreement: Agreement | None,
+) -> None:
     with written_beside(parsed.output) as unfinished, open(unfinished, "a", encoding="utf-8", newline="") as stream:
         if Path(parsed.output).suffix.lower() == ".jsonl":
             _write_lines(found, stream, parsed.level or "word")
         else:
-            report = ExplanationReport(parsed.model, method, seed=parsed.seed)
+            report = ExplanationReport(parsed.model, method, seed=parsed.seed, agreement=agreement)
             for explanation, truth in zip(found, given.labels or [None] * len(given.texts)):
                 report.add(explanation, truth)
             stream.write(report.page())

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from ..modeling.text_inputs import pad_ids
+from .marks import RATIONALE
 
 
 class LengthGroupedSampler(Sampler[int]):
@@ -93,9 +94,13 @@ class PaddingCollator:
         self.input_names = tuple(input_names)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """Rows with `input_ids` and, for training, `labels`."""
+        """Rows with `input_ids` and, for training, `labels` and perhaps `rationale`."""
         ids, mask = pad_ids([row[self.input_names[0]] for row in rows], self.pad_token_id)
         batch = dict(zip(self.input_names, map(torch.from_numpy, (ids, mask))))
+        if RATIONALE in rows[0]:
+            # Texts that a teacher has labelled have none.
+            marks, _ = pad_ids([row[RATIONALE] or [0] * len(row[self.input_names[0]]) for row in rows], 0)
+            batch[RATIONALE] = torch.from_numpy(marks)
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch

@@ -56,10 +56,12 @@ def column_names(named: str | Sequence[str] | None) -> list[str]:
     return names
 
 
-def find_text_columns(split: Split, named: str | Sequence[str] | None, label: str | None) -> list[str]:
+def find_text_columns(
+    split: Split, named: str | Sequence[str] | None, others: str | Sequence[str] | None
+) -> list[str]:
     """The columns of the texts: those named, in their order, or the one that is found; see [`find_column`]."""
     names = column_names(named) or [None]
-    return [find_column(split, "text", name, label) for name in names]
+    return [find_column(split, "text", name, others) for name in names]
 
 
 def find_column(split: Split, role: str, named: str | None, other: str | Sequence[str] | None) -> str:

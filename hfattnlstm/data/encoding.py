@@ -16,6 +16,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
 from .columns import column_values
 from .loading import describe_labels
+from .marks import RATIONALE, marks_of_spans
 
 
 logger = logging.get_logger(__name__)
@@ -31,12 +32,12 @@ def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
 
     Args:
         texts: Splits with the columns `text`, of texts or of lists that are read together, and `label`, as from
-            [`load_texts`].
+            [`load_texts`]; perhaps with `rationale`.
         encoder: Gives the token ids, cut to length.
 
     Returns:
         The same splits with the columns `input_ids`, `length` (in tokens) and `labels`: class ids, vectors of 0.0 and
-        1.0 for several labels a text, or numbers.
+        1.0 for several labels a text, or numbers. Of rationales also `rationale`, 1 for each marked token, else 0.
 
     Example:
 
@@ -52,21 +53,36 @@ def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
     problem_type, names = describe_labels(split.features)
     single = problem_type == SINGLE_LABEL
     multi = problem_type == MULTI_LABEL
+    marked = RATIONALE in split.column_names
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
         labels = batch["label"]
         if multi:
             labels = [[float(index in present) for index in range(len(names))] for present in map(set, labels)]
-        return {"labels": labels}
+        return {"labels": labels, **(_marked(batch, encoder) if marked else {})}
 
     kind = Value("int64") if single else List(Value("float32")) if multi else Value("float32")
-    return tokenised(split, encoder, encode, {"labels": kind})
+    return tokenised(split, encoder, encode, {"labels": kind, **({RATIONALE: List(Value("int8"))} if marked else {})})
+
+
+def _marked(batch: dict[str, list], encoder: TextEncoder) -> dict[str, list]:
+    """Token ids, and which of them are marked."""
+    encoded = encoder(batch["text"])
+    marks = []
+    for text, spans in zip(encoded, batch[RATIONALE]):
+        # Special tokens stand nowhere.
+        marks.append(marks_of_spans([span or (0, 0) for span in text.spans], spans).tolist())
+    return {"input_ids": [text.input_ids for text in encoded], RATIONALE: marks}
+
+
+def _nothing(_: dict[str, list]) -> dict[str, list]:
+    return {}
 
 
 def tokenised(
     texts: Dataset,
     encoder: TextEncoder,
-    further: Callable[[dict[str, list]], dict[str, list]] = lambda _: {},
+    further: Callable[[dict[str, list]], dict[str, list]] = _nothing,
     features: Mapping[str, Any] = MappingProxyType({}),
 ) -> Dataset:
     """Token ids and lengths in place of the columns that there are.
@@ -74,7 +90,7 @@ def tokenised(
     Args:
         texts: With the column `text`.
         encoder: Gives the token ids, cut to length.
-        further: Makes more columns of a batch of rows.
+        further: Makes more columns of a batch of rows, or `input_ids`, where it has them.
         features: The types of these.
 
     Returns:
@@ -89,8 +105,10 @@ def tokenised(
     """
 
     def encode(batch: dict[str, list]) -> dict[str, list]:
-        input_ids = encoder.input_ids(batch["text"])
-        return {"input_ids": input_ids, "length": [len(ids) for ids in input_ids], **further(batch)}
+        found = further(batch)
+        if "input_ids" not in found:
+            found["input_ids"] = encoder.input_ids(batch["text"])
+        return found | {"length": [len(ids) for ids in found["input_ids"]]}
 
     return texts.map(
         encode,

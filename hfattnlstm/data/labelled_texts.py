@@ -11,10 +11,11 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from .columns import find_column, text_column_of, two_columns, usual_columns
+from .columns import column_names, find_column, find_text_columns, text_column_of, two_columns, usual_columns
 from .label_values import LabelKindError
 from .labels import convert_labels
 from .naming import quote
+from .rationales import check_rationale_column, read_rationales, with_rationales
 from .sources import SPLIT_NAMES, Split, read_source
 
 
@@ -83,10 +84,12 @@ def load_texts_and_any_labels(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     split: str | None = None,
+    rationale_column: str | None = None,
 ) -> LabelledTexts:
     """As [`load_labelled_texts`], of a source that need not have labels: `data` has no `label` then.
 
-    Labels that nobody has named, and that do not suit the model, are left out, and that is told.
+    Labels that nobody has named, and that do not suit the model, are left out, and that is told. `rationale_column` is
+    as for [`load_texts`].
 
     Example:
     ```python
@@ -97,14 +100,21 @@ def load_texts_and_any_labels(
     ```
     """
     chosen = _choose(read_source(source, None), split)
+    spans = None
+    if rationale_column is not None:
+        others = [] if label_column is None else [label_column]
+        check_rationale_column(chosen, rationale_column, [*column_names(text_column), *others])
+        text_column = find_text_columns(chosen, text_column, [rationale_column, *others])
+        spans = read_rationales({"train": chosen}, rationale_column, text_column)["train"]
     if label_column is not None or usual_columns(chosen, "label"):
         try:
-            return _with_labels(chosen, problem_type, label_names, text_column, label_column)
+            found = _with_labels(chosen, problem_type, label_names, text_column, label_column)
+            return found._replace(data=with_rationales(found.data, spans))
         except ValueError as error:
             if label_column is not None:
                 raise
             logger.warning("The labels of the %s are left out: %s", chosen.origin, error)
-    return LabelledTexts(text_column_of(chosen, text_column), chosen.origin)
+    return LabelledTexts(with_rationales(text_column_of(chosen, text_column), spans), chosen.origin)
 
 
 def _with_labels(

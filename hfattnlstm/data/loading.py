@@ -12,9 +12,10 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.configuration_attnlstm import MULTI_LABEL, PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
-from .columns import find_column, find_text_columns, kind_of, text_column_of, text_keys, two_columns
+from .columns import column_names, find_column, find_text_columns, kind_of, text_column_of, text_keys, two_columns
 from .labels import convert_labels
 from .naming import quote
+from .rationales import check_rationale_column, read_rationales, with_rationales
 from .sources import choose_splits, read_source
 from .splitting import split_train
 
@@ -53,6 +54,7 @@ def load_texts(
     seed: int = 42,
     label_names: Sequence[str] | None = None,
     label_names_are_fixed: bool = False,
+    rationale_column: str | None = None,
 ) -> DatasetDict:
     """Loads texts and their labels for classification or regression.
 
@@ -80,9 +82,12 @@ def load_texts(
             sorted numbers or for the classes of a `ClassLabel`. By default the values, sorted, of the training split.
         label_names_are_fixed: Whether `label_names` are those of a model: then any other name is a mistake, and only
             the integers from 0 stand for them.
+        rationale_column: Column of the words that people have marked as reasons: for each text a list of
+            `[start, end]` in characters, or a 0 or 1 for each word between white space.
 
     Returns:
-        The splits "train", "validation" and, if any, "test", with columns `text` and `label`, see [`describe_labels`].
+        The splits "train", "validation" and, if any, "test", with columns `text` and `label`, see [`describe_labels`],
+        and `rationale`, lists of `[start, end]`, where such a column is named.
 
     Raises:
         FileNotFoundError: The source does not exist.
@@ -108,6 +113,7 @@ def load_texts(
         config_name=config_name,
         label_names=label_names,
         label_names_are_fixed=label_names_are_fixed,
+        rationale_column=rationale_column,
     )
     return hold_out(loaded, validation_size, seed).splits
 
@@ -121,6 +127,7 @@ def load_splits(
     config_name: str | None = None,
     label_names: Sequence[str] | None = None,
     label_names_are_fixed: bool = False,
+    rationale_column: str | None = None,
 ) -> LoadedTexts:
     """The splits that a source has, with what was read of it; see [`load_texts`], which has the same arguments.
 
@@ -135,11 +142,15 @@ def load_splits(
     _check_arguments(problem_type, label_names)
     splits = choose_splits(read_source(source, config_name))
     label_column = find_column(splits["train"], "label", label_column, text_column)
-    text_columns = find_text_columns(splits["train"], text_column, label_column)
-    read = {*text_columns, label_column}
+    check_rationale_column(splits["train"], rationale_column, [*column_names(text_column), label_column])
+    no_texts = [name for name in (label_column, rationale_column) if name is not None]
+    text_columns = find_text_columns(splits["train"], text_column, no_texts)
+    rationales = read_rationales(splits, rationale_column, text_columns)
+    read = {*text_columns, label_column, rationale_column}
     others = [name for name in splits["train"].data.column_names if name not in read]
     splits = {name: two_columns(split, text_columns, label_column) for name, split in splits.items()}
     parts = convert_labels(splits, label_column, problem_type, label_names, label_names_are_fixed)
+    parts = {name: with_rationales(part, rationales.get(name)) for name, part in parts.items()}
     return LoadedTexts(_in_order(parts), text_columns, label_column, others)
 
 

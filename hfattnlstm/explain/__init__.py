@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from ..data.marks import marks_of_spans
 from .explaining import Explainer, explain
 from .explanation import Explanation, Explanations
 from .faithfulness import Faithfulness, Measure
-from .rationales import Plausibility, marks_of_spans, plausibility
+from .rationales import Agreement, Plausibility, plausibility
 from .segments import WeightedSpan
 from .summary import Average, FaithfulnessSummary
 
 
 __all__ = [
+    "Agreement",
     "Average",
     "Explainer",
     "Explanation",

@@ -35,7 +35,8 @@ def own_places(encoded: EncodedText) -> np.ndarray:
     array([1])
     ```
     """
-    return np.array([place for place, span in enumerate(encoded.spans) if span is not None], dtype=np.int64)
+    parts = encoded.parts or (encoded.own_tokens,)
+    return np.concatenate([np.arange(part.start, part.stop) for part in parts])
 
 
 class Attribution(NamedTuple):

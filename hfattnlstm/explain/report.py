@@ -15,6 +15,7 @@ from .attribution import UNSIGNED
 from .explanation import Explanation
 from .faithfulness import RANDOM_RANKINGS, Faithfulness
 from .html import explanation_block, histogram, isolated, legend, page_of, table
+from .rationales import Agreement
 from .summary import FIGURES, Average, FaithfulnessSummary
 
 
@@ -89,6 +90,7 @@ class ExplanationReport:
         method: How the weights were found.
         shown: Texts in each part of the page.
         seed: Of the sample of texts.
+        agreement: Of the weights with what people have marked, which is shown when all texts have been added.
 
     Example:
 
@@ -102,9 +104,18 @@ class ExplanationReport:
     ```
     """
 
-    def __init__(self, name: str, method: str, *, shown: int = SHOWN_TEXTS, seed: int = 0):
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        *,
+        shown: int = SHOWN_TEXTS,
+        seed: int = 0,
+        agreement: Agreement | None = None,
+    ):
         self.name = name
         self.method = method
+        self.agreement = agreement
         self.labels: Counter[str] = Counter()
         self.measured: list[Faithfulness] = []
         self.wrong = 0
@@ -184,6 +195,8 @@ class ExplanationReport:
         told = f"<p>{self.texts:,} texts, explained by {safe_html(self.method)}."
         if self.labelled:
             told += f" Of {self.labelled:,} with a known label, {self.labelled - self.wrong:,} are labelled rightly."
+        if self.agreement is not None:
+            told += f"</p>\n<p>{safe_html(self.agreement.sentence())}"
         return f"{told}</p>\n{table(['label', 'texts', 'share'], rows)}"
 
     def _faithfulness(self) -> list[str]:

@@ -130,6 +130,14 @@ class RunArguments(TrainingArguments):
     alignment_coef: float = flag(
         0.0, "Weight of how far the attention is from what the gradient says of each token; to the same end."
     )
+    rationale_coef: float | None = flag(
+        None, "Weight of how far the attention is from the words of --rationale_column; 1 where there are any."
+    )
+    erasure_coef: float = flag(
+        0.0,
+        "Weight of erasure: without the tokens of most attention the model should know nothing, and of these alone "
+        "the label; to the same end, 1 is usual.",
+    )
     layer_lr_decay: float = flag(
         1.0, "What is left of the learning rate one layer further from the head; below 1 for a pretrained model."
     )

@@ -32,6 +32,7 @@ from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LA
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder
 from .calibrating import cross_fitted_calibration
+from .class_weights import check_class_weights, class_weights
 from .classification_arguments import EMBEDDING_NGRAM_FLAGS, DataArguments, ModelArguments, config_overrides
 from .classification_card import classification_card
 from .classification_flags import (
@@ -235,6 +236,8 @@ class ClassificationTask(Task):
         of 500 it learns more with them.
         """
         training = self.training
+        if training.rationale_coef is None:
+            training.rationale_coef = 1.0 if self.data.rationale_column is not None else 0.0
         training.begins_pretrained = self.start is not None and self.start.is_pretrained
         takes_none = self.problem_type == REGRESSION or training.fp16 or training.vat_epsilon
         is_taught_enough = training.begins_pretrained and len(examples["train"]) >= MANY_TEXTS
@@ -304,31 +307,11 @@ class ClassificationTask(Task):
     def _class_weights(self, examples: DatasetDict) -> list[float] | None:
         wanted = self.model.class_weights
         if self.checkpoint is not None:
-            self._check_class_weights_of_checkpoint(wanted)
+            check_class_weights(wanted, self.start.config.class_weights, self.checkpoint)
             return self.start.config.class_weights
-        if wanted is None:
-            return None
-        if wanted != ["balanced"]:
-            try:
-                return [float(weight) for weight in wanted]
-            except ValueError:
-                raise ValueError(f"--class_weights must be numbers or 'balanced', got {' '.join(wanted)}.") from None
-        if self.problem_type != SINGLE_LABEL:
+        if wanted == ["balanced"] and self.problem_type != SINGLE_LABEL:
             raise ValueError("--class_weights balanced needs one label a text: give numbers instead.")
-        counts = np.bincount(np.asarray(examples["train"]["label"]), minlength=len(self.label_names))
-        # A label without training texts gets the weight of one with a single text.
-        return (counts.sum() / (len(counts) * counts.clip(min=1))).tolist()
-
-    def _check_class_weights_of_checkpoint(self, wanted: list[str] | None) -> None:
-        own = self.start.config.class_weights
-        # Balanced weights were counted when the training began.
-        if wanted is None or (wanted == ["balanced"] and own is not None):
-            return
-        if own is None or wanted == ["balanced"] or [float(weight) for weight in wanted] != own:
-            raise ValueError(
-                f"--class_weights contradicts the checkpoint {self.checkpoint}, which has {own}: leave it out, or "
-                "begin anew without --resume_from_checkpoint."
-            )
+        return class_weights(wanted, examples["train"]["label"], len(self.label_names))
 
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Token ids, cut to the tokenizer's length, as the pipeline cuts them."""

@@ -46,6 +46,11 @@ class DataArguments:
         None, "Column with the texts, or several that are read together; found by its name without."
     )
     label_column: str | None = flag(None, "Column with the labels; found by its name without.")
+    rationale_column: str | None = flag(
+        None,
+        "Column with the words that people have marked as reasons, to which the attention is drawn: a list of "
+        "[start, end] in characters, or a 0 or 1 for each word.",
+    )
     problem_type: str | None = flag(
         None, "single_label_classification, multi_label_classification or regression; seen from the labels without."
     )

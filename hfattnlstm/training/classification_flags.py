@@ -56,7 +56,15 @@ _MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": 
 # What only a training reads.
 _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    *("max_train_samples", "unlabelled_file", "teacher", "teacher_weight", "teacher_file", *FINISHING_FLAGS),
+    *(
+        "max_train_samples",
+        "rationale_column",
+        "unlabelled_file",
+        "teacher",
+        "teacher_weight",
+        "teacher_file",
+        *FINISHING_FLAGS,
+    ),
 )
 
 
@@ -85,6 +93,7 @@ def data_effects(data: DataArguments, model: ModelArguments, training: RunArgume
             without("--vat_epsilon or --teacher"),
         ),
         Effect(("teacher_weight", "teacher_file"), lambda _: data.teacher is not None, without("--teacher")),
+        Effect(("rationale_coef",), lambda _: data.rationale_column is not None, without("--rationale_column")),
         Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..data.loading import LoadedTexts, hold_out, load_splits
+from ..data.marks import RATIONALE
 from .classification_arguments import DataArguments
 from .starting_point import StartingPoint
 
@@ -32,6 +33,7 @@ def load_split_texts(
         data.dataset or {name: path for name, path in files.items() if path is not None},
         text_column=text_column,
         label_column=data.label_column,
+        rationale_column=data.rationale_column,
         problem_type=ruled or data.problem_type,
         config_name=data.dataset_config,
         label_names=None if start is None else start.label_names,
@@ -39,6 +41,9 @@ def load_split_texts(
     )
     loaded = hold_out(loaded, data.validation_size, data.split_seed)
     texts = loaded.splits
+    for name in texts.keys() - {"train"}:
+        # Nothing is measured of them in a training.
+        texts[name] = texts[name].remove_columns(RATIONALE) if RATIONALE in texts[name].column_names else texts[name]
     if data.max_train_samples is not None:
         count = len(texts["train"])
         if data.max_train_samples > count:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 # By the names of the arguments of a training.
-PENALTIES = ("conicity_coef", "tying_coef", "alignment_coef")
+PENALTIES = ("conicity_coef", "tying_coef", "alignment_coef", "rationale_coef")
 
 
 # Of what speaks against a label.
@@ -26,6 +26,8 @@ class AttentionPenalties:
         conicity: Weight of the [`conicity`] of the states.
         tying: Weight of [`distance_to_embeddings`].
         alignment: Weight of the [`misalignment`] of the attention with what the gradient says of each token.
+        rationale: Weight of the [`misalignment`] of the attention with what people have marked; of texts without marks
+            there is none.
 
     Example:
 
@@ -38,23 +40,30 @@ class AttentionPenalties:
     conicity: float = 0.0
     tying: float = 0.0
     alignment: float = 0.0
+    rationale: float = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self.conicity or self.tying or self.alignment)
+        return any(vars(self).values())
 
     @property
     def wanted_outputs(self) -> dict[str, bool]:
         """What the model must be asked for."""
-        wanted = {"output_hidden_states": self.conicity or self.tying, "output_attentions": self.alignment}
+        wanted = {
+            "output_hidden_states": self.conicity or self.tying,
+            "output_attentions": self.alignment or self.rationale,
+        }
         return {name: True for name, value in wanted.items() if value}
 
-    def of(self, outputs: Any, mask: Tensor, relevance: Tensor | None = None) -> Tensor:
+    def of(
+        self, outputs: Any, mask: Tensor, relevance: Tensor | None = None, rationale: Tensor | None = None
+    ) -> Tensor:
         """The penalty of a batch.
 
         Args:
             outputs: Of the model, with `wanted_outputs`.
             mask: Boolean (batch, length), True on real tokens.
-            relevance: (batch, length), what the attention is drawn to; without it, no misalignment is added.
+            relevance: (batch, length), what the gradient says; without it, there is no misalignment with that.
+            rationale: (batch, length), 1 for tokens that are marked, else 0; as relevance.
 
         Returns:
             A scalar, the mean over the texts.
@@ -67,6 +76,8 @@ class AttentionPenalties:
             total = total + self.tying * distance_to_embeddings(states[-1], states[0], mask)
         if self.alignment and relevance is not None:
             total = total + self.alignment * misalignment(outputs["attentions"][-1], relevance, mask)
+        if self.rationale and rationale is not None:
+            total = total + self.rationale * misalignment(outputs["attentions"][-1], rationale, mask)
         return total
 
 
@@ -127,7 +138,8 @@ def misalignment(weights: Tensor, relevance: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         weights: (batch, heads, 1, length), of which the mean of the heads counts.
-        relevance: (batch, length), at least 0; through it no gradient flows.
+        relevance: (batch, length), at least 0; through it no gradient flows. Texts where it is 0 throughout add
+            nothing.
         mask: Boolean (batch, length), True on real tokens.
 
     Returns:
@@ -179,7 +191,7 @@ def take_penalties(arguments: dict[str, float]) -> AttentionPenalties:
     ```python
     >>> arguments = {"conicity_coef": 0.5, "rdrop_alpha": 1.0}
     >>> take_penalties(arguments), arguments
-    (AttentionPenalties(conicity=0.5, tying=0.0, alignment=0.0), {'rdrop_alpha': 1.0})
+    (AttentionPenalties(conicity=0.5, tying=0.0, alignment=0.0, rationale=0.0), {'rdrop_alpha': 1.0})
     ```
     """
     return AttentionPenalties(**{name.removesuffix("_coef"): arguments.pop(name, 0.0) for name in PENALTIES})

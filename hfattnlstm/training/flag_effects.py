@@ -185,6 +185,7 @@ RUN_EFFECTS = (
             *("max_grad_norm", "max_grad_value", "embedding_updates", "early_stopping_patience"),
             *("ema_decay", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "layer_lr_decay", "unfreeze_steps"),
             *PENALTIES,
+            "erasure_coef",
             *("neftune_noise_alpha", "activation_checkpointing", "gradient_checkpointing", "save_steps"),
             *("save_total_limit", "save_only_model", "eval_steps", "eval_delay", "eval_on_start"),
             *("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "logging_steps"),

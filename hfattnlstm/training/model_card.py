@@ -46,6 +46,8 @@ _REGULARIZATION = {
     "conicity_coef": "conicity of the states, weight",
     "tying_coef": "distance of states to embeddings, weight",
     "alignment_coef": "alignment of attention with gradients, weight",
+    "rationale_coef": "attention to the words that people have marked, weight",
+    "erasure_coef": "erasure of the tokens of most attention, weight",
     "adversarial_epsilon": "adversarial texts, epsilon",
     "vat_epsilon": "virtual adversarial training, epsilon",
 }

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data.marks import RATIONALE
 from ..modeling.configuration_attnlstm import MULTI_LABEL
 from ..modeling.embeddings import TokenEmbeddings
 from ..modeling.reading_order import mask_of
@@ -38,7 +39,7 @@ def regularized_loss(
 
     Args:
         model: A classifier of this package, in training mode.
-        inputs: A batch with labels, as the model takes it.
+        inputs: A batch with labels, as the model takes it; perhaps with `rationale`, (batch, length) of 0 and 1.
         rdrop_alpha, adversarial_epsilon: 0 leaves that part out.
         penalties: What is added for the sake of the attention, which is drawn to the gradient of the unmoved texts.
         forward: What calls the model where processes train together; the model without.
@@ -58,7 +59,8 @@ def regularized_loss(
     if rdrop_alpha:
         inputs = {name: torch.cat([value, value]) for name, value in inputs.items()}
 
-    penalties = penalties or AttentionPenalties()
+    penalties, inputs = penalties or AttentionPenalties(), dict(inputs)
+    rationale = inputs.pop(RATIONALE, None)
 
     def loss_of(reader: Callable[..., Any], batch: Mapping[str, Tensor], relevance: Tensor | None = None) -> Tensor:
         outputs = reader(**batch, **penalties.wanted_outputs)
@@ -66,7 +68,7 @@ def regularized_loss(
         if rdrop_alpha:
             problem_type = model.config.resolve_problem_type(batch["labels"].is_floating_point())
             loss = loss + rdrop_alpha * divergence(*outputs["logits"].chunk(2), problem_type)
-        return loss + penalties.of(outputs, _mask_of(batch), relevance) if penalties else loss
+        return loss + penalties.of(outputs, _mask_of(batch), relevance, rationale) if penalties else loss
 
     if adversarial_epsilon:
         return _with_adversarial_texts(model, inputs, adversarial_epsilon, forward, loss_of)

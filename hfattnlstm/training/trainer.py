@@ -19,10 +19,12 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from .._wording import option
 from ..data.batching import LengthGroupedSampler
+from ..data.marks import RATIONALE
 from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from ..modeling.subwords import SubwordEmbedding
 from .averaging import AVERAGES, WeightAveraging
+from .erasure import erasure_loss
 from .faithful_attention import take_penalties
 from .layer_depth import GradualUnfreezing, decay_by_depth
 from .lazy_adamw import LazyAdamW, LazyEmbedding
@@ -273,14 +275,24 @@ class AttnLSTMTrainer(Trainer):
     ) -> Any:
         """As the base class's; in training, with what `regularization_of` finds in the arguments."""
         wanted = regularization_of(self.args)
+        marks = {RATIONALE: inputs.pop(RATIONALE)} if RATIONALE in inputs else {}
         if return_outputs or not wanted or not model.training:
             return super().compute_loss(model, inputs, return_outputs, **kwargs)
-        epsilon, unwrapped = wanted.pop("vat_epsilon", 0.0), self.accelerator.unwrap_model(model)
+        epsilon, erasure = wanted.pop("vat_epsilon", 0.0), wanted.pop("erasure_coef", 0.0)
+        unwrapped = self.accelerator.unwrap_model(model)
         penalties = take_penalties(wanted)
-        loss = regularized_loss(unwrapped, inputs, **wanted, penalties=penalties, forward=model)
+        loss = regularized_loss(unwrapped, inputs | marks, **wanted, penalties=penalties, forward=model)
+        if erasure:
+            loss = loss + erasure * erasure_loss(unwrapped, inputs)
         if not epsilon:
             return loss
         return loss + virtual_adversarial_loss(unwrapped, [inputs, *self._take_unlabelled()], epsilon)
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if RATIONALE not in self._signature_columns:
+            # Read by the loss, where the model does not take it.
+            self._signature_columns.append(RATIONALE)
 
     def _take_unlabelled(self) -> list[dict[str, Tensor]]:
         """One batch; none where there are no texts without labels."""

@@ -17,7 +17,8 @@ from transformers.trainer_utils import SchedulerType
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
+from ..data.marks import RATIONALE
+from ..modeling.configuration_attnlstm import REGRESSION, SINGLE_LABEL, AttnLSTMConfig
 from .faithful_attention import PENALTIES
 from .metrics import Scorer, greater_is_better
 
@@ -73,7 +74,7 @@ def regularization_of(args: TrainingArguments) -> dict[str, float]:
     {'rdrop_alpha': 0.5}
     ```
     """
-    names = ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", *PENALTIES)
+    names = ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "erasure_coef", *PENALTIES)
     values = {name: getattr(args, name, None) for name in names}
     return {name: value for name, value in values.items() if value}
 
@@ -102,10 +103,22 @@ def check_regularization(trainer: Trainer) -> None:
             f"{option('vat_epsilon')} holds the probabilities of labels, and a regression predicts numbers: leave it "
             "out."
         )
-    if "alignment_coef" in wanted and "attention" not in model.config.poolings:
+    for name in ("alignment_coef", "erasure_coef", "rationale_coef"):
+        if name in wanted and "attention" not in model.config.poolings:
+            raise ValueError(
+                f"{option(name)} is about the attention pooling, which the model lacks: leave it out, or take "
+                f"{option('classifier_pooling', 'attention')}."
+            )
+    columns = getattr(trainer.train_dataset, "column_names", None)
+    if "rationale_coef" in wanted and columns is not None and RATIONALE not in columns:
         raise ValueError(
-            f"{option('alignment_coef')} is about the attention pooling, which the model lacks: leave it out, or take "
-            f"{option('classifier_pooling', 'attention')}."
+            f"{option('rationale_coef')} needs a column {RATIONALE!r} in the texts for training, of 0 and 1 for each "
+            "token: add it, or leave this out."
+        )
+    if "erasure_coef" in wanted and model.config.resolve_problem_type() != SINGLE_LABEL:
+        raise ValueError(
+            f"{option('erasure_coef')} teaches that every label is as probable as any other without the words of most "
+            "attention, which only goes for one label a text: leave it out."
         )
     widths = (model.config.embedding_size, 2 * model.config.embedding_size) if "tying_coef" in wanted else ()
     if widths and model.config.hidden_size not in widths:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, precision_recall_curve
 
-from hfattnlstm.explain.rationales import marks_of_spans, plausibility
+from hfattnlstm.explain import marks_of_spans, plausibility
 
 
 def test_figures_counted_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""How far the explanations of trained models can be trusted, and what remedies in training do for them."""

@@ -1,0 +1,26 @@
+"""What is trained: flags of `hfattnlstm train`, by what a table calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+
+PLAIN = "plain"
+# Nothing goes past the attention: no maximum beside it, and no n-grams with weights of their own.
+ALONE = ("--classifier_pooling", "attention", "--classifier_ngrams", "0")
+_PENALTIES = {
+    "conicity": ("--conicity_coef", "0.5"),
+    "tying": ("--tying_coef", "0.1"),
+    "entropy": ("--pooler_entropy_coef", "0.05"),
+    "sparsemax": ("--pooler_normalizer", "sparsemax"),
+    "alignment": ("--alignment_coef", "1"),
+}
+REMEDIES: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        PLAIN: (),
+        **_PENALTIES,
+        "attention alone": ALONE,
+        **{f"attention alone, {name}": (*ALONE, *flags) for name, flags in _PENALTIES.items()},
+    }
+)

@@ -1,0 +1,77 @@
+"""Training on texts with and without what the attention takes most of, so that the model follows what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..modeling.reading_order import mask_of
+
+
+# Of the tokens of a text; which of them, is drawn for each batch.
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
+
+
+def erasure_loss(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    """How much the model knows of texts without the tokens of most attention, and how little with these alone.
+
+    Chan et al. (2022) train on comprehensiveness and sufficiency so. Here, of a text without these tokens, every label
+    should be as probable as any other: the loss is the Kullback-Leibler divergence from that. Of these tokens alone it
+    should have its label: the loss is that of the model. Both texts are read as if the other tokens had never been
+    there. Through the choice of the tokens no gradient flows.
+
+    Args:
+        model: A classifier of this package, for one label a text, in training mode.
+        inputs: A batch with labels, as the model takes it.
+
+    Returns:
+        A scalar, the mean over the texts of the sum of both.
+
+    Example:
+
+    ```python
+    >>> batch = {"input_ids": torch.tensor([[5, 6, 7]]), "labels": torch.tensor([1])}
+    >>> erasure_loss(model.train(), batch).shape
+    torch.Size([])
+    ```
+    """
+    read = inputs["input_ids"] if "input_ids" in inputs else inputs["inputs_embeds"][..., 0]
+    mask = mask_of(read, inputs.get("attention_mask"))
+    with torch.no_grad():
+        weights = model(**inputs, output_attentions=True)["attentions"][-1].float().mean(1)[:, 0]
+    share = SHARES[int(torch.randint(len(SHARES), ()))]
+    most = of_most_attention(weights, mask, share)
+    without = model(**{**inputs, "attention_mask": mask & ~most})["logits"].float()
+    alone = model(**{**inputs, "attention_mask": most})
+    return _distance_from_knowing_nothing(without) + alone["loss"]
+
+
+def of_most_attention(weights: Tensor, mask: Tensor, share: float) -> Tensor:
+    """Which tokens have the highest weights.
+
+    Args:
+        weights: (batch, length).
+        mask: Boolean (batch, length), True on real tokens.
+        share: Of the tokens of each text; rounded up.
+
+    Returns:
+        Boolean (batch, length).
+
+    Example:
+
+    ```python
+    >>> of_most_attention(torch.tensor([[0.2, 0.5, 0.3]]), torch.ones(1, 3, dtype=torch.bool), 0.5)
+    tensor([[False,  True,  True]])
+    ```
+    """
+    order = weights.masked_fill(~mask, -torch.inf).argsort(1, descending=True)
+    places = torch.arange(mask.shape[1], device=mask.device).expand_as(order)
+    rank = torch.empty_like(order).scatter_(1, order, places)
+    return (rank < (share * mask.sum(1, keepdim=True) - 1e-6).ceil()) & mask
+
+
+def _distance_from_knowing_nothing(logits: Tensor) -> Tensor:
+    """(texts, num_labels) to a scalar: how far the probabilities are from equal ones."""
+    return (logits.logsumexp(1) - logits.mean(1)).mean() - torch.tensor(float(logits.shape[1])).log()
