@@ -41,31 +41,17 @@ def attention_entries(
     """
     parts = encoded.parts or (encoded.own_tokens,)
     own = weights[:, parts[0]] if len(parts) == 1 else np.concatenate([weights[:, part] for part in parts], axis=1)
-    return weight_entries(text, encoded, shared_out(own), level, per_head)
-
-
-def weight_entries(
-    text: str | Sequence[str], encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool = False
-) -> list[dict[str, Any]]:
-    """As [`attention_entries`], of any weights as they are.
-
-    Args:
-        text, encoded, level, per_head: As there.
-        weights: (heads, tokens), over the tokens that come from the texts.
-    """
     entries = []
-    for index, part in enumerate(weighted_parts(text, encoded, weights, level)):
-        own = [
-            {"text": word, "start": start, "end": end, "weight": weight}
+    for index, part in enumerate(weighted_parts(text, encoded, shared_out(own), level)):
+        place = {"text_index": index} if encoded.parts else {}
+        found: list[dict[str, Any]] = [
+            {"text": word, "start": start, "end": end, "weight": weight, **place}
             for word, (start, end), weight in zip(part.words, part.spans, part.weights.mean(0).tolist())
         ]
-        if encoded.parts:
-            for entry in own:
-                entry["text_index"] = index
         if per_head:
-            for entry, head_weights in zip(own, part.weights.T.tolist()):
+            for entry, head_weights in zip(found, part.weights.T.tolist()):
                 entry["head_weights"] = head_weights
-        entries += own
+        entries += found
     return entries
 
 
@@ -89,7 +75,8 @@ def weighted_parts(
     """A text, or each of several that were read together, with the weights of its words or tokens.
 
     Args:
-        text, encoded, weights, level: As for [`weight_entries`].
+        text, encoded, level: As for [`attention_entries`].
+        weights: (heads, tokens), over the tokens that come from the texts.
     """
     if not encoded.parts:
         yield _part(text, encoded, encoded.own_tokens, weights, level)
