@@ -15,7 +15,7 @@ from deploy_helpers import LABELS, random_model, word_tokenizer
 from hfattnlstm import train_tokenizer
 from hfattnlstm.commands.explained_texts import print_explanations
 from hfattnlstm.commands.main import main
-from hfattnlstm.explain import Explanations, explain
+from hfattnlstm.explain import Explanations, explain, plausibility
 
 
 TEXTS = ["not a good film", "bad", "the film is not bad at all the film is good a bad film"]
@@ -167,3 +167,31 @@ def test_what_was_exported_is_refused(model: str, tmp_path: Path, capsys: pytest
     (tmp_path / "model.onnx").write_bytes(b"x")
     (tmp_path / "config.json").write_text((Path(model) / "config.json").read_text())
     assert "was exported, and can only be asked for labels" in refusal(["explain", str(tmp_path), "good"], capsys)
+
+
+def test_agreement_with_what_people_have_marked_is_told(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = [[0, 0, 1, 0], [1], [0] * 14]
+    lines = [json.dumps({"text": text, "marks": own}) for text, own in zip(TEXTS, marks)]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    command = ["explain", model, str(tmp_path / "texts.jsonl"), "--faithfulness_samples", "0"]
+    command += ["--method", "occlusion", "--rationale_column", "marks"]
+    found = expected(model, method="occlusion", faithfulness=False)
+    wanted = plausibility([[token.weight for token in one.tokens] for one in found[:2]], marks[:2])
+    sentence = f"Agreement with what people have marked, in 2 texts: token F1 {wanted.token_f1:.2f}, IOU F1 "
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(sentence)
+    assert main([*command, "--output", str(tmp_path / "report.html")]) == 0
+    assert sentence in (tmp_path / "report.html").read_text("utf-8")
+    assert sentence in capsys.readouterr().out
+
+
+def test_marks_that_cannot_be_read_are_refused(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "texts.jsonl").write_text(json.dumps({"text": "so good", "marks": [1, 0, 0]}), encoding="utf-8")
+    command = ["explain", model, str(tmp_path / "texts.jsonl"), "--rationale_column"]
+    assert "has in row 1 neither" in refusal([*command, "marks"], capsys)
+    assert "has no column 'nix'" in refusal([*command, "nix"], capsys)
+    assert "needs a --file that is a table" in refusal(
+        ["explain", model, "so good", "--rationale_column", "x"], capsys
+    )

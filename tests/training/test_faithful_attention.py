@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
+from transformers import default_data_collator
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMTrainer
+from hfattnlstm.explain import explain
+from hfattnlstm.training import TaskRun
 from hfattnlstm.training.arguments import RunArguments
 from hfattnlstm.training.faithful_attention import (
     AttentionPenalties,
@@ -119,7 +125,8 @@ def test_a_training_lowers_what_is_penalised(options: dict[str, float], epsilon:
 def test_nothing_is_asked_of_the_model_that_no_penalty_needs() -> None:
     assert not AttentionPenalties() and AttentionPenalties().wanted_outputs == {}
     assert AttentionPenalties(tying=1.0).wanted_outputs == {"output_hidden_states": True}
-    assert AttentionPenalties(alignment=1.0).wanted_outputs == {"output_attentions": True}
+    for name in ("alignment", "rationale"):
+        assert AttentionPenalties(**{name: 1.0}).wanted_outputs == {"output_attentions": True}
     arguments = {"alignment_coef": 0.1, "adversarial_epsilon": 5.0}
     assert take_penalties(arguments) == AttentionPenalties(alignment=0.1) and arguments == {"adversarial_epsilon": 5.0}
 
@@ -161,3 +168,77 @@ def test_a_run_takes_the_flags_and_its_card_has_them(tmp_path: Path) -> None:
     assert done.metrics["eval_samples"] > 0
     with pytest.raises(ValueError, match="--alignment_coef is about the attention pooling"):
         run(tmp_path / "other", texts, "--alignment_coef", "0.5", "--classifier_pooling", "mean")
+
+
+def write_marked_texts(path: Path, count: int = 160) -> Path:
+    """Two words decide each text, of which people mark one."""
+    chooser = random.Random(0)
+    rows = []
+    for index in range(count):
+        label = "pos" if index % 2 else "neg"
+        words = [chooser.choice(("film", "the", "a", "plot", "of")) for _ in range(8)]
+        decisive = ("good", "great") if index % 2 else ("bad", "awful")
+        for word in decisive:
+            words.insert(chooser.randint(0, len(words)), word)
+        rows.append({"text": " ".join(words), "label": label, "marks": [int(word == decisive[0]) for word in words]})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_run_draws_the_attention_to_what_people_have_marked(tmp_path: Path) -> None:
+    texts = write_marked_texts(tmp_path / "texts.jsonl")
+    # The best checkpoint would be an early one, because the labels are easy.
+    longer = ("--num_train_epochs", "20", "--load_best_model_at_end", "false")
+    marked = run(tmp_path / "marked", texts, "--rationale_column", "marks", *longer)
+    plain = run(tmp_path / "plain", texts, *longer)
+
+    def on_marked(done: TaskRun) -> float:
+        found = explain(
+            ["the good film of great plot", "a bad plot of awful film"], done.model, done.processor, faithfulness=False
+        )
+        return float(np.mean([sum(w.weight for w in one.words if w.text in ("good", "bad")) for one in found]))
+
+    assert on_marked(marked) > 0.7 > on_marked(plain) + 0.2
+    card = (tmp_path / "marked" / "README.md").read_text("utf-8")
+    assert "attention to the words that people have marked, weight: 1.0" in card
+    assert "--rationale_column marks" in card and "marked" not in (tmp_path / "plain/README.md").read_text("utf-8")
+
+
+def test_marks_count_beside_everything_else(tmp_path: Path) -> None:
+    texts = write_marked_texts(tmp_path / "texts.jsonl")
+    further = (
+        "--adversarial_epsilon",
+        "1",
+        "--rdrop_alpha",
+        "0.5",
+        "--erasure_coef",
+        "0.2",
+        "--rationale_coef",
+        "0.3",
+    )
+    done = run(tmp_path / "model", texts, "--rationale_column", "marks", *further)
+    assert done.metrics["eval_accuracy"] > 0.9
+
+
+def test_marks_are_no_input_of_the_model_and_need_a_column(tmp_path: Path) -> None:
+    rows = [{**{name: value[0].tolist() for name, value in batch().items()}, "rationale": [0, 1, 0, 0]}] * 4
+    data = Dataset.from_list(rows)
+    arguments = RunArguments(str(tmp_path), use_cpu=True, eval_strategy="no", rationale_coef=1.0, max_steps=1)
+    options = {"data_collator": default_data_collator}
+    assert AttnLSTMTrainer(model().float(), arguments, train_dataset=data, **options).train().global_step == 1
+    with pytest.raises(ValueError, match="rationale_coef= needs a column 'rationale' in the texts for training"):
+        AttnLSTMTrainer(model(), arguments, train_dataset=data.remove_columns("rationale"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--rationale_coef", "1"), "--rationale_coef has no effect without --rationale_column"),
+        (("--rationale_column", "label"), "--rationale_column label has the texts or the labels"),
+        (("--rationale_column", "marks", "--classifier_pooling", "mean"), "is about the attention pooling"),
+        (("--rationale_column", "marks", "--do_train", "false", "--model_name_or_path", "x"), "beside --do_train"),
+    ],
+)
+def test_marks_without_effect_are_refused(flags: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        run(tmp_path / "model", write_marked_texts(tmp_path / "texts.jsonl", 40), *flags)
