@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 
 PLAIN = "plain"
@@ -15,12 +14,11 @@ _PENALTIES = {
     "entropy": ("--pooler_entropy_coef", "0.05"),
     "sparsemax": ("--pooler_normalizer", "sparsemax"),
     "alignment": ("--alignment_coef", "1"),
+    "erasure": ("--erasure_coef", "1"),
 }
-REMEDIES: Mapping[str, Sequence[str]] = MappingProxyType(
-    {
-        PLAIN: (),
-        **_PENALTIES,
-        "attention alone": ALONE,
-        **{f"attention alone, {name}": (*ALONE, *flags) for name, flags in _PENALTIES.items()},
-    }
-)
+REMEDIES: dict[str, Sequence[str]] = {
+    PLAIN: (),
+    **_PENALTIES,
+    "attention alone": ALONE,
+    **{f"attention alone, {name}": (*ALONE, *flags) for name, flags in _PENALTIES.items()},
+}
