@@ -152,6 +152,19 @@ def minilm(vocab_size: int) -> PreTrainedModel:
     return BertForSequenceClassification(config)
 
 
+def small_bert(vocab_size: int) -> PreTrainedModel:
+    """A BERT of two layers, 128 wide, with random weights."""
+    config = BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=512,
+        num_labels=LABELS,
+    )
+    return BertForSequenceClassification(config)
+
+
 def logits_of(model: nn.Module, batch: Batch) -> Tensor:
     """Logits (batch, labels) of any of these models, on the device of the model."""
     device = next(model.parameters()).device

@@ -28,6 +28,7 @@ SPACY_BOW = "spaCy textcat, bag of words"
 SPACY = "spaCy textcat, default"
 TFIDF = "TF-IDF and logistic regression"
 PLAIN_PREDICTION = "prediction without weights"
+TRANSFORMERS_INTERPRET = "transformers-interpret, integrated gradients"
 VOCABULARY_20K, VOCABULARY_200K = "vocabulary 20,000", "vocabulary 200,000"
 LENGTH_100, LENGTH_2000 = "length 100", "length 2,000"
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
-from tokenizers import models
+from tokenizers import models, processors
 from transformers import PreTrainedTokenizerFast
 
 from hfattnlstm import train_tokenizer
@@ -172,3 +172,17 @@ class Workload:
         ids = {name: index for index, name in enumerate(self.words)}
         tokenizer.backend_tokenizer.model = models.WordLevel(ids, unk_token="[UNK]")
         return tokenizer
+
+    def bert_tokenizer(self) -> PreTrainedTokenizerFast:
+        """The same with the special tokens of a BERT around a text."""
+        backend = self.tokenizer().backend_tokenizer
+        frame = [(name, self.words.index(name)) for name in ("[CLS]", "[SEP]")]
+        backend.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=frame
+        )
+        names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+        return PreTrainedTokenizerFast(
+            tokenizer_object=backend,
+            model_max_length=MODEL_MAX_LENGTH,
+            **{f"{name}_token": token for name, token in names.items()},
+        )

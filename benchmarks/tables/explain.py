@@ -7,18 +7,19 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, pipeline
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, pipeline
 
 from hfattnlstm.explain import Explainer
 from hfattnlstm.explain.attribution import INTEGRATION_STEPS, METHODS
 from hfattnlstm.explain.scoring import TextScorer
 
-from ..models import Configuration, configurations, ours
+from ..models import Configuration, configurations, ours, small_bert
 from ..options import Options
+from ..peers import peer
 from ..pipelines import call_of
 from ..speed import add_measurements, speed_table
 from ..table import Table
-from ..targets import PLAIN_PREDICTION, explained
+from ..targets import PLAIN_PREDICTION, TRANSFORMERS_INTERPRET, explained
 from ..timing import Call, Candidate, Prepare, measure
 from ..workload import Sample, Workload
 
@@ -29,6 +30,8 @@ NOTES = [
     "trusted is not measured in these times.",
     f"Captum's methods get one text at a time, as its tutorials do it, on our model and its embeddings; integrated "
     f"gradients take {INTEGRATION_STEPS} steps, in ours and in captum's.",
+    "The ratio of a BERT is the speed against transformers-interpret, which gets one text at a time and takes as many "
+    "steps.",
     "Weights are random, for which the time is the same.",
 ]
 # Of the slow ones, few texts a call.
@@ -44,6 +47,8 @@ def run(options: Options) -> Table:
     candidates = _candidates(partial(ours, configuration), workload)
     measured = measure(candidates, workload, options, PLAIN_PREDICTION)
     add_measurements(table, configuration.name, measured, PLAIN_PREDICTION, targets=configuration.kind)
+    measured = measure(_of_a_bert(workload), workload, options, TRANSFORMERS_INTERPRET)
+    add_measurements(table, "reviews, a BERT of two layers, 128 wide", measured, TRANSFORMERS_INTERPRET)
     return table
 
 
@@ -51,10 +56,25 @@ def _candidates(make_model: Callable[[], PreTrainedModel], workload: Workload) -
     found = [Candidate(PLAIN_PREDICTION, partial(_prediction, make_model, workload))]
     found.append(Candidate("attention pipeline", partial(_pipeline, make_model, workload)))
     for method in METHODS:
-        load = partial(_explanation, method, make_model, workload)
+        load = partial(_explanation, method, make_model, workload.tokenizer())
         found.append(Candidate(explained(method), load, least=_LEAST.get(method, 64)))
     for name in _CAPTUM:
         found.append(Candidate(f"captum's {name}", partial(_captum, name, make_model, workload), least=4))
+    return found
+
+
+def _of_a_bert(workload: Workload) -> list[Candidate]:
+    """Our methods on a model that is not ours, beside a tool that is made for it."""
+    make_model, tokenizer = partial(small_bert, workload.vocab_size), workload.bert_tokenizer()
+    theirs = {"make_model": make_model, "tokenizer": tokenizer, "steps": INTEGRATION_STEPS}
+    found = [
+        Candidate(
+            TRANSFORMERS_INTERPRET, peer("transformers_interpret", "integrated_gradients", **theirs), least=2, most=64
+        )
+    ]
+    for method in METHODS:
+        load = partial(_explanation, method, make_model, tokenizer)
+        found.append(Candidate(explained(method), load, least=_LEAST.get(method, 16)))
     return found
 
 
@@ -76,8 +96,10 @@ def _pipeline(make_model: Callable[[], PreTrainedModel], workload: Workload) -> 
     )
 
 
-def _explanation(method: str, make_model: Callable[[], PreTrainedModel], workload: Workload) -> Prepare:
-    explainer = Explainer(make_model(), workload.tokenizer(), method)
+def _explanation(
+    method: str, make_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerBase
+) -> Prepare:
+    explainer = Explainer(make_model(), tokenizer, method)
     return partial(_call, lambda texts: sum(bool(found.words) for found in explainer(texts)))
 
 
