@@ -1,7 +1,7 @@
 """Weights of the tokens of a text in what a classifier says of it, by several methods.
 
 Each takes a [`TextScorer`], encoded texts and for each the place of the label that is explained, and gives an
-[`Attribution`] for each text.
+[`Attribution`] for each text, or what somebody makes of it.
 """
 
 from __future__ import annotations
@@ -56,9 +56,16 @@ class Attribution(NamedTuple):
 
 # Places of the labels to explain, one for each text; None for that which the model gives.
 Targets = Sequence[int | None]
+# Called with the place of a text and what is found of it, while other texts are being read; a method returns what it
+# returns of each text, or without it the attributions.
+Take = Callable[[int, Attribution], Any]
 
 
-def attention(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+def _as_it_is(place: int, found: Attribution) -> Attribution:
+    return found
+
+
+def attention(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is) -> list[Any]:
     """How much of each token the pooled state takes; of another model, the last layer's attention from the token that
     it classifies by. What lies on special tokens is left out, and the rest sums to 1.
     """
@@ -69,12 +76,16 @@ def attention(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets
         weights = _of_classifying_token(_attentions(scorer, outputs), inputs["attention_mask"])
         return _Batch(outputs.logits, scorer.choose(outputs.logits, wanted), weights)
 
+    def take_shares(place: int, found: Attribution) -> Any:
+        return take(place, found._replace(weights=shared_out(found.weights)))
+
     with _giving_attention(scorer):
-        found = _over_texts(scorer, texts, targets, attribute)
-    return [text._replace(weights=shared_out(text.weights)) for text in found]
+        return _over_texts(scorer, texts, targets, take_shares, attribute)
 
 
-def attention_x_gradient(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+def attention_x_gradient(
+    scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is
+) -> list[Any]:
     """Each attention weight times the gradient in it of the target's margin (Serrano and Smith, 2019), summed over the
     heads, and what the n-grams add to that margin. A positive weight speaks for the target.
     """
@@ -89,10 +100,12 @@ def attention_x_gradient(scorer: TextScorer, texts: Sequence[EncodedText], targe
         return _Batch(outputs.logits, chosen, (product + reading.shared_out(of_ngrams))[:, None])
 
     with _giving_attention(scorer):
-        return _over_texts_with_gradients(scorer, texts, targets, attribute)
+        return _over_texts_with_gradients(scorer, texts, targets, take, attribute)
 
 
-def gradient_x_input(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+def gradient_x_input(
+    scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is
+) -> list[Any]:
     """The gradient of the target's margin in the embedding of each token times that embedding, and what the n-grams
     add to that margin. A positive weight speaks for the target.
     """
@@ -106,10 +119,12 @@ def gradient_x_input(scorer: TextScorer, texts: Sequence[EncodedText], targets: 
         product = (gradient * reading.embedded).sum(-1) + reading.shared_out(of_ngrams)
         return _Batch(logits, chosen, product[:, None])
 
-    return _over_texts_with_gradients(scorer, texts, targets, attribute)
+    return _over_texts_with_gradients(scorer, texts, targets, take, attribute)
 
 
-def integrated_gradients(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+def integrated_gradients(
+    scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is
+) -> list[Any]:
     """Integrated gradients (Sundararajan et al., 2017) of the target's margin, by captum: from embeddings of zero,
     without n-grams, to those of the text. They sum, with those of special tokens, to what the margin gains on the way.
     """
@@ -133,10 +148,10 @@ def integrated_gradients(scorer: TextScorer, texts: Sequence[EncodedText], targe
         total = found.sum(-1) + sum(_over_tokens(part.sum(-1)) for part in of_ngrams)
         return _Batch(logits, chosen, total[:, None])
 
-    return _over_texts_with_gradients(scorer, texts, targets, attribute, batch_size=1)
+    return _over_texts_with_gradients(scorer, texts, targets, take, attribute, batch_size=1)
 
 
-def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> list[Attribution]:
+def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is) -> list[Any]:
     """How much the target's probability, in a regression the number, falls when a word is left out; the tokens of a
     word share that.
     """
@@ -152,11 +167,11 @@ def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets
         falls = scores[index, target] - scores[first : first + len(own), target]
         first += len(own)
         sizes = np.array([len(word) for word in own], dtype=np.int64)
-        found.append(Attribution(logits[index], target, np.repeat(falls / sizes, sizes)[None]))
+        found.append(take(index, Attribution(logits[index], target, np.repeat(falls / sizes, sizes)[None])))
     return found
 
 
-Method = Callable[[TextScorer, Sequence[EncodedText], Targets], list[Attribution]]
+Method = Callable[..., list[Any]]
 
 # By the name that is given to [`explain`].
 METHODS: dict[str, Method] = {
@@ -233,19 +248,20 @@ def _over_texts(
     scorer: TextScorer,
     texts: Sequence[EncodedText],
     targets: Targets,
+    take: Take,
     attribute: Callable[[dict[str, Tensor], Targets], _Batch],
     batch_size: int | None = None,
-) -> list[Attribution]:
+) -> list[Any]:
     def run(inputs: dict[str, Tensor], places: list[int]) -> list[Attribution]:
         found = attribute(inputs, [targets[place] for place in places])
         logits, chosen, weights = (part.detach().cpu().numpy() for part in found)
         rows = zip(places, logits.astype(np.float64), chosen.tolist(), weights.astype(np.float64))
         return [Attribution(said, target, row[:, own_places(texts[place])]) for place, said, target, row in rows]
 
-    return scorer.over_batches([scorer.tokens_of(text) for text in texts], run, batch_size)
+    return scorer.over_batches([scorer.tokens_of(text) for text in texts], run, batch_size, take)
 
 
-def _over_texts_with_gradients(scorer: TextScorer, *arguments: Any, **options: Any) -> list[Attribution]:
+def _over_texts_with_gradients(scorer: TextScorer, *arguments: Any, **options: Any) -> list[Any]:
     # cuDNN gives no gradients of an LSTM in evaluation mode.
     with torch.backends.cudnn.flags(enabled=False):
         return _over_texts(scorer, *arguments, **options)

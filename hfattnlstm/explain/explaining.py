@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, repeat
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..modeling.text_inputs import EncodedText
 from ..modeling.text_rows import PAIR, text_or_row
 from .attribution import ATTENTION_METHODS, METHODS, UNSIGNED, Attribution
 from .explanation import Explanation, Explanations
-from .faithfulness import Faithfulness, measure_faithfulness
+from .faithfulness import measure_faithfulness
 from .scoring import TextScorer
 
 
@@ -165,34 +166,30 @@ class Explainer:
         self, texts: list[Any], targets: list[int | None], measured: Sequence[bool], first: int
     ) -> Iterator[Explanation]:
         encoded = self.scorer.encode(texts)
-        found = METHODS[self.method](self.scorer, encoded, targets)
-        _check_numbers(found, first)
+
+        def take(place: int, found: Attribution) -> tuple[Attribution, Explanation]:
+            _check_numbers(found, first + place)
+            explanation = self._explanation(texts[place], encoded[place], found)
+            # Made here, while the other cores read.
+            _ = explanation.words
+            return found, explanation
+
+        attributions, explanations = zip(*METHODS[self.method](self.scorer, encoded, targets, take))
         chosen = [index for index, wanted in enumerate(measured) if wanted]
         figures = measure_faithfulness(
             self.scorer,
             [encoded[index] for index in chosen],
-            [found[index].weights.mean(0) for index in chosen],
-            [found[index].target for index in chosen],
+            [attributions[index].weights.mean(0) for index in chosen],
+            [attributions[index].target for index in chosen],
             signed=self.method not in UNSIGNED,
             seed=self.seed,
         )
-        scores = self._scores(found)
-        for text, tokens, own, said, wanted in zip(texts, encoded, found, scores, measured):
-            yield self._explanation(text, tokens, own, said, next(figures) if wanted else None)
+        for explanation, wanted in zip(explanations, measured):
+            yield replace(explanation, faithfulness=next(figures)) if wanted else explanation
 
-    def _scores(self, found: Sequence[Attribution]) -> np.ndarray:
-        """(texts, num_labels), calibrated where the model knows how."""
+    def _explanation(self, text: Any, encoded: EncodedText, found: Attribution) -> Explanation:
         temperature = getattr(self.scorer.model.config, "calibration_temperature", 1.0)
-        return self.scorer.probabilities(np.stack([one.logits for one in found]) / temperature)
-
-    def _explanation(
-        self,
-        text: Any,
-        encoded: EncodedText,
-        found: Attribution,
-        scores: np.ndarray,
-        faithfulness: Faithfulness | None,
-    ) -> Explanation:
+        scores = self.scorer.probabilities(found.logits / temperature)
         given = int(found.logits.argmax())
         return Explanation(
             text=text,
@@ -201,18 +198,17 @@ class Explainer:
             target=self._labels[found.target],
             target_score=float(scores[found.target]),
             method=self.method,
-            faithfulness=faithfulness,
+            faithfulness=None,
             characters_left_out=encoded.left_out,
             encoded=encoded,
             head_weights=found.weights,
         )
 
 
-def _check_numbers(found: Sequence[Attribution], first: int) -> None:
-    for position, one in enumerate(found, first):
-        # A sum shows them all: infinity may become NaN in it, but never finite.
-        if not np.isfinite(one.logits.sum() + one.weights.sum()):
-            raise ValueError(
-                f"The model computes NaN or infinity for text number {position}: load its weights again if they are "
-                "damaged, or turn it into float32 by model.float()."
-            )
+def _check_numbers(found: Attribution, position: int) -> None:
+    # A sum shows them all: infinity may become NaN in it, but never finite.
+    if not np.isfinite(found.logits.sum() + found.weights.sum()):
+        raise ValueError(
+            f"The model computes NaN or infinity for text number {position}: load its weights again if they are "
+            "damaged, or turn it into float32 by model.float()."
+        )

@@ -137,6 +137,7 @@ class TextScorer:
         sequences: Sequence[Tokens],
         function: Callable[[dict[str, Tensor], list[int]], Sequence[Any]],
         batch_size: int | None = None,
+        take: Callable[[int, Any], Any] | None = None,
     ) -> list[Any]:
         """What a function finds for each sequence.
 
@@ -144,6 +145,8 @@ class TextScorer:
             sequences: What the model reads.
             function: Takes the inputs of a batch, and the places of its sequences; gives something for each.
             batch_size: Most sequences in a batch; as many as fit into the processor's cache without.
+            take: Called with the place of a sequence and what was found, while other batches are being read; what it
+                returns takes the place of that.
 
         Batches of like length run side by side, as many as there are cores.
         """
@@ -154,7 +157,7 @@ class TextScorer:
             jobs = [functools.partial(self._run, function, sequences, batch) for batch in batches]
             for batch, wait in zip(batches, workers.start(jobs)):
                 for place, result in zip(batch, wait()):
-                    found[place] = result
+                    found[place] = result if take is None else take(place, result)
         return found
 
     def _run(self, function: Callable[..., Sequence[Any]], sequences: Sequence[Tokens], batch: list[int]) -> Any:

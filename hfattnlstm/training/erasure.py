@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ..modeling.configuration_attnlstm import MULTI_LABEL
 from ..modeling.reading_order import mask_of
 
 
@@ -20,10 +23,11 @@ def erasure_loss(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     Chan et al. (2022) train on comprehensiveness and sufficiency so. Here, of a text without these tokens, every label
     should be as probable as any other: the loss is the Kullback-Leibler divergence from that. Of these tokens alone it
     should have its label: the loss is that of the model. Both texts are read as if the other tokens had never been
-    there. Through the choice of the tokens no gradient flows.
+    there. Through the choice of the tokens no gradient flows. Of several labels a text, each should be as probable as
+    not.
 
     Args:
-        model: A classifier of this package, for one label a text, in training mode.
+        model: A classifier of this package, of labels, in training mode.
         inputs: A batch with labels, as the model takes it.
 
     Returns:
@@ -45,7 +49,8 @@ def erasure_loss(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     most = of_most_attention(weights, mask, share)
     without = model(**{**inputs, "attention_mask": mask & ~most})["logits"].float()
     alone = model(**{**inputs, "attention_mask": most})
-    return _distance_from_knowing_nothing(without) + alone["loss"]
+    several = model.config.resolve_problem_type(inputs["labels"].is_floating_point()) == MULTI_LABEL
+    return _distance_from_knowing_nothing(without, several) + alone["loss"]
 
 
 def of_most_attention(weights: Tensor, mask: Tensor, share: float) -> Tensor:
@@ -72,6 +77,8 @@ def of_most_attention(weights: Tensor, mask: Tensor, share: float) -> Tensor:
     return (rank < (share * mask.sum(1, keepdim=True) - 1e-6).ceil()) & mask
 
 
-def _distance_from_knowing_nothing(logits: Tensor) -> Tensor:
-    """(texts, num_labels) to a scalar: how far the probabilities are from equal ones."""
-    return (logits.logsumexp(1) - logits.mean(1)).mean() - torch.tensor(float(logits.shape[1])).log()
+def _distance_from_knowing_nothing(logits: Tensor, several: bool) -> Tensor:
+    """(texts, num_labels) to a scalar: how far the probabilities are from equal ones, or each from one half."""
+    if several:
+        return (F.softplus(logits) - logits / 2).mean() - math.log(2)
+    return (logits.logsumexp(1) - logits.mean(1)).mean() - math.log(logits.shape[1])

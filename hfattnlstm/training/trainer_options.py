@@ -18,7 +18,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..data.marks import RATIONALE
-from ..modeling.configuration_attnlstm import REGRESSION, SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
 from .faithful_attention import PENALTIES
 from .metrics import Scorer, greater_is_better
 
@@ -115,10 +115,11 @@ def check_regularization(trainer: Trainer) -> None:
             f"{option('rationale_coef')} needs a column {RATIONALE!r} in the texts for training, of 0 and 1 for each "
             "token: add it, or leave this out."
         )
-    if "erasure_coef" in wanted and model.config.resolve_problem_type() != SINGLE_LABEL:
+    if "erasure_coef" in wanted and model.config.resolve_problem_type() == REGRESSION:
         raise ValueError(
             f"{option('erasure_coef')} teaches that every label is as probable as any other without the words of most "
-            "attention, which only goes for one label a text: leave it out."
+            f"attention, and a regression predicts numbers: leave it out, or set {option('erasure_coef', 0)} beside a "
+            "recipe that has it."
         )
     widths = (model.config.embedding_size, 2 * model.config.embedding_size) if "tying_coef" in wanted else ()
     if widths and model.config.hidden_size not in widths:
