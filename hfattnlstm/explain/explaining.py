@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, repeat
@@ -169,12 +170,11 @@ class Explainer:
 
         def take(place: int, found: Attribution) -> tuple[Attribution, Explanation]:
             _check_numbers(found, first + place)
-            explanation = self._explanation(texts[place], encoded[place], found)
-            # Made here, while the other cores read.
-            _ = explanation.words
-            return found, explanation
+            return found, self._explanation(texts[place], encoded[place], found)
 
-        attributions, explanations = zip(*METHODS[self.method](self.scorer, encoded, targets, take))
+        taken = METHODS[self.method](self.scorer, encoded, targets, take)
+        attributions, explanations = (deque(part) for part in zip(*taken))
+        del taken
         chosen = [index for index, wanted in enumerate(measured) if wanted]
         figures = measure_faithfulness(
             self.scorer,
@@ -184,7 +184,9 @@ class Explainer:
             signed=self.method not in UNSIGNED,
             seed=self.seed,
         )
-        for explanation, wanted in zip(explanations, measured):
+        for wanted in measured:
+            # Let go of at once, for its words are many.
+            explanation = explanations.popleft()
             yield replace(explanation, faithfulness=next(figures)) if wanted else explanation
 
     def _explanation(self, text: Any, encoded: EncodedText, found: Attribution) -> Explanation:
