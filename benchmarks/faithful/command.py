@@ -79,6 +79,12 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar='"--FLAG VALUE"',
         help="flags of hfattnlstm train, in quotation marks: a row each",
     )
+    add(
+        "--common",
+        default="",
+        metavar='"--FLAG VALUE"',
+        help="flags of hfattnlstm train for all rows, in quotation marks",
+    )
     add("--threads", type=int, default=default_threads(), help="threads of torch; as many as cores without")
     add_files(parser)
     return parser
@@ -101,6 +107,8 @@ def _remedies(parsed: argparse.Namespace) -> Mapping[str, Sequence[str]]:
     """Those that are wanted; ValueError for flags that there are not, before the others are measured."""
     wanted = {name: flags for name, flags in REMEDIES.items() if not parsed.only or name in parsed.only}
     wanted |= {flags: shlex.split(flags) for flags in parsed.flags}
+    common = shlex.split(parsed.common)
+    wanted = {name: (*common, *flags) for name, flags in wanted.items()}
     if not wanted:
         raise ValueError(f"--only none needs --flags, or name {PLAIN!r} and others.")
     for flags in wanted.values():

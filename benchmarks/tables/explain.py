@@ -24,12 +24,14 @@ from ..timing import Call, Candidate, Prepare, measure
 from ..workload import Sample, Workload
 
 
+# With random weights, the first number is enough.
+_STEPS = INTEGRATION_STEPS[0]
 NOTES = [
     f'"{PLAIN_PREDICTION}" is from text to label and score, in the same batches, without any weight of a word.',
     "Our methods give an object with label, score and the weight of each word for every text; how far these can be "
     "trusted is not measured in these times.",
     f"Captum's methods get one text at a time, as its tutorials do it, on our model and its embeddings; integrated "
-    f"gradients take {INTEGRATION_STEPS} steps, in ours and in captum's.",
+    f"gradients take {_STEPS} steps, in ours and in captum's.",
     "The ratio of a BERT is the speed against transformers-interpret, which gets one text at a time and takes as many "
     "steps.",
     "Weights are random, for which the time is the same.",
@@ -66,7 +68,7 @@ def _candidates(make_model: Callable[[], PreTrainedModel], workload: Workload) -
 def _of_a_bert(workload: Workload) -> list[Candidate]:
     """Our methods on a model that is not ours, beside a tool that is made for it."""
     make_model, tokenizer = partial(small_bert, workload.vocab_size), workload.bert_tokenizer()
-    theirs = {"make_model": make_model, "tokenizer": tokenizer, "steps": INTEGRATION_STEPS}
+    theirs = {"make_model": make_model, "tokenizer": tokenizer, "steps": _STEPS}
     found = [
         Candidate(
             TRANSFORMERS_INTERPRET, peer("transformers_interpret", "integrated_gradients", **theirs), least=2, most=64
@@ -126,7 +128,7 @@ def _weights(method: Any, scorer: TextScorer, text: str) -> list[float]:
         places = torch.arange(ids.shape[1])[None, :, None].expand_as(embedded)
         options |= {"feature_mask": places, "perturbations_per_eval": 32}
     if type(method).__name__ == "IntegratedGradients":
-        options["n_steps"] = INTEGRATION_STEPS
+        options["n_steps"] = _STEPS
     return method.attribute(embedded, **options).sum(-1)[0].tolist()
 
 

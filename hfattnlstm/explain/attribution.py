@@ -13,16 +13,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.utils import logging
 
 from .._extras import import_optional
 from ..modeling.attention_entries import shared_out
 from ..modeling.batch_workers import TOKENS_IN_BATCH
 from ..modeling.text_inputs import EncodedText
-from .scoring import TextScorer
+from .scoring import WINDOW_TEXTS, TextScorer, as_array, one_at_a_time
 
 
-# On the path from no text to the text.
-INTEGRATION_STEPS = 50
+logger = logging.get_logger(__name__)
+
+# On the path from no text to the text; more where the weights do not sum to what they should, up to this share.
+INTEGRATION_STEPS = (50, 200, 800)
+LARGEST_GAP = 0.1
 
 
 def own_places(encoded: EncodedText) -> np.ndarray:
@@ -73,7 +77,7 @@ def attention(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets
     @torch.inference_mode()
     def attribute(inputs: dict[str, Tensor], wanted: Targets) -> _Batch:
         outputs = scorer.model(**inputs, output_attentions=True)
-        weights = _of_classifying_token(_attentions(scorer, outputs), inputs["attention_mask"])
+        weights = _of_classifying_token(scorer, _attentions(scorer, outputs, inputs), inputs)
         return _Batch(outputs.logits, scorer.choose(outputs.logits, wanted), weights)
 
     def take_shares(place: int, found: Attribution) -> Any:
@@ -93,10 +97,16 @@ def attention_x_gradient(
     def attribute(inputs: dict[str, Tensor], wanted: Targets) -> _Batch:
         reading = _Reading.of(scorer, inputs)
         outputs = reading.read(reading.embedded.requires_grad_(), reading.ngrams, output_attentions=True)
-        weights, chosen = _attentions(scorer, outputs), scorer.choose(outputs.logits, wanted)
+        weights, chosen = _attentions(scorer, outputs, inputs), scorer.choose(outputs.logits, wanted)
         margin = scorer.margin(outputs.logits, chosen)
-        gradient, *of_ngrams = torch.autograd.grad(margin.sum(), [weights, *reading.differentiable_ngrams])
-        product = _of_classifying_token(weights * gradient, inputs["attention_mask"]).sum(1)
+        wanted_of = [weights, *reading.differentiable_ngrams]
+        gradient, *of_ngrams = torch.autograd.grad(margin.sum(), wanted_of, allow_unused=True)
+        if gradient is None:
+            raise ValueError(
+                f"The logits of the model, a {type(scorer.model).__name__}, do not come from the attention that it "
+                "gives: take another method, such as gradient_x_input."
+            )
+        product = _of_classifying_token(scorer, weights * gradient, inputs).sum(1)
         return _Batch(outputs.logits, chosen, (product + reading.shared_out(of_ngrams))[:, None])
 
     with _giving_attention(scorer):
@@ -126,7 +136,8 @@ def integrated_gradients(
     scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is
 ) -> list[Any]:
     """Integrated gradients (Sundararajan et al., 2017) of the target's margin, by captum: from embeddings of zero,
-    without n-grams, to those of the text. They sum, with those of special tokens, to what the margin gains on the way.
+    without n-grams, to those of the text. They sum, with those of special tokens, to what the margin gains on the way,
+    up to a tenth; a warning tells where 800 steps are too few for that.
     """
     captum = import_optional("captum.attr")
 
@@ -140,21 +151,49 @@ def integrated_gradients(
             found = reading.read(embedded, ngrams[0] if ngrams else None).logits
             return scorer.margin(found, chosen.expand(len(found)))
 
-        found, *of_ngrams = captum.IntegratedGradients(margin_of).attribute(
-            (reading.embedded, *reading.differentiable_ngrams),
-            n_steps=INTEGRATION_STEPS,
-            internal_batch_size=max(1, TOKENS_IN_BATCH // reading.embedded.shape[1]),
-        )
-        total = found.sum(-1) + sum(_over_tokens(part.sum(-1)) for part in of_ngrams)
+        ways = (reading.embedded, *reading.differentiable_ngrams)
+        for steps in INTEGRATION_STEPS:
+            (found, *of_ngrams), apart = captum.IntegratedGradients(margin_of).attribute(
+                ways,
+                n_steps=steps,
+                internal_batch_size=_steps_at_once(scorer, reading.embedded.shape[1]),
+                return_convergence_delta=True,
+            )
+            total = found.sum(-1) + sum(_over_tokens(part.sum(-1)) for part in of_ngrams)
+            gained, apart = float(total.detach().sum()), float(apart.detach().sum())
+            gain = gained - apart
+            if abs(apart) <= max(LARGEST_GAP * abs(gain), LARGEST_GAP / 10):
+                break
+        else:
+            logger.warning_once(
+                "Integrated gradients do not converge for a text: after %s steps its weights sum to %.3f, not %.3f. "
+                "Take another method, such as occlusion.",
+                steps,
+                gained,
+                gain,
+            )
         return _Batch(logits, chosen, total[:, None])
 
     return _over_texts_with_gradients(scorer, texts, targets, take, attribute, batch_size=1)
+
+
+def _steps_at_once(scorer: TextScorer, length: int) -> int:
+    return 1 if scorer.reads_single_texts else max(1, TOKENS_IN_BATCH // length)
 
 
 def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets, take: Take = _as_it_is) -> list[Any]:
     """How much the target's probability, in a regression the number, falls when a word is left out; the tokens of a
     word share that.
     """
+    found: list[Any] = []
+    for start in range(0, len(texts), WINDOW_TEXTS):
+        window = slice(start, start + WINDOW_TEXTS)
+        for attribution in _occluded(scorer, texts[window], targets[window]):
+            found.append(take(len(found), attribution))
+    return found
+
+
+def _occluded(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets) -> Iterator[Attribution]:
     sequences = [scorer.tokens_of(text) for text in texts]
     words = [_words(text) for text in texts]
     for tokens, own in zip(list(sequences), words):
@@ -162,13 +201,12 @@ def occlusion(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets
     logits = scorer.logits(sequences)
     chosen = scorer.choose(torch.from_numpy(logits[: len(texts)]), targets).tolist()
     scores = scorer.probabilities(logits)
-    found, first = [], len(texts)
+    first = len(texts)
     for index, (target, own) in enumerate(zip(chosen, words)):
         falls = scores[index, target] - scores[first : first + len(own), target]
         first += len(own)
         sizes = np.array([len(word) for word in own], dtype=np.int64)
-        found.append(take(index, Attribution(logits[index], target, np.repeat(falls / sizes, sizes)[None])))
-    return found
+        yield Attribution(logits[index], target, np.repeat(falls / sizes, sizes)[None])
 
 
 Method = Callable[..., list[Any]]
@@ -222,7 +260,7 @@ class _Reading(NamedTuple):
                 options["ngram_logits"] = own_ngrams.bias + ngrams.sum((1, 2))
             return model(inputs_embeds=embedded, **others, **options)
 
-        return cls(read, embedded.detach(), ngrams)
+        return cls(read if scorer.is_own else _telling(model, read), embedded.detach(), ngrams)
 
     @property
     def differentiable_ngrams(self) -> list[Tensor]:
@@ -231,6 +269,21 @@ class _Reading(NamedTuple):
     def shared_out(self, gradients: Sequence[Tensor]) -> Tensor | float:
         """What the n-grams add to a margin with these gradients, (batch, length)."""
         return _over_tokens((self.ngrams * gradients[0]).sum(-1)) if gradients else 0.0
+
+
+def _telling(model: Any, read: Callable[..., Any]) -> Callable[..., Any]:
+    """Tells what to do instead where a model of another kind cannot read embeddings."""
+
+    def read_or_tell(*arguments: Any, **options: Any) -> Any:
+        try:
+            return read(*arguments, **options)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"The model, a {type(model).__name__}, cannot be read from embeddings ({error}): take another method, "
+                "such as occlusion."
+            ) from error
+
+    return read_or_tell
 
 
 def _over_tokens(parts: Tensor) -> Tensor:
@@ -254,51 +307,58 @@ def _over_texts(
 ) -> list[Any]:
     def run(inputs: dict[str, Tensor], places: list[int]) -> list[Attribution]:
         found = attribute(inputs, [targets[place] for place in places])
-        logits, chosen, weights = (part.detach().cpu().numpy() for part in found)
-        rows = zip(places, logits.astype(np.float64), chosen.tolist(), weights.astype(np.float64))
+        rows = zip(places, as_array(found.logits), found.targets.tolist(), as_array(found.weights))
         return [Attribution(said, target, row[:, own_places(texts[place])]) for place, said, target, row in rows]
 
     return scorer.over_batches([scorer.tokens_of(text) for text in texts], run, batch_size, take)
 
 
 def _over_texts_with_gradients(scorer: TextScorer, *arguments: Any, **options: Any) -> list[Any]:
-    # cuDNN gives no gradients of an LSTM in evaluation mode.
-    with torch.backends.cudnn.flags(enabled=False):
+    # cuDNN gives no gradients of an LSTM in evaluation mode. The switch is one for all threads.
+    with one_at_a_time, torch.backends.cudnn.flags(enabled=False):
         return _over_texts(scorer, *arguments, **options)
 
 
-def _attentions(scorer: TextScorer, outputs: Any) -> Tensor:
+def _attentions(scorer: TextScorer, outputs: Any, inputs: dict[str, Tensor]) -> Tensor:
     """Those that come last, (batch, heads, queries, length)."""
-    if not outputs.attentions:
+    found = getattr(outputs, "attentions", None)
+    # Those of a window, or of a decoder, are over something else than the tokens.
+    if not found or found[-1] is None or found[-1].shape[-1] != inputs["input_ids"].shape[1]:
         raise ValueError(
-            f"The model, a {type(scorer.model).__name__}, gives no attention: take another method, such as occlusion."
+            f"The model, a {type(scorer.model).__name__}, gives no attention over all tokens: take another method, "
+            "such as occlusion."
         )
-    return outputs.attentions[-1]
+    return found[-1]
 
 
-def _of_classifying_token(weights: Tensor, mask: Tensor) -> Tensor:
-    """(batch, heads, queries, length) to (batch, heads, length)."""
+def _of_classifying_token(scorer: TextScorer, weights: Tensor, inputs: dict[str, Tensor]) -> Tensor:
+    """(batch, heads, queries, length) to (batch, heads, length): those of the token that a model classifies by."""
     if weights.shape[2] == 1:
         return weights[:, :, 0]
+    texts = torch.arange(len(weights), device=weights.device)
+    is_marked = inputs["input_ids"] == (-1 if scorer.classifying_token is None else scorer.classifying_token)
+    if is_marked.any(1).all():
+        return weights[texts, :, is_marked.int().argmax(1)]
     # A model that reads from left to right has seen the text at its last token alone.
     if not weights[:, :, 0, 1:].any():
-        return weights[torch.arange(len(weights)), :, mask.sum(1) - 1]
+        return weights[texts, :, inputs["attention_mask"].sum(1) - 1]
     return weights[:, :, 0]
 
 
 @contextlib.contextmanager
 def _giving_attention(scorer: TextScorer) -> Iterator[None]:
     """A model of another kind in the implementation of its attention that gives the weights."""
-    model = scorer.model
-    usual = getattr(model.config, "_attn_implementation", None)
-    if scorer.is_own or usual in (None, "eager"):
-        yield
-        return
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(usual)
+    with one_at_a_time:
+        model = scorer.model
+        usual = getattr(model.config, "_attn_implementation", None)
+        if scorer.is_own or usual in (None, "eager"):
+            yield
+            return
+        model.set_attn_implementation("eager")
+        try:
+            yield
+        finally:
+            model.set_attn_implementation(usual)
 
 
 def _words(text: EncodedText) -> list[list[int]]:

@@ -77,9 +77,13 @@ def explain(
     ```
     """
     single = isinstance(texts, (str, Mapping, tuple))
+    if not single and not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be a text or a list of texts, got {type(texts).__name__}.")
     every = [texts] if single else list(texts)
     explainer = Explainer(model, tokenizer, method, max_length=max_length, truncation=truncation, seed=seed)
-    targets = list(target) if isinstance(target, (list, tuple)) else [target] * len(every)
+    # Arrays, tensors and columns, too.
+    several = isinstance(target, Iterable) and not isinstance(target, str)
+    targets = list(target) if several else [target] * len(every)
     if len(targets) != len(every):
         raise ValueError(
             f"target has {len(targets)} labels for {len(every)} texts: give one for all, or one for each."
@@ -116,13 +120,13 @@ class Explainer:
     ):
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
+        self.scorer = TextScorer(model, tokenizer, max_length=max_length, truncation=truncation)
         poolings = getattr(model.config, "poolings", None)
         if method in ATTENTION_METHODS and poolings is not None and "attention" not in poolings:
             others = ", ".join(name for name in METHODS if name not in ATTENTION_METHODS)
             raise ValueError(f"The model has no attention pooling, which {method} is about: take one of {others}.")
         self.method = method
         self.seed = seed
-        self.scorer = TextScorer(model, tokenizer, max_length=max_length, truncation=truncation)
         self._labels = label_names_of(model.config)
 
     def __call__(
@@ -156,10 +160,10 @@ class Explainer:
     def _place(self, target: Target) -> int | None:
         if target is None:
             return None
-        if isinstance(target, str) and target in self._labels:
+        if isinstance(target, str) and self._labels.count(target) == 1:
             return self._labels.index(target)
-        if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(self._labels):
-            return target
+        if hasattr(target, "__index__") and not isinstance(target, bool) and 0 <= int(target) < len(self._labels):
+            return int(target)
         names = ", ".join(self._labels[:20])
         raise ValueError(f"target {target!r} is no label of the model: give the name or place of one of {names}.")
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
 from ..modeling.text_inputs import EncodedText
 from .attribution import own_places
-from .scoring import TextScorer, Tokens
+from .scoring import WINDOW_TEXTS, TextScorer, Tokens
 
 
 # Of the tokens, those with the highest weights first; comprehensiveness and sufficiency are averaged over them.
@@ -32,8 +32,6 @@ BEATEN_SHARE = 0.95
 FEWEST_TOKENS = 10
 # What a figure changes by when other texts stand in the batch.
 ROUNDING = 1e-6
-# Texts whose erasures are computed together.
-WINDOW_TEXTS = 8
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,7 @@ class PlausibilityMetric(evaluate.Metric):
             description=type(self).__doc__.splitlines()[0],
             citation=_ERASER,
             inputs_description="\nArgs:\n    predictions: weights of tokens.\n    references: 1 for marked tokens.\n",
-            features=datasets.Features(
-                {"predictions": _WEIGHTS, "references": datasets.Sequence(datasets.Value("int64"))}
-            ),
+            features=datasets.Features({"predictions": _WEIGHTS, "references": _WEIGHTS}),
         )
 
     def _compute(
@@ -108,6 +106,8 @@ class FaithfulnessMetric(evaluate.Metric):
         weights = [np.asarray(own, dtype=np.float64) for own in predictions]
         for position, (text, own) in enumerate(zip(texts, weights)):
             count = len(own_places(text))
+            if not np.isfinite(own).all():
+                raise ValueError(f"The weights of text number {position} have NaN or infinity: they must be numbers.")
             if len(own) != count:
                 raise ValueError(
                     f"Text number {position} has {count} tokens and {len(own)} weights: give one a token."

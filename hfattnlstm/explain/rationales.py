@@ -63,6 +63,8 @@ def plausibility(
     (1.0, 1.0, 1.0)
     ```
     """
+    if share is not None and not 0 < share <= 1:
+        raise ValueError(f"share={share} must be above 0 and at most 1.")
     pairs = list(_checked(weights, rationales))
     marked = [(own, marks) for own, marks in pairs if marks.any()]
     if not marked:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..data.problem_types import problem_type_of
 from ..modeling.batch_workers import BatchWorkers, plan_batches
 from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.text_inputs import EncodedText, TextEncoder, longest_input, pad_ids
+
+
+# Texts of which everything that is asked about them is computed together.
+WINDOW_TEXTS = 8
 
 
 class Tokens(NamedTuple):
@@ -40,7 +46,7 @@ class TextScorer:
         max_length, truncation: What is read of a long text; as the model's and the tokenizer's configuration say.
 
     Raises:
-        TypeError: For a model that is none of torch, such as an exported one, or a tokenizer that is not fast.
+        TypeError: For what is no model of torch, such as an exported one or a name, or no tokenizer, or a slow one.
         ValueError: For a model with weights that its checkpoint lacked.
 
     Example:
@@ -61,10 +67,7 @@ class TextScorer:
         max_length: int | None = None,
         truncation: str | None = None,
     ):
-        if not isinstance(model, nn.Module):
-            raise TypeError(
-                f"A {type(model).__name__} can only be asked for labels: give the model of torch that it was made of."
-            )
+        _check_kinds(model, tokenizer)
         check_trained = getattr(model, "check_trained", None)
         if check_trained is not None:
             check_trained()
@@ -73,12 +76,19 @@ class TextScorer:
         length = _longest(model, tokenizer) if max_length is None else max_length
         kept = getattr(model.config, "truncation", "head") if truncation is None else truncation
         self.encode = TextEncoder(tokenizer, length, kept)
+        # A model of another kind mostly classifies by the state of this one.
+        self.classifying_token = None if self.is_own else tokenizer.cls_token_id
         self._has_types = not self.is_own and "token_type_ids" in tokenizer.model_input_names
 
     @property
     def is_own(self) -> bool:
         """Whether the model is one of this package, which reads embeddings with their n-grams."""
         return hasattr(self.model.config, "poolings")
+
+    @property
+    def reads_single_texts(self) -> bool:
+        """Whether the model is of a kind that may refuse several texts at once."""
+        return not self.is_own and self.model.config.pad_token_id is None
 
     def tokens_of(self, encoded: EncodedText) -> Tokens:
         """All that the model reads of a text."""
@@ -151,20 +161,34 @@ class TextScorer:
         Batches of like length run side by side, as many as there are cores.
         """
         found: list[Any] = [None] * len(sequences)
-        with _evaluating(self.model), BatchWorkers(self.model.device) as workers:
-            lengths = [max(len(tokens.ids), 1) for tokens in sequences]
-            batches = plan_batches(lengths, batch_size, workers.count)
+        with one_at_a_time, _evaluating(self.model), BatchWorkers(self.model.device) as workers:
+            batches = self._batches([len(tokens.ids) for tokens in sequences], batch_size, workers.count)
             jobs = [functools.partial(self._run, function, sequences, batch) for batch in batches]
             for batch, wait in zip(batches, workers.start(jobs)):
                 for place, result in zip(batch, wait()):
                     found[place] = result if take is None else take(place, result)
         return found
 
+    def _batches(self, lengths: Sequence[int], batch_size: int | None, workers: int) -> list[list[int]]:
+        """Places of sequences that are read together."""
+        if self.is_own:
+            return plan_batches([max(length, 1) for length in lengths], batch_size, workers)
+        # Models of other kinds read padding in one way or another.
+        size = 1 if self.reads_single_texts else batch_size
+        found = []
+        for length in sorted(set(lengths), reverse=True):
+            places = [place for place, own in enumerate(lengths) if own == length]
+            planned = plan_batches([max(length, 1)] * len(places), size, workers)
+            found += [[places[index] for index in batch] for batch in planned]
+        return found
+
     def _run(self, function: Callable[..., Sequence[Any]], sequences: Sequence[Tokens], batch: list[int]) -> Any:
-        return function(self._inputs([sequences[place] for place in batch]), batch)
+        # Whatever the caller's mode: gradients need tensors of the usual kind.
+        with torch.inference_mode(False), torch.enable_grad():
+            return function(self._inputs([sequences[place] for place in batch]), batch)
 
     def _inputs(self, sequences: Sequence[Tokens]) -> dict[str, Tensor]:
-        ids, mask = pad_ids([tokens.ids for tokens in sequences], self.model.config.pad_token_id)
+        ids, mask = pad_ids([tokens.ids for tokens in sequences], self.model.config.pad_token_id or 0)
         # Other models count with their masks.
         inputs = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
         if self._has_types:
@@ -173,7 +197,36 @@ class TextScorer:
 
     @torch.inference_mode()
     def _logits_of_batch(self, inputs: dict[str, Tensor], places: list[int]) -> np.ndarray:
-        return self.model(**inputs).logits.double().cpu().numpy()
+        return as_array(self.model(**inputs).logits)
+
+
+# A model that explains itself is in another mode, and perhaps in another implementation of its attention, or without
+# cuDNN, as long as that takes: what stands for all threads of a process.
+one_at_a_time = threading.RLock()
+
+
+def as_array(values: Tensor) -> np.ndarray:
+    """float64, of any dtype and device."""
+    return values.detach().cpu().double().numpy()
+
+
+def _check_kinds(model: Any, tokenizer: Any) -> None:
+    if isinstance(model, (str, PathLike)) or not hasattr(model, "config"):
+        raise TypeError(
+            f"The model must be one of transformers, such as the model of a pipeline, not of type "
+            f"{type(model).__name__}: load it with AutoModelForSequenceClassification.from_pretrained."
+        )
+    if isinstance(model, Pipeline):
+        raise TypeError("The model must be one of transformers, not a pipeline: give its model, and its tokenizer.")
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"A {type(model).__name__} can only be asked for labels: give the model of torch that it was made of."
+        )
+    if not hasattr(tokenizer, "is_fast"):
+        raise TypeError(
+            f"The tokenizer must be one of transformers, not of type {type(tokenizer).__name__}: load it with "
+            "AutoTokenizer.from_pretrained."
+        )
 
 
 # Their positions begin behind that of the padding.
@@ -184,6 +237,9 @@ def _longest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens that are read: what the tokenizer keeps, and the model has positions for."""
     config, kept = model.config, longest_input(tokenizer)
     positions = getattr(config, "max_position_embeddings", None) or kept
+    if positions < 0:
+        # XLNet has no end.
+        positions = kept
     if any(name in config.model_type for name in _POSITIONS_AFTER_PADDING):
         positions -= (config.pad_token_id or 0) + 1
     return min(kept, positions)

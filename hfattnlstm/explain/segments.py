@@ -85,7 +85,7 @@ def segments_of(explanation: Weighted, index: int = 0) -> list[Segment]:
 
 def _pieces(text: str, words: Sequence[WeightedSpan]) -> Iterator[tuple[int, int, WeightedSpan | None]]:
     """Start and end of each piece, and the word that it is."""
-    whole = None if text.isascii() else _ends_of_graphemes(text)
+    whole = None if text.isascii() and "\r\n" not in text else _ends_of_graphemes(text)
     position = 0
     for word in words:
         start, end = max(word.start, position), word.end

@@ -130,7 +130,7 @@ def _part(text: str, encoded: EncodedText, own: slice, weights: np.ndarray, leve
     # Looked for in all of them at once, because few tokenizers have such words.
     if _SPACE.search("".join(words)):
         # Some tokenizers count the space before a word as a part of it.
-        words = [word.lstrip() for word in words]
+        words = [word.lstrip() or word for word in words]
         spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]
     return WeightedPart(words, spans, weights)
 
