@@ -142,7 +142,9 @@ class _Rows:
                 row = next(self._reader, None)
             except csv.Error as error:
                 raise ValueError(self._unreadable(str(error))) from None
-            if row is None or any(cell and cell.strip(_BLANK) for cell in row):
+            # A line with nothing but quotes is an empty text of a table with one column.
+            is_text = row == [""] and len(self._header) == 1
+            if row is None or is_text or any(cell and cell.strip(_BLANK) for cell in row):
                 return row
 
     def _where(self) -> str:

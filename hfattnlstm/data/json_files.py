@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from transformers.utils import logging
 
 
+logger = logging.get_logger(__name__)
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _ROWS_AT_A_TIME = 10_000
 _KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
@@ -29,7 +34,7 @@ def parse_json(path: Path, text: str) -> tuple[pa.Table, dict[str, str]]:
         ValueError: When the file does not hold objects; it names the line.
     """
     is_array = text.lstrip("\ufeff \t\r\n").startswith("[")
-    columns = _Columns()
+    columns = _Columns(path)
     rows = _array(path, text) if is_array else _lines(path, text)
     while part := list(islice(rows, _ROWS_AT_A_TIME)):
         columns.add(part)
@@ -71,7 +76,8 @@ def _kind(value: Any) -> str:
 class _Columns:
     """Columns that grow part by part; a key that is missing in a row is a missing value."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._rows = 0
         self._parts: dict[str, list[pa.Array]] = {}
         self._kinds: dict[str, tuple[str, int]] = {}  # of the first value, and its row
@@ -103,9 +109,26 @@ class _Columns:
 
     def _append(self, name: str, values: list[Any]) -> None:
         try:
-            self._parts[name].append(pa.array(values))
+            try:
+                array = pa.array(values)
+            except UnicodeEncodeError:
+                array = pa.array(self._characters(name, values))
+            self._parts[name].append(array)
         except (pa.ArrowException, OverflowError, TypeError) as error:
             self._mixed[name] = f"cannot be read, {' '.join(str(error).split())}"
+
+    def _characters(self, name: str, values: list[Any]) -> list[Any]:
+        """The values without what is no character, which is told."""
+        whole = [_whole(value) for value in values]
+        row = next(row for row, (old, new) in enumerate(zip(values, whole), self._rows + 1) if old != new)
+        logger.warning(
+            "Row %s of the file %s has half of a surrogate pair in %r, as where a text was cut inside a character: it "
+            "is read as U+FFFD.",
+            row,
+            self._path,
+            name,
+        )
+        return whole
 
     def finished(self) -> tuple[pa.Table, dict[str, str]]:
         columns = {}
@@ -116,6 +139,14 @@ class _Columns:
                 except pa.ArrowException as error:
                     self._mixed[name] = f"cannot be read, {' '.join(str(error).split())}"
         return pa.table(columns), self._mixed
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF_A_PAIR.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return {_whole(key): _whole(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _joined(arrays: list[pa.Array]) -> pa.ChunkedArray:

@@ -6,6 +6,7 @@ from ..data.marks import marks_of_spans
 from .explaining import Explainer, explain
 from .explanation import Explanation, Explanations
 from .faithfulness import Faithfulness, Measure
+from .html import explanations_page
 from .rationales import Agreement, Plausibility, plausibility
 from .segments import WeightedSpan
 from .summary import Average, FaithfulnessSummary
@@ -23,6 +24,7 @@ __all__ = [
     "Plausibility",
     "WeightedSpan",
     "explain",
+    "explanations_page",
     "marks_of_spans",
     "plausibility",
 ]

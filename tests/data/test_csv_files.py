@@ -13,6 +13,7 @@ import pytest
 
 from hfattnlstm.data import csv_files
 from hfattnlstm.data.csv_files import parse_csv
+from hfattnlstm.data.loading import read_text_column
 from hfattnlstm.data.sources import read_source
 
 
@@ -213,3 +214,8 @@ def test_broken_yaml_in_the_readme_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"The README.md of '.*' has broken YAML at its top, mend it: ") as caught:
         read_source(tmp_path, None)
     assert "\n" not in str(caught.value)
+
+
+def test_quotes_alone_are_an_empty_text_of_a_single_column(tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text('text\n"good"\n""\n\n"bad"\n\n', encoding="utf-8")
+    assert read_text_column(tmp_path / "texts.csv") == ["good", "", "bad"]

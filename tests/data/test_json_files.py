@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,18 @@ def test_files_that_were_joined_and_characters_that_end_lines_elsewhere() -> Non
 def test_what_is_no_object(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_half_of_a_surrogate_pair_is_read_as_the_mark_for_it_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    text = (
+        '{"text": "fine", "id": ["a"]}\n{"text": "cut \\ud83d here", "id": ["\\udc00"]}\n{"text": "\\ud83d\\ude00"}\n'
+    )
+    logger = logging.getLogger("hfattnlstm.data.json_files")
+    logger.addHandler(caplog.handler)
+    try:
+        columns, unreadable = parse(text)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert columns == {"text": ["fine", "cut \ufffd here", "\U0001f600"], "id": [["a"], ["\ufffd"], None]}
+    assert unreadable == {}
+    assert "Row 2 of the file a.jsonl has half of a surrogate pair in 'text'" in caplog.text

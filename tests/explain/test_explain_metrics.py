@@ -35,3 +35,16 @@ def test_faithfulness_is_that_of_explanations() -> None:
     assert len(scores) == 8
     with pytest.raises(ValueError, match="Text number 0 has 8 tokens and 1 weights"):
         metric.compute(predictions=[[1.0]], references=TEXTS[:1])
+
+
+def test_figures_of_what_is_no_number_are_refused() -> None:
+    found = scorer()
+    metric = FaithfulnessMetric(found.model, word_pieces(), keep_in_memory=True)
+    with pytest.raises(ValueError, match="weights of text number 0 have NaN or infinity"):
+        metric.compute(predictions=[[float("nan"), 0.1]], references=["good film"])
+    marks = PlausibilityMetric(keep_in_memory=True)
+    with pytest.raises(ValueError, match="marks of text number 0 must be 0 and 1"):
+        marks.compute(predictions=[[0.3, 0.7]], references=[[0.5, 1]])
+    for share in (0.0, 2.0, float("nan")):
+        with pytest.raises(ValueError, match=r"share=.* must be above 0 and at most 1"):
+            marks.compute(predictions=[[0.3, 0.7]], references=[[0, 1]], share=share)

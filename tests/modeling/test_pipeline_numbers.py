@@ -142,3 +142,13 @@ def test_the_space_before_a_word_is_no_part_of_it() -> None:
         {"text": "so", "start": 4, "end": 6, "weight": 0.25},
         {"text": "bad", "start": 8, "end": 11, "weight": 0.5},
     ]
+
+
+def test_white_space_that_is_a_token_of_its_own_is_shown_as_it_is() -> None:
+    encoded = EncodedText(input_ids=[4, 5, 6], spans=[(0, 3), (3, 5), (5, 9)], word_ids=[0, 1, 2], left_out=0)
+    entries = attention_entries("not\n\n bad", encoded, np.array([[0.25, 0.25, 0.5]]), "word", False)
+    assert [(entry["text"], entry["start"], entry["end"]) for entry in entries] == [
+        ("not", 0, 3),
+        ("\n\n", 3, 5),
+        ("bad", 6, 9),
+    ]
