@@ -23,7 +23,7 @@ from ..data.progress import no_progress_bars
 from ..data.text_lines import LINES_ENDING, ending_of
 from ..deploy.onnx_model import is_onnx
 from ..explain import Agreement, Explainer, Explanation
-from ..explain.attribution import ATTENTION_METHODS, METHODS, UNSIGNED
+from ..explain.attribution import DEFAULT_METHOD, METHODS, UNSIGNED
 from ..explain.report import ExplanationReport
 from ..modeling.configuration_attnlstm import SINGLE_LABEL
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
@@ -128,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", help="file to write: a report as .html, or .jsonl with a line a text")
     parser.add_argument(
-        "--method", choices=tuple(METHODS), help="how the weights are found; attention without, where the model has it"
+        "--method",
+        choices=tuple(METHODS),
+        help=f"how the weights are found; {DEFAULT_METHOD} without, where the model has attention",
     )
     parser.add_argument("--target", help="label to explain; that which the model gives without")
     parser.add_argument("--level", choices=LEVELS, help="what .jsonl has weights for; word without")
@@ -174,7 +176,7 @@ def _method(parsed: argparse.Namespace, config: PretrainedConfig) -> str:
     if parsed.method is not None:
         return parsed.method
     if has_attention(config):
-        return ATTENTION_METHODS[0]
+        return DEFAULT_METHOD
     logger.warning("%s has no attention pooling, and --method %s is taken.", parsed.model, _WITHOUT_ATTENTION)
     return _WITHOUT_ATTENTION
 

@@ -216,6 +216,8 @@ METHODS: dict[str, Method] = {
     method.__name__: method
     for method in (attention, attention_x_gradient, gradient_x_input, integrated_gradients, occlusion)
 }
+# Of those that cost little, the one that can be trusted most.
+DEFAULT_METHOD = attention_x_gradient.__name__
 # Those that need a model with attention.
 ATTENTION_METHODS = ("attention", "attention_x_gradient")
 # Their weights are never negative, and say how much a token counts, not for what.

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..data.problem_types import label_names_of
 from ..modeling.text_inputs import EncodedText
 from ..modeling.text_rows import PAIR, text_or_row
-from .attribution import ATTENTION_METHODS, METHODS, UNSIGNED, Attribution
+from .attribution import ATTENTION_METHODS, DEFAULT_METHOD, METHODS, UNSIGNED, Attribution
 from .explanation import Explanation, Explanations
 from .faithfulness import measure_faithfulness
 from .scoring import TextScorer
@@ -32,7 +32,7 @@ def explain(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     *,
-    method: str = "attention",
+    method: str = DEFAULT_METHOD,
     target: Target | Sequence[Target] = None,
     faithfulness: bool = True,
     max_length: int | None = None,
@@ -47,7 +47,8 @@ def explain(
         model: Any sequence classifier of transformers.
         tokenizer: Its tokenizer, a fast one.
         method: `"attention"`, the weights of the same forward pass that gives the label, which have no sign;
-            `"attention_x_gradient"`, these times their gradients; `"gradient_x_input"`; `"integrated_gradients"`,
+            `"attention_x_gradient"`, the default, these times their gradients; `"gradient_x_input"`;
+            `"integrated_gradients"`,
             which needs captum; or `"occlusion"`, how much the score falls without a word, which takes as many passes
             as there are words. Of a model without attention, the last three.
         target: Name or place of the label to explain, or one for each text; that which the model gives without.
@@ -112,7 +113,7 @@ class Explainer:
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        method: str = "attention",
+        method: str = DEFAULT_METHOD,
         *,
         max_length: int | None = None,
         truncation: str | None = None,

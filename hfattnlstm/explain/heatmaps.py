@@ -36,7 +36,8 @@ def plot_heads(explanation: Explanation) -> Figure:
 
     ```python
     >>> classifier = pipeline("text-classification", "my-model")
-    >>> found = explain("Not bad at all, the coffee", classifier.model, classifier.tokenizer, faithfulness=False)
+    >>> options = {"method": "attention", "faithfulness": False}
+    >>> found = explain("Not bad at all, the coffee", classifier.model, classifier.tokenizer, **options)
     >>> plot_heads(found).savefig("heads.png")
     ```
     """

@@ -52,7 +52,9 @@ def test_words_and_tokens_have_spans_of_the_text_and_words_the_sum_of_their_toke
         assert text[span.start : span.end] == span.text
     weights = [token.weight for token in found.tokens]
     assert found.words[1].weight == pytest.approx(weights[1] + weights[2])
-    assert found.is_signed and not explain("a film", own_model(), word_pieces(), faithfulness=False).is_signed
+    options = {"faithfulness": False}
+    assert found.is_signed and explain(text, own_model(), word_pieces(), **options).method == "attention_x_gradient"
+    assert not explain(text, own_model(), word_pieces(), method="attention", **options).is_signed
 
 
 def test_a_target_by_name_by_place_or_for_each_text() -> None:

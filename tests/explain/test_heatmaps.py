@@ -25,7 +25,7 @@ def rows_of(figure) -> np.ndarray:
 
 
 def test_heads_have_a_row_each_and_tokens_a_column() -> None:
-    one = found(faithfulness=False)[0]
+    one = found(method="attention", faithfulness=False)[0]
     figure = plot_heads(one)
     np.testing.assert_allclose(rows_of(figure), one.head_weights)
     axes = figure.axes[0]

@@ -42,7 +42,7 @@ def test_each_epoch_explains_the_texts_and_the_training_is_the_same(tmp_path: Pa
     history = AttentionHistory(TEXTS, word_pieces())
     model = train(tmp_path, history)
     assert history.epochs == [1.0, 2.0, 3.0]
-    last = explain(TEXTS, model, word_pieces(), faithfulness=False)
+    last = explain(TEXTS, model, word_pieces(), method="attention", faithfulness=False)
     for one, other in zip(history.explanations[-1], last):
         np.testing.assert_allclose(one.head_weights, other.head_weights, atol=1e-6)
     assert not np.allclose(history.explanations[0][0].head_weights, last[0].head_weights)

@@ -121,7 +121,7 @@ def scorer_of(model: PreTrainedModel, tokenizer) -> TextScorer:
 def test_attention_in_windows_is_no_attention_over_all_tokens(window: int, times: int) -> None:
     text = " ".join([TEXTS[0]] * times)
     with pytest.raises(ValueError, match="LongformerForSequenceClassification, gives no attention over all tokens"):
-        explain(text, longformer(window), word_pieces(special=True), faithfulness=False)
+        explain(text, longformer(window), word_pieces(special=True), method="attention", faithfulness=False)
     found = explain(text, longformer(window), word_pieces(special=True), method="occlusion", faithfulness=False)
     assert len(found.words) == len(text.split())
 
@@ -197,7 +197,7 @@ def test_threads_share_a_model(own: bool) -> None:
     model = scorer().model if own else small_bert()
     model.config._attn_implementation = "sdpa" if not own else model.config._attn_implementation
     model.train()
-    expected = explain(TEXTS[0], model, word_pieces(), faithfulness=False)
+    expected = explain(TEXTS[0], model, word_pieces(), method="attention", faithfulness=False)
     cudnn = torch.backends.cudnn.enabled
 
     def ask(number: int) -> np.ndarray:

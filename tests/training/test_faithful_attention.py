@@ -193,9 +193,8 @@ def test_a_run_draws_the_attention_to_what_people_have_marked(tmp_path: Path) ->
     plain = run(tmp_path / "plain", texts, *longer)
 
     def on_marked(done: TaskRun) -> float:
-        found = explain(
-            ["the good film of great plot", "a bad plot of awful film"], done.model, done.processor, faithfulness=False
-        )
+        texts = ["the good film of great plot", "a bad plot of awful film"]
+        found = explain(texts, done.model, done.processor, method="attention", faithfulness=False)
         return float(np.mean([sum(w.weight for w in one.words if w.text in ("good", "bad")) for one in found]))
 
     assert on_marked(marked) > 0.7 > on_marked(plain) + 0.2
