@@ -290,8 +290,8 @@ class AttnLSTMTrainer(Trainer):
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
-        if RATIONALE not in self._signature_columns:
-            # Read by the loss, where the model does not take it.
+        if getattr(self.args, "rationale_coef", None) and RATIONALE not in self._signature_columns:
+            # Read by the loss; the model does not take it.
             self._signature_columns.append(RATIONALE)
 
     def _take_unlabelled(self) -> list[dict[str, Tensor]]:
