@@ -28,8 +28,8 @@ from ..workload import Sample, Workload
 _STEPS = INTEGRATION_STEPS[0]
 NOTES = [
     f'"{PLAIN_PREDICTION}" is from text to label and score, in the same batches, without any weight of a word.',
-    "Our methods give an object with label, score and the weight of each word for every text; how far these can be "
-    "trusted is not measured in these times.",
+    "Our methods give an object with label, score and the words with their places and weights for every text; how far "
+    "these can be trusted is not measured in these times.",
     f"Captum's methods get one text at a time, as its tutorials do it, on our model and its embeddings; integrated "
     f"gradients take {_STEPS} steps, in ours and in captum's.",
     "The ratio of a BERT is the speed against transformers-interpret, which gets one text at a time and takes as many "

@@ -8,7 +8,7 @@ from .explanation import Explanation, Explanations
 from .faithfulness import Faithfulness, Measure
 from .html import explanations_page
 from .rationales import Agreement, Plausibility, plausibility
-from .segments import WeightedSpan
+from .segments import WeightedSpan, WeightedSpans
 from .summary import Average, FaithfulnessSummary
 
 
@@ -23,6 +23,7 @@ __all__ = [
     "Measure",
     "Plausibility",
     "WeightedSpan",
+    "WeightedSpans",
     "explain",
     "explanations_page",
     "marks_of_spans",

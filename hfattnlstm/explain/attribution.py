@@ -220,6 +220,8 @@ METHODS: dict[str, Method] = {
 DEFAULT_METHOD = attention_x_gradient.__name__
 # Those that need a model with attention.
 ATTENTION_METHODS = ("attention", "attention_x_gradient")
+# Those that take many passes a text.
+SLOW_METHODS = ("integrated_gradients", "occlusion")
 # Their weights are never negative, and say how much a token counts, not for what.
 UNSIGNED = ("attention",)
 

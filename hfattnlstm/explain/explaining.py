@@ -14,14 +14,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..data.problem_types import label_names_of
 from ..modeling.text_inputs import EncodedText
 from ..modeling.text_rows import PAIR, text_or_row
-from .attribution import ATTENTION_METHODS, DEFAULT_METHOD, METHODS, UNSIGNED, Attribution
+from .attribution import ATTENTION_METHODS, DEFAULT_METHOD, METHODS, SLOW_METHODS, UNSIGNED, Attribution
 from .explanation import Explanation, Explanations
 from .faithfulness import measure_faithfulness
 from .scoring import TextScorer
 
 
-# Texts that are read ahead and sorted by length.
-_WINDOW_TEXTS = 256
+# Texts that are read ahead and sorted by length: many, so that the cores seldom wait for each other at the end; few
+# where each takes many passes, and somebody waits for the first.
+_WINDOW_TEXTS, _WINDOW_OF_SLOW_METHODS = 1024, 64
 
 # The label to explain: its name or place; None for that which the model gives.
 Target = str | int | None
@@ -145,7 +146,8 @@ class Explainer:
         """
         position = 0
         rows = zip(texts, targets, measured)
-        while window := list(islice(rows, _WINDOW_TEXTS)):
+        size = _WINDOW_OF_SLOW_METHODS if self.method in SLOW_METHODS else _WINDOW_TEXTS
+        while window := list(islice(rows, size)):
             given, wanted, flags = zip(*window)
             columns = self._columns(given[0])
             own = [text_or_row(text, columns, place) for place, text in enumerate(given, position)]

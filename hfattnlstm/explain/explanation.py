@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..modeling.text_inputs import EncodedText
 from .attribution import UNSIGNED
 from .faithfulness import Faithfulness
 from .html import notebook_html
-from .segments import WeightedSpan
+from .segments import WeightedSpan, WeightedSpans
 from .summary import FaithfulnessSummary
 
 
@@ -56,12 +56,12 @@ class Explanation:
     head_weights: np.ndarray = field(repr=False)
 
     @cached_property
-    def words(self) -> list[WeightedSpan]:
+    def words(self) -> Sequence[WeightedSpan]:
         """The words in reading order; the weights of the tokens of a word are added."""
         return self._spans("word")
 
     @cached_property
-    def tokens(self) -> list[WeightedSpan]:
+    def tokens(self) -> Sequence[WeightedSpan]:
         """The tokens in reading order, without special ones."""
         return self._spans("token")
 
@@ -91,14 +91,14 @@ class Explanation:
     def _repr_html_(self) -> str:
         return notebook_html([self])
 
-    def _spans(self, level: str) -> list[WeightedSpan]:
-        spans: list[WeightedSpan] = []
+    def _spans(self, level: str) -> WeightedSpans:
+        columns: tuple[list[Any], ...] = ([], [], [], [], [])
         for index, part in enumerate(weighted_parts(self.text, self.encoded, self.head_weights, level)):
             starts, ends = zip(*part.spans) if part.spans else ((), ())
-            columns = zip(part.words, starts, ends, part.weights.mean(0).tolist(), repeat(index))
-            # As WeightedSpan(*column), in a third of the time.
-            spans += map(tuple.__new__, repeat(WeightedSpan), columns)
-        return spans
+            found = (part.words, starts, ends, part.weights.mean(0).tolist(), [index] * len(starts))
+            for column, values in zip(columns, found):
+                column += values
+        return WeightedSpans(*columns)
 
     def _entry(self, span: WeightedSpan) -> dict[str, Any]:
         found = span._asdict()

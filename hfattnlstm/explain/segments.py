@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import regex
 
@@ -30,13 +30,59 @@ class WeightedSpan(NamedTuple):
     text_index: int = 0
 
 
+class WeightedSpans(Sequence[WeightedSpan]):
+    """The words or tokens of a text in reading order, as columns: each is made when it is read, for they are many.
+
+    Args:
+        texts, starts, ends, weights, text_indices: A column for each field of [`WeightedSpan`].
+
+    Example:
+
+    ```python
+    >>> spans = WeightedSpans(["Slow", "soup"], [0, 5], [4, 9], [0.8, 0.2], [0, 0])
+    >>> len(spans), spans[0].text, max(spans, key=lambda span: span.weight).weight
+    (2, 'Slow', 0.8)
+    ```
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        starts: Sequence[int],
+        ends: Sequence[int],
+        weights: Sequence[float],
+        text_indices: Sequence[int],
+    ):
+        self._columns = (texts, starts, ends, weights, text_indices)
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[WeightedSpan]:
+        return map(WeightedSpan, *self._columns)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = [column[index] for column in self._columns]
+        return WeightedSpans(*found) if isinstance(index, slice) else WeightedSpan(*found)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 class Weighted(Protocol):
     """A text, or several that were read together, with the weights of their words."""
 
     text: str | tuple[str, ...]
 
     @property
-    def words(self) -> list[WeightedSpan]:
+    def words(self) -> Sequence[WeightedSpan]:
         """In reading order."""
 
 

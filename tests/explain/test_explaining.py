@@ -128,8 +128,11 @@ def test_mistakes() -> None:
         explain("good", model, tokenizer)
 
 
-def test_a_stream_is_read_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hfattnlstm.explain.explaining._WINDOW_TEXTS", 2)
+@pytest.mark.parametrize(
+    ("method", "window"), [("attention", "_WINDOW_TEXTS"), ("occlusion", "_WINDOW_OF_SLOW_METHODS")]
+)
+def test_a_stream_is_read_window_by_window(method: str, window: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"hfattnlstm.explain.explaining.{window}", 2)
     read = []
 
     def texts() -> Iterator[str]:
@@ -137,7 +140,7 @@ def test_a_stream_is_read_window_by_window(monkeypatch: pytest.MonkeyPatch) -> N
             read.append(text)
             yield text
 
-    found = Explainer(own_model(), word_pieces(), "occlusion")(texts(), measured=iter([True, False] * 3))
+    found = Explainer(own_model(), word_pieces(), method)(texts(), measured=iter([True, False] * 3))
     first = next(found)
     assert len(read) == 2 and first.text == TEXTS[0] and first.faithfulness is not None
     assert next(found).faithfulness is None
