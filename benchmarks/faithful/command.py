@@ -111,14 +111,20 @@ def _remedies(parsed: argparse.Namespace) -> Mapping[str, Sequence[str]]:
     wanted = {name: (*common, *flags) for name, flags in wanted.items()}
     if not wanted:
         raise ValueError(f"--only none needs --flags, or name {PLAIN!r} and others.")
-    for flags in wanted.values():
-        make_task(Path("train.parquet"), Path("model"), 0, flags)
+    for name, flags in wanted.items():
+        task = make_task(Path("train.parquet"), Path("model"), 0, flags)
+        if "attention" not in task.model.classifier_pooling:
+            raise ValueError(f"{name!r} trains a model without attention, which this table is about: leave it out.")
     return wanted
 
 
 def _load(parsed: argparse.Namespace) -> Split:
     source: Any = parsed.source
     split = load_split(source, Path(source).resolve().name if Path(source).exists() else source)
+    if split.problem.several:
+        raise ValueError(f"{split.name} has several labels a text, and this table is for one: name another source.")
+    if not any(len(text.split()) <= parsed.most_tokens for text in split.test.texts):
+        raise ValueError(f"No text of {split.name} has at most {parsed.most_tokens} words: raise --most_tokens.")
     if parsed.train_texts is None or parsed.train_texts >= len(split.train):
         return split
     chosen = np.random.default_rng(0).choice(len(split.train), parsed.train_texts, replace=False)

@@ -12,7 +12,6 @@ _PENALTIES = {
     "conicity": ("--conicity_coef", "0.5"),
     "tying": ("--tying_coef", "0.1"),
     "entropy": ("--pooler_entropy_coef", "0.05"),
-    "sparsemax": ("--pooler_normalizer", "sparsemax"),
     "alignment": ("--alignment_coef", "1"),
     "erasure": ("--erasure_coef", "1"),
 }

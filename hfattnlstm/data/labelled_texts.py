@@ -106,6 +106,8 @@ def load_texts_and_any_labels(
         check_rationale_column(chosen, rationale_column, [*column_names(text_column), *others])
         text_column = find_text_columns(chosen, text_column, [rationale_column, *others])
         spans = read_rationales({"train": chosen}, rationale_column, text_column)["train"]
+        # Whatever it is called, it has no labels.
+        chosen = chosen._replace(data=chosen.data.remove_columns(rationale_column))
     if label_column is not None or usual_columns(chosen, "label"):
         try:
             found = _with_labels(chosen, problem_type, label_names, text_column, label_column)

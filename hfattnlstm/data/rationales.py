@@ -94,7 +94,8 @@ def _of_split(split: Split, column: str, text_column: str) -> list[Spans]:
     found = []
     for row, (text, value) in enumerate(zip(texts, values), 1):
         try:
-            found.append(_spans(str(text), value))
+            # Whoever reads the texts tells of one that is missing.
+            found.append([] if text is None else _spans(str(text), value))
         except (TypeError, ValueError):
             words = len(_WORD.findall(str(text)))
             raise ValueError(
@@ -110,12 +111,20 @@ def _spans(text: str, value: Any) -> Spans:
         value = json.loads(value) if value.strip() else None
     if value is None:
         return []
-    if all(isinstance(one, int) and one in (0, 1) for one in value):
+    if not isinstance(value, list):
+        raise TypeError
+    if all(isinstance(one, (int, float)) and one in (0, 1) for one in value):
         words = [[found.start(), found.end()] for found in _WORD.finditer(text)]
         if value and len(value) != len(words):
             raise ValueError
         return [word for word, one in zip(words, value) if one]
-    pairs = [[int(place) for place in pair] for pair in value]
-    if not all(len(pair) == 2 and 0 <= pair[0] < pair[1] <= len(text) for pair in pairs):
+    if not all(_is_stretch(pair, len(text)) for pair in value):
         raise ValueError
-    return pairs
+    return [[int(place) for place in pair] for pair in value]
+
+
+def _is_stretch(pair: Any, length: int) -> bool:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return False
+    are_whole = all(isinstance(place, (int, float)) and not isinstance(place, bool) for place in pair)
+    return are_whole and all(place % 1 == 0 for place in pair) and 0 <= pair[0] < pair[1] <= length

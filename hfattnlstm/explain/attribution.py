@@ -160,17 +160,15 @@ def integrated_gradients(
                 return_convergence_delta=True,
             )
             total = found.sum(-1) + sum(_over_tokens(part.sum(-1)) for part in of_ngrams)
-            gained, apart = float(total.detach().sum()), float(apart.detach().sum())
-            gain = gained - apart
+            apart = float(apart.detach().sum())
+            gain = float(total.detach().sum()) - apart
             if abs(apart) <= max(LARGEST_GAP * abs(gain), LARGEST_GAP / 10):
                 break
         else:
             logger.warning_once(
-                "Integrated gradients do not converge for a text: after %s steps its weights sum to %.3f, not %.3f. "
-                "Take another method, such as occlusion.",
+                "Integrated gradients do not converge for some texts: after %s steps their weights do not sum to what "
+                "they should. Take another method, such as occlusion.",
                 steps,
-                gained,
-                gain,
             )
         return _Batch(logits, chosen, total[:, None])
 

@@ -175,25 +175,23 @@ class Explainer:
     ) -> Iterator[Explanation]:
         encoded = self.scorer.encode(texts)
 
-        def take(place: int, found: Attribution) -> tuple[Attribution, Explanation]:
+        def take(place: int, found: Attribution) -> tuple[int, Explanation]:
             _check_numbers(found, first + place)
-            return found, self._explanation(texts[place], encoded[place], found)
+            return found.target, self._explanation(texts[place], encoded[place], found)
 
-        taken = METHODS[self.method](self.scorer, encoded, targets, take)
-        attributions, explanations = (deque(part) for part in zip(*taken))
-        del taken
+        explained = deque(METHODS[self.method](self.scorer, encoded, targets, take))
         chosen = [index for index, wanted in enumerate(measured) if wanted]
         figures = measure_faithfulness(
             self.scorer,
             [encoded[index] for index in chosen],
-            [attributions[index].weights.mean(0) for index in chosen],
-            [attributions[index].target for index in chosen],
+            [explained[index][1].head_weights.mean(0) for index in chosen],
+            [explained[index][0] for index in chosen],
             signed=self.method not in UNSIGNED,
             seed=self.seed,
         )
         for wanted in measured:
             # Let go of at once, for its words are many.
-            explanation = explanations.popleft()
+            _, explanation = explained.popleft()
             yield replace(explanation, faithfulness=next(figures)) if wanted else explanation
 
     def _explanation(self, text: Any, encoded: EncodedText, found: Attribution) -> Explanation:

@@ -98,7 +98,7 @@ class Agreement:
     """
 
     def __init__(self, seed: int = 0):
-        self._generator = np.random.default_rng(seed)
+        self._seed = seed
         self._weights: list[np.ndarray] = []
         self._marks: list[np.ndarray] = []
 
@@ -123,7 +123,8 @@ class Agreement:
         """Of the weights, and of random rankings; None where no text that was read is marked."""
         if not self._marks:
             return None
-        random = [self._generator.random(len(own)) for own in self._weights]
+        generator = np.random.default_rng(self._seed)
+        random = [generator.random(len(own)) for own in self._weights]
         return plausibility(self._weights, self._marks), plausibility(random, self._marks)
 
     def sentence(self) -> str:

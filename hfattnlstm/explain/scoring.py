@@ -175,9 +175,11 @@ class TextScorer:
             return plan_batches([max(length, 1) for length in lengths], batch_size, workers)
         # Models of other kinds read padding in one way or another.
         size = 1 if self.reads_single_texts else batch_size
+        alike: dict[int, list[int]] = {}
+        for place, length in enumerate(lengths):
+            alike.setdefault(length, []).append(place)
         found = []
-        for length in sorted(set(lengths), reverse=True):
-            places = [place for place, own in enumerate(lengths) if own == length]
+        for length, places in sorted(alike.items(), reverse=True):
             planned = plan_batches([max(length, 1)] * len(places), size, workers)
             found += [[places[index] for index in batch] for batch in planned]
         return found

@@ -236,8 +236,11 @@ class ClassificationTask(Task):
         of 500 it learns more with them.
         """
         training = self.training
-        if training.rationale_coef is None:
-            training.rationale_coef = 1.0 if self.data.rationale_column is not None else 0.0
+        if self.data.rationale_column is None:
+            # That of a recipe has no effect, which has been told.
+            training.rationale_coef = 0.0
+        elif training.rationale_coef is None:
+            training.rationale_coef = 1.0
         training.begins_pretrained = self.start is not None and self.start.is_pretrained
         takes_none = self.problem_type == REGRESSION or training.fp16 or training.vat_epsilon
         is_taught_enough = training.begins_pretrained and len(examples["train"]) >= MANY_TEXTS

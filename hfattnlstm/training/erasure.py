@@ -43,14 +43,24 @@ def erasure_loss(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     """
     read = inputs["input_ids"] if "input_ids" in inputs else inputs["inputs_embeds"][..., 0]
     mask = mask_of(read, inputs.get("attention_mask"))
+    read_alone = {name: value for name, value in inputs.items() if name != "labels"}
     with torch.no_grad():
-        weights = model(**inputs, output_attentions=True)["attentions"][-1].float().mean(1)[:, 0]
+        weights = model(**read_alone, output_attentions=True)["attentions"][-1].float().mean(1)[:, 0]
     share = SHARES[int(torch.randint(len(SHARES), ()))]
     most = of_most_attention(weights, mask, share)
-    without = model(**{**inputs, "attention_mask": mask & ~most})["logits"].float()
-    alone = model(**{**inputs, "attention_mask": most})
+    without = model(**_shortened(read_alone, mask & ~most))["logits"].float()
+    alone = model(**_shortened(inputs, most))
     several = model.config.resolve_problem_type(inputs["labels"].is_floating_point()) == MULTI_LABEL
     return _distance_from_knowing_nothing(without, several) + alone["loss"]
+
+
+def _shortened(inputs: Mapping[str, Tensor], kept: Tensor) -> dict[str, Tensor]:
+    """The same texts without the tokens that are not kept, in as few columns as they need."""
+    longest = max(int(kept.sum(1).max()), 1)
+    order = (~kept).int().argsort(dim=1, stable=True)[:, :longest]
+    name = "input_ids" if "input_ids" in inputs else "inputs_embeds"
+    places = order if name == "input_ids" else order[..., None].expand(-1, -1, inputs[name].shape[-1])
+    return {**inputs, name: inputs[name].gather(1, places), "attention_mask": kept.gather(1, order)}
 
 
 def of_most_attention(weights: Tensor, mask: Tensor, share: float) -> Tensor:

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 # By the names of the arguments of a training.
 PENALTIES = ("conicity_coef", "tying_coef", "alignment_coef", "rationale_coef")
+# All that a training can add to the loss of a classifier.
+LOSS_TERMS = ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "erasure_coef", *PENALTIES)
 
 
 # Of what speaks against a label.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from transformers.utils import logging
 
 from .arguments import RunArguments
-from .faithful_attention import PENALTIES
+from .faithful_attention import LOSS_TERMS
 
 
 logger = logging.get_logger(__name__)
@@ -183,9 +183,8 @@ RUN_EFFECTS = (
             *("warmup_steps", "optim", "optim_args", "optim_target_modules", "weight_decay", "adam_beta1"),
             *("adam_beta2", "adam_epsilon", "per_device_train_batch_size", "gradient_accumulation_steps"),
             *("max_grad_norm", "max_grad_value", "embedding_updates", "early_stopping_patience"),
-            *("ema_decay", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "layer_lr_decay", "unfreeze_steps"),
-            *PENALTIES,
-            "erasure_coef",
+            *("ema_decay", "layer_lr_decay", "unfreeze_steps"),
+            *LOSS_TERMS,
             *("neftune_noise_alpha", "activation_checkpointing", "gradient_checkpointing", "save_steps"),
             *("save_total_limit", "save_only_model", "eval_steps", "eval_delay", "eval_on_start"),
             *("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "logging_steps"),

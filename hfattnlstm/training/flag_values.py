@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from ..modeling.configuration_attnlstm import MAX_NGRAM_LENGTH
-from .faithful_attention import PENALTIES
+from .faithful_attention import LOSS_TERMS
 
 
 class Bound(NamedTuple):
@@ -47,8 +47,8 @@ BOUNDS: dict[str, Bound] = {
     **dict.fromkeys(
         (
             *("warmup_steps", "weight_decay", "max_grad_norm", "eval_delay", "dataloader_num_workers"),
-            *PENALTIES,
-            *("initializer_range", "rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "classifier_ngrams"),
+            *LOSS_TERMS,
+            *("initializer_range", "classifier_ngrams"),
             *("embedding_ngrams", "subword_ngrams", "num_sampled_tokens", "unfreeze_steps"),
         ),
         _NOT_NEGATIVE,

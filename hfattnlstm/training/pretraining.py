@@ -23,7 +23,7 @@ from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .callbacks import TokenRate
 from .classification_flags import tokenizer_contradiction
-from .faithful_attention import PENALTIES
+from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
 from .pretraining_arguments import (
     CorpusArguments,
@@ -52,8 +52,8 @@ _OF_OTHER_HEADS = {
 }
 # What is for labels, or a test split.
 _MEANINGLESS = (
-    *PENALTIES,
-    *("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "label_smoothing_factor", "do_predict"),
+    *LOSS_TERMS,
+    *("label_smoothing_factor", "do_predict"),
     # The embeddings are predicted, too.
     "neftune_noise_alpha",
 )

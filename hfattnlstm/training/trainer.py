@@ -66,10 +66,12 @@ class AttnLSTMTrainer(Trainer):
     with the result of the dense optimiser up to rounding. `embedding_updates` of the arguments, where they have it,
     says "lazy" or "dense"; the default, and "auto", is lazy on a CPU, in one process, from 10,000 rows.
 
-    `rdrop_alpha` and `adversarial_epsilon` of the arguments, where they have them, add to the loss what
-    [`regularized_loss`] says, and `ema_decay` is what [`WeightAveraging`] takes, which a run adds. `vat_epsilon` adds
-    the [`virtual_adversarial_loss`] of each batch, and of as many of the rows of `unlabelled_dataset`, which need
-    no labels: which ones depends on the seed and the step alone, and all are read before one is read again.
+    `rdrop_alpha`, `adversarial_epsilon` and the coefficients of [`AttentionPenalties`] of the arguments, where they
+    have them, add to the loss what [`regularized_loss`] says; `rationale_coef` needs a column `rationale` of the
+    training texts, with 0 or 1 for each token. `erasure_coef` adds the [`erasure_loss`]. `ema_decay` is what
+    [`WeightAveraging`] takes, which a run adds. `vat_epsilon` adds the [`virtual_adversarial_loss`] of each batch, and
+    of as many of the rows of `unlabelled_dataset`, which need no labels: which ones depends on the seed and the step
+    alone, and all are read before one is read again.
 
     The model's own loss is used, with its class weights and penalties: `label_smoothing_factor` sets
     `config.label_smoothing` of the model, and a `compute_loss_func` that would replace such parts is refused. Of a

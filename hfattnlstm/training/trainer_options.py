@@ -19,7 +19,7 @@ from transformers.utils import logging
 from .._wording import option
 from ..data.marks import RATIONALE
 from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
-from .faithful_attention import PENALTIES
+from .faithful_attention import LOSS_TERMS
 from .metrics import Scorer, greater_is_better
 
 
@@ -74,8 +74,7 @@ def regularization_of(args: TrainingArguments) -> dict[str, float]:
     {'rdrop_alpha': 0.5}
     ```
     """
-    names = ("rdrop_alpha", "adversarial_epsilon", "vat_epsilon", "erasure_coef", *PENALTIES)
-    values = {name: getattr(args, name, None) for name in names}
+    values = {name: getattr(args, name, None) for name in LOSS_TERMS}
     return {name: value for name, value in values.items() if value}
 
 
@@ -106,8 +105,8 @@ def check_regularization(trainer: Trainer) -> None:
     for name in ("alignment_coef", "erasure_coef", "rationale_coef"):
         if name in wanted and "attention" not in model.config.poolings:
             raise ValueError(
-                f"{option(name)} is about the attention pooling, which the model lacks: leave it out, or take "
-                f"{option('classifier_pooling', 'attention')}."
+                f"{option(name)} is about the attention pooling, which the model lacks: take "
+                f"{option('classifier_pooling', 'attention')}, or leave it out ({option(name, 0)} beside a recipe)."
             )
     columns = getattr(trainer.train_dataset, "column_names", None)
     if "rationale_coef" in wanted and columns is not None and RATIONALE not in columns:
@@ -118,8 +117,7 @@ def check_regularization(trainer: Trainer) -> None:
     if "erasure_coef" in wanted and model.config.resolve_problem_type() == REGRESSION:
         raise ValueError(
             f"{option('erasure_coef')} teaches that every label is as probable as any other without the words of most "
-            f"attention, and a regression predicts numbers: leave it out, or set {option('erasure_coef', 0)} beside a "
-            "recipe that has it."
+            "attention, and a regression predicts numbers: leave it out."
         )
     widths = (model.config.embedding_size, 2 * model.config.embedding_size) if "tying_coef" in wanted else ()
     if widths and model.config.hidden_size not in widths:
@@ -131,7 +129,7 @@ def check_regularization(trainer: Trainer) -> None:
         if name in wanted and trainer.args.fp16:
             raise ValueError(
                 f"{option(name)} needs gradients that are too small for fp16: train in bf16, or leave one of the two "
-                "out."
+                f"out ({option(name, 0)} beside a recipe)."
             )
 
 

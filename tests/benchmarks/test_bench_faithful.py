@@ -96,6 +96,8 @@ def test_remedies_are_flags_of_a_training(tmp_path: Path) -> None:
         (("{}", "--only", "nix"), "--only 'nix' is none of plain; conicity"),
         (("{}", "--only", "none"), "--only none needs --flags, or name 'plain' and others"),
         (("{}", "--flags", "--nix 1"), "unknown flag 'nix'"),
+        (("{}", "--flags", "--classifier_pooling max"), "trains a model without attention"),
+        (("{}", "--most_tokens", "3"), "has at most 3 words: raise --most_tokens"),
         (("{}", "--texts", "0"), "--texts must be above 0, got 0"),
         (("{}", "--train_texts", "1"), "--train_texts must be above 1, got 1"),
         (("{}", "--seeds", "1", "1"), "--seeds must all be different"),

@@ -183,8 +183,19 @@ def test_agreement_with_what_people_have_marked_is_told(
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(sentence)
     assert main([*command, "--output", str(tmp_path / "report.html")]) == 0
-    assert sentence in (tmp_path / "report.html").read_text("utf-8")
-    assert sentence in capsys.readouterr().out
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith(sentence) and told in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_marks_are_no_labels_whatever_their_column_is_called(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [json.dumps({"text": text, "label": own}) for text, own in zip(("so good", "a bad"), ([1, 0], [0, 1]))]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    command = ["explain", model, str(tmp_path / "texts.jsonl"), "--rationale_column", "label"]
+    assert main([*command, "--output", str(tmp_path / "report.html"), "--faithfulness_samples", "0"]) == 0
+    assert "known label" not in (tmp_path / "report.html").read_text("utf-8")
+    assert "in 2 texts" in capsys.readouterr().out
 
 
 def test_marks_that_cannot_be_read_are_refused(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

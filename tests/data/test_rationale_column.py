@@ -52,7 +52,10 @@ def test_a_csv_has_them_as_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [[[2, 60]], [[6, 2]], [[2, 2]], [[-1, 2]], [[1, 2, 3]], [1, 0], [0, 1, 2]],
+    [
+        *([[2, 60]], [[6, 2]], [[2, 2]], [[-1, 2]], [[1, 2, 3]], [1, 0], [0, 1, 2], [[0, 1.5]], [["0", "2"]], ["02"]),
+        *("[[0, Infinity]]", "[[true, 3]]", '{""04"": 1}', "nix", 7),
+    ],
 )
 def test_what_marks_nothing_in_its_text_is_refused_with_its_row(wrong: list[Any], tmp_path: Path) -> None:
     marks: list[Any] = [[[0, 1]]] * len(TEXTS)
@@ -75,6 +78,20 @@ def test_what_marks_nothing_in_its_text_is_refused_with_its_row(wrong: list[Any]
 def test_a_column_that_cannot_be_meant_is_refused(options: dict[str, str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         load_texts(rows([[]] * len(TEXTS)), **options)
+
+
+def test_whole_numbers_may_have_a_point() -> None:
+    words = [[0.0, 1.0, 1.0], [1.0], [0.0, 0.0], [], None, None] * 3
+    assert stretches(rows(words))["a slow  soup"] == [[2, 6], [8, 12]]
+    characters = [[[0.0, 1.0]], [[0.0, 4.0]], [], None, None, None] * 3
+    assert stretches(rows(characters))["good"] == [[0, 4]]
+
+
+def test_a_missing_text_is_told_as_such() -> None:
+    marks = [[[0, 1]]] * len(TEXTS)
+    data = Dataset.from_dict({"text": [None, *TEXTS[1:]], "label": LABELS, "marks": marks})
+    with pytest.raises(ValueError, match="has no text in row 1"):
+        load_texts(data, rationale_column="marks")
 
 
 def test_pairs_have_none() -> None:

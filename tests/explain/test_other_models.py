@@ -169,7 +169,7 @@ def test_integrated_gradients_take_more_steps_where_few_do_not_sum_up_or_say_so(
         METHODS["integrated_gradients"](found, texts, [1])
     finally:
         logger.removeHandler(caplog.handler)
-    assert "Integrated gradients do not converge for a text: after 2 steps its weights sum to" in caplog.text
+    assert "Integrated gradients do not converge for some texts: after 2 steps" in caplog.text
 
 
 @pytest.mark.parametrize("method", METHODS)

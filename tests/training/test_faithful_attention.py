@@ -16,9 +16,10 @@ from transformers import default_data_collator
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMTrainer
 from hfattnlstm.explain import explain
-from hfattnlstm.training import TaskRun
+from hfattnlstm.training import TaskRun, model_card
 from hfattnlstm.training.arguments import RunArguments
 from hfattnlstm.training.faithful_attention import (
+    LOSS_TERMS,
     AttentionPenalties,
     conicity,
     distance_to_embeddings,
@@ -26,6 +27,9 @@ from hfattnlstm.training.faithful_attention import (
     relevance_of,
     take_penalties,
 )
+from hfattnlstm.training.flag_effects import RUN_EFFECTS
+from hfattnlstm.training.flag_values import BOUNDS
+from hfattnlstm.training.pretraining import PretrainingTask
 from hfattnlstm.training.regularization import regularized_loss
 from training.test_classification import run, write_texts
 
@@ -241,3 +245,32 @@ def test_marks_are_no_input_of_the_model_and_need_a_column(tmp_path: Path) -> No
 def test_marks_without_effect_are_refused(flags: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=sentence):
         run(tmp_path / "model", write_marked_texts(tmp_path / "texts.jsonl", 40), *flags)
+
+
+def test_a_teacher_labels_texts_that_have_no_marks(tmp_path: Path) -> None:
+    texts = write_marked_texts(tmp_path / "texts.jsonl")
+    run(tmp_path / "teacher", texts)
+    (tmp_path / "more.txt").write_text("a good film\nthe awful plot\n", encoding="utf-8")
+    further = ("--teacher", str(tmp_path / "teacher"), "--unlabelled_file", str(tmp_path / "more.txt"))
+    done = run(tmp_path / "model", texts, "--rationale_column", "marks", *further)
+    assert done.metrics["eval_accuracy"] > 0.9
+
+
+def test_a_coefficient_of_a_recipe_without_marks_has_no_effect(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("# Mine.\nrationale_coef: 2\n", encoding="utf-8")
+    done = run(tmp_path / "model", write_texts(tmp_path / "texts.csv"), "--recipe", str(tmp_path / "own.yaml"))
+    assert done.metrics["eval_accuracy"] > 0.8
+
+
+def test_every_term_of_the_loss_has_bounds_a_name_in_the_card_and_none_in_a_pretraining() -> None:
+    assert set(LOSS_TERMS) == model_card._REGULARIZATION.keys()
+    for name in LOSS_TERMS:
+        assert not BOUNDS[name].holds(-1.0) and name in PretrainingTask.meaningless
+        assert any(name in effect.flags for effect in RUN_EFFECTS)
+
+
+@pytest.mark.parametrize("flags", [("--classifier_pooling", "mean"), ("--fp16",)])
+def test_what_a_recipe_cannot_have_says_how_to_leave_it_out(flags: tuple[str, ...], tmp_path: Path) -> None:
+    texts = write_texts(tmp_path / "texts.csv")
+    with pytest.raises(ValueError, match=r"\(--alignment_coef 0 beside a recipe\)"):
+        run(tmp_path / "model", texts, "--recipe", "faithful", *flags)
