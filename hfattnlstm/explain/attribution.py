@@ -48,12 +48,14 @@ class Attribution(NamedTuple):
 
     Attributes:
         logits: (num_labels,), float64.
+        scores: (num_labels,), what these are to people; see [`TextScorer.scores`].
         target: Place of the label that is explained.
         weights: (rows, tokens), float64, of the tokens that come from the text: a row for each head of an attention,
             else one.
     """
 
     logits: np.ndarray
+    scores: np.ndarray
     target: int
     weights: np.ndarray
 
@@ -198,13 +200,13 @@ def _occluded(scorer: TextScorer, texts: Sequence[EncodedText], targets: Targets
         sequences += [tokens.only(np.delete(np.arange(len(tokens.ids)), word)) for word in own]
     logits = scorer.logits(sequences)
     chosen = scorer.choose(torch.from_numpy(logits[: len(texts)]), targets).tolist()
-    scores = scorer.probabilities(logits)
+    probabilities, scores = scorer.probabilities(logits), scorer.scores(logits[: len(texts)])
     first = len(texts)
     for index, (target, own) in enumerate(zip(chosen, words)):
-        falls = scores[index, target] - scores[first : first + len(own), target]
+        falls = probabilities[index, target] - probabilities[first : first + len(own), target]
         first += len(own)
         sizes = np.array([len(word) for word in own], dtype=np.int64)
-        yield Attribution(logits[index], target, np.repeat(falls / sizes, sizes)[None])
+        yield Attribution(logits[index], scores[index], target, np.repeat(falls / sizes, sizes)[None])
 
 
 Method = Callable[..., list[Any]]
@@ -309,8 +311,12 @@ def _over_texts(
 ) -> list[Any]:
     def run(inputs: dict[str, Tensor], places: list[int]) -> list[Attribution]:
         found = attribute(inputs, [targets[place] for place in places])
-        rows = zip(places, as_array(found.logits), found.targets.tolist(), as_array(found.weights))
-        return [Attribution(said, target, row[:, own_places(texts[place])]) for place, said, target, row in rows]
+        logits, weights = as_array(found.logits), as_array(found.weights)
+        rows = zip(places, logits, scorer.scores(logits), found.targets.tolist(), weights)
+        return [
+            Attribution(said, scores, target, row[:, own_places(texts[place])])
+            for place, said, scores, target, row in rows
+        ]
 
     return scorer.over_batches([scorer.tokens_of(text) for text in texts], run, batch_size, take)
 

@@ -195,15 +195,13 @@ class Explainer:
             yield replace(explanation, faithfulness=next(figures)) if wanted else explanation
 
     def _explanation(self, text: Any, encoded: EncodedText, found: Attribution) -> Explanation:
-        temperature = getattr(self.scorer.model.config, "calibration_temperature", 1.0)
-        scores = self.scorer.probabilities(found.logits / temperature)
         given = int(found.logits.argmax())
         return Explanation(
             text=text,
             label=self._labels[given],
-            score=float(scores[given]),
+            score=float(found.scores[given]),
             target=self._labels[found.target],
-            target_score=float(scores[found.target]),
+            target_score=float(found.scores[found.target]),
             method=self.method,
             faithfulness=None,
             characters_left_out=encoded.left_out,

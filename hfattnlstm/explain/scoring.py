@@ -112,13 +112,15 @@ class TextScorer:
             return torch.from_numpy(logits).softmax(-1).numpy()
         return torch.from_numpy(logits).sigmoid().numpy() if self.problem_type == MULTI_LABEL else logits
 
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """As `probabilities`, calibrated where the model knows how."""
+        return self.probabilities(logits / getattr(self.model.config, "calibration_temperature", 1.0))
+
     def decisions(self, logits: np.ndarray) -> np.ndarray:
         """What is decided: of one label a text its place (…,), of several for each whether it applies (…, labels)."""
         if self.problem_type == SINGLE_LABEL:
             return logits.argmax(-1)
-        config = self.model.config
-        calibrated = logits / getattr(config, "calibration_temperature", 1.0)
-        return self.probabilities(calibrated) > np.array(getattr(config, "threshold", 0.5))
+        return self.scores(logits) > np.array(getattr(self.model.config, "threshold", 0.5))
 
     def choose(self, logits: Tensor, wanted: Sequence[int | None]) -> Tensor:
         """Places of the labels to explain, (batch,): those wanted, and the one with the highest logit for None."""
