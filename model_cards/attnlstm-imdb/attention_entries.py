@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     # Not run: the command line shades words, and its help should not wait for the tokenizers.
     from .text_inputs import EncodedText
 
+
+_SPACE = re.compile(r"\s")
 
 LEVELS = ("word", "token")
 # As many shades can be told apart.
@@ -38,27 +41,51 @@ def attention_entries(
     """
     parts = encoded.parts or (encoded.own_tokens,)
     own = weights[:, parts[0]] if len(parts) == 1 else np.concatenate([weights[:, part] for part in parts], axis=1)
-    return weight_entries(text, encoded, shared_out(own), level, per_head)
+    entries = []
+    for index, part in enumerate(weighted_parts(text, encoded, shared_out(own), level)):
+        place = {"text_index": index} if encoded.parts else {}
+        found: list[dict[str, Any]] = [
+            {"text": word, "start": start, "end": end, "weight": weight, **place}
+            for word, (start, end), weight in zip(part.words, part.spans, part.weights.mean(0).tolist())
+        ]
+        if per_head:
+            for entry, head_weights in zip(found, part.weights.T.tolist()):
+                entry["head_weights"] = head_weights
+        entries += found
+    return entries
 
 
-def weight_entries(
-    text: str | Sequence[str], encoded: EncodedText, weights: np.ndarray, level: str, per_head: bool = False
-) -> list[dict[str, Any]]:
-    """As [`attention_entries`], of any weights as they are.
+class WeightedPart(NamedTuple):
+    """The words or tokens of a text, in reading order.
+
+    Attributes:
+        words: As they stand in the text.
+        spans: Start and end of each.
+        weights: (heads, words).
+    """
+
+    words: Sequence[str]
+    spans: Sequence[tuple[int, int]]
+    weights: np.ndarray
+
+
+def weighted_parts(
+    text: str | Sequence[str], encoded: EncodedText, weights: np.ndarray, level: str
+) -> Iterator[WeightedPart]:
+    """A text, or each of several that were read together, with the weights of its words or tokens.
 
     Args:
-        text, encoded, level, per_head: As there.
+        text, encoded, level: As for [`attention_entries`].
         weights: (heads, tokens), over the tokens that come from the texts.
     """
     if not encoded.parts:
-        return _entries_of_part(text, encoded, encoded.own_tokens, weights, level, per_head)
-    entries, start = [], 0
-    for index, (own_text, part) in enumerate(zip(text, encoded.parts)):
+        yield _part(text, encoded, encoded.own_tokens, weights, level)
+        return
+    start = 0
+    for own_text, part in zip(text, encoded.parts):
         end = start + part.stop - part.start
-        found = _entries_of_part(own_text, encoded, part, weights[:, start:end], level, per_head)
-        entries += [entry | {"text_index": index} for entry in found]
+        yield _part(own_text, encoded, part, weights[:, start:end], level)
         start = end
-    return entries
 
 
 def entries_on(attention: Sequence[Mapping[str, Any]], index: int) -> list[Mapping[str, Any]]:
@@ -90,39 +117,25 @@ def shared_out(weights: np.ndarray) -> np.ndarray:
     return np.divide(weights, total, out=even, where=total != 0)
 
 
-def _entries_of_part(
-    text: str, encoded: EncodedText, own: slice, weights: np.ndarray, level: str, per_head: bool
-) -> list[dict[str, Any]]:
-    """The entries of one text, whose tokens and their weights are given."""
+def _part(text: str, encoded: EncodedText, own: slice, weights: np.ndarray, level: str) -> WeightedPart:
+    """One text, whose tokens and their weights are given."""
     spans = encoded.spans[own]
-    if not spans:
-        return []
-    if level == "word":
+    if level == "word" and spans:
         firsts = _first_tokens(encoded.word_ids[own])
         if len(firsts) < len(spans):
             lasts = [*(first - 1 for first in firsts[1:]), len(spans) - 1]
             spans = [(spans[first][0], spans[last][1]) for first, last in zip(firsts, lasts)]
             weights = np.add.reduceat(weights, firsts, axis=1)
-    entries = _entries(text, spans, weights.mean(0).tolist())
-    if per_head:
-        for entry, head_weights in zip(entries, weights.T.tolist()):
-            entry["head_weights"] = head_weights
-    return entries
+    words = [text[start:end] for start, end in spans]
+    # Looked for in all of them at once, because few tokenizers have such words.
+    if _SPACE.search("".join(words)):
+        # Some tokenizers count the space before a word as a part of it.
+        words = [word.lstrip() or word for word in words]
+        spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]
+    return WeightedPart(words, spans, weights)
 
 
 def _first_tokens(words: list[int | None]) -> list[int]:
     """Positions where a new word begins."""
     ids = np.array(words)
     return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]
-
-
-def _entries(text: str, spans: list[tuple[int, int]], weights: list[float]) -> list[dict[str, Any]]:
-    words = [text[start:end] for start, end in spans]
-    if any([word[:1].isspace() for word in words]):  # noqa: C419 (half the time)
-        # Some tokenizers count the space before a word as a part of it.
-        words = [word.lstrip() for word in words]
-        spans = [(end - len(word), end) for word, (_, end) in zip(words, spans)]
-    return [
-        {"text": word, "start": start, "end": end, "weight": weight}
-        for word, (start, end), weight in zip(words, spans, weights)
-    ]
