@@ -141,25 +141,21 @@ def distilbert(vocab_size: int) -> PreTrainedModel:
 
 def minilm(vocab_size: int) -> PreTrainedModel:
     """The architecture of MiniLM-L6-H384 with random weights."""
-    config = BertConfig(
-        vocab_size=vocab_size,
-        hidden_size=384,
-        num_hidden_layers=6,
-        num_attention_heads=12,
-        intermediate_size=1536,
-        num_labels=LABELS,
-    )
-    return BertForSequenceClassification(config)
+    return _bert(vocab_size, width=384, layers=6, heads=12)
 
 
 def small_bert(vocab_size: int) -> PreTrainedModel:
     """A BERT of two layers, 128 wide, with random weights."""
+    return _bert(vocab_size, width=128, layers=2, heads=2)
+
+
+def _bert(vocab_size: int, width: int, layers: int, heads: int) -> PreTrainedModel:
     config = BertConfig(
         vocab_size=vocab_size,
-        hidden_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=512,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
         num_labels=LABELS,
     )
     return BertForSequenceClassification(config)

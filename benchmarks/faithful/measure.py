@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hfattnlstm.explain import Explainer, Explanations
 from hfattnlstm.explain.faithfulness import kendall_tau
+from hfattnlstm.explain.summary import FIGURES
 
 from ..accuracy.candidates.ours import Ours
 from ..accuracy.measure import summary
@@ -36,7 +37,6 @@ COLUMNS = (
 RANDOM = "(random rankings)"
 # Means over texts, but a text that never flips would weigh too much.
 _MEDIANS = ("flip_share",)
-_FIGURES = ("comprehensiveness", "sufficiency", "flip_share", "tau")
 
 NOTES = (
     "Comprehensiveness, sufficiency and τ are means over texts, the flip share is their median; each is then averaged "
@@ -132,7 +132,7 @@ def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: S
 
 def _figures(explained: Explanations) -> dict[str, float]:
     found: dict[str, float] = {}
-    for name in _FIGURES:
+    for name in FIGURES:
         average = getattr(explained.faithfulness, name)
         if average is not None:
             kind = "median" if name in _MEDIANS else "mean"
@@ -168,7 +168,7 @@ def _table(method: str, found: Mapping[str, list[Figures]], split: Split, settin
 
 def _random_row(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {"remedy": RANDOM}
-    for name in _FIGURES:
+    for name in FIGURES:
         means = [each[f"{name}_random"]["mean"] for each in rows if f"{name}_random" in each]
         if means:
             row[name] = summary(means)

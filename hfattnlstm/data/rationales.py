@@ -73,7 +73,8 @@ def read_rationales(
         raise ValueError(
             f"{named} marks words of single texts, and {quote(text_columns)} are read together: leave it out."
         )
-    found = {name: _of_split(split, column, text_columns[0]) for name, split in splits.items() if _has(split, column)}
+    having = {name: split for name, split in splits.items() if column in split.data.column_names}
+    found = {name: _of_split(split, column, text_columns[0]) for name, split in having.items()}
     if not any(found["train"]):
         raise ValueError(f"The column {column!r} of the {splits['train'].origin} marks nothing: leave {named} out.")
     return found
@@ -82,10 +83,6 @@ def read_rationales(
 def with_rationales(data: Dataset, rationales: list[Spans] | None) -> Dataset:
     """The same rows with a column `rationale`, if there are any."""
     return data if rationales is None else data.add_column(RATIONALE, rationales, feature=SPANS)
-
-
-def _has(split: Split, column: str) -> bool:
-    return column in split.data.column_names
 
 
 def _of_split(split: Split, column: str, text_column: str) -> list[Spans]:
