@@ -36,6 +36,7 @@ class Head(NamedTuple):
 
 ATTENTION_TEXT_CLASSIFICATION = "attention-text-classification"
 _TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
+_SERIES_CONFIG = "configuration_forecaster", "AttnLSTMForecasterConfig"
 
 HEADS = (
     Head("AutoModel", "modeling_attnlstm", "AttnLSTMModel", *_TEXT_CONFIG),
@@ -46,6 +47,19 @@ HEADS = (
         "AttnLSTMForSequenceClassification",
         *_TEXT_CONFIG,
         Pipeline(ATTENTION_TEXT_CLASSIFICATION, "pipeline_text_classification", "AttnLSTMTextClassificationPipeline"),
+    ),
+    Head("AutoModel", "modeling_forecaster", "AttnLSTMForecasterModel", *_SERIES_CONFIG),
+    Head(
+        "AutoModelForTimeSeriesPrediction",
+        "modeling_time_series_prediction",
+        "AttnLSTMForTimeSeriesPrediction",
+        *_SERIES_CONFIG,
+    ),
+    Head(
+        "AutoModelForSequenceClassification",
+        "modeling_time_series_classification",
+        "AttnLSTMForTimeSeriesClassification",
+        *_SERIES_CONFIG,
     ),
 )
 

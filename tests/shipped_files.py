@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 
-BACKBONE = {
-    *("attention", "capturing", "configuration_attnlstm", "configuration_checks", "embeddings", "layout"),
-    *(
-        "lstm_backends",
-        "modeling_attnlstm",
-        "ngrams",
-        "pooling",
-        "reading_order",
-        "recurrence",
-        "subwords",
-        "weight_init",
-    ),
+# What the models of all systems share.
+SHARED = {
+    *("attention", "capturing", "configuration_base", "configuration_checks", "dropout", "layout", "lstm_backends"),
+    *("modeling_base", "pooling", "reading_order", "recurrence", "weight_init"),
 }
+BACKBONE = {*SHARED, "configuration_attnlstm", "embeddings", "modeling_attnlstm", "ngrams", "subwords"}
 CLASSIFIER = {
     *BACKBONE,
-    *("attention_entries", "batch_workers", "compute_dtype", "losses", "modeling_sequence_classification"),
+    *("attention_entries", "batch_workers", "compute_dtype", "losses", "pooled_head"),
+    "modeling_sequence_classification",
     *("pipeline_text_classification", "shown_results", "text_cuts", "text_inputs", "text_rows"),
 }
 # What the checkpoint of each model carries.

@@ -14,7 +14,7 @@ from hfattnlstm._wording import flags_in_sentences
 from hfattnlstm.data.loading import hold_out, load_splits
 from hfattnlstm.data.progress import only_errors
 from hfattnlstm.data.tokenization import TEXTS_TO_CHOOSE_BY, suitable_kind
-from hfattnlstm.modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from hfattnlstm.modeling.configuration_base import MULTI_LABEL, REGRESSION
 
 
 VALIDATION_SIZE, SPLIT_SEED = 0.1, 42

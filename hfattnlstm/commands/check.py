@@ -10,7 +10,7 @@ from .._extras import needs_extra
 from .._files import check_writable, same_file
 from .._parsing import SentenceParser
 from ..data.progress import no_progress_bars
-from ..modeling.configuration_attnlstm import PROBLEM_TYPES
+from ..modeling.configuration_base import PROBLEM_TYPES
 from .options import check_at_least
 from .outputs import report_is_printed, write_json
 from .program import add_traceback

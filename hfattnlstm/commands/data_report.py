@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..data.loading import MANY_SHARED
 from ..data.summary import DataSummary, Suspect
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from .report_parts import print_parts, section, table
 from .terminal import printable
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..modeling.attention_entries import entries_on
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from .report_parts import print_parts, report_width, section, table
 from .terminal import has_colours, legend, printable, shade_words
 

@@ -25,7 +25,7 @@ from ..deploy.onnx_model import is_onnx
 from ..explain import Agreement, Explainer, Explanation
 from ..explain.attribution import DEFAULT_METHOD, METHODS, UNSIGNED
 from ..explain.report import ExplanationReport
-from ..modeling.configuration_attnlstm import SINGLE_LABEL
+from ..modeling.configuration_base import SINGLE_LABEL
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
 from .explained_texts import print_explanations
 from .inputs import check_inputs, is_file, read_inputs

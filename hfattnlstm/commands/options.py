@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.configuration_base import MULTI_LABEL
 
 
 def add_model(parser: argparse.ArgumentParser, also: str = "") -> None:

@@ -17,7 +17,7 @@ from ..data.problem_types import problem_type_of
 from ..data.progress import no_progress_bars
 from ..deploy.onnx_model import is_onnx
 from ..modeling.compute_dtype import DTYPES
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, thresholds_by_label
 from ..modeling.text_rows import PAIR
 from .arriving import Arrivals

@@ -14,6 +14,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..data.progress import no_progress_bars
+from ..data.series_summary import SeriesSummary
 from ..training.display import Display
 from ..training.report import format_value
 from .live import Bars
@@ -68,9 +69,12 @@ class TrainDisplay(Display):
         """Print what is said of the examples."""
         if not self._summary:
             return
-        from .data_report import print_summary
+        if isinstance(summary, SeriesSummary):
+            print("\n".join(summary.lines()))
+        else:
+            from .data_report import print_summary
 
-        print_summary(summary, warned=True)
+            print_summary(summary, warned=True)
         print(flush=True)
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
 from .columns import column_values
 from .loading import describe_labels

@@ -16,7 +16,7 @@ from datasets import Dataset, List, Value
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import REGRESSION, SINGLE_LABEL
 from .columns import column_values, kind_of
 from .naming import quote
 

@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .columns import column_names, find_column, find_text_columns, text_column_of, two_columns, usual_columns
 from .label_values import LabelKindError
 from .labels import convert_labels

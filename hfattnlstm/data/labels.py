@@ -12,7 +12,7 @@ from datasets import ClassLabel, Dataset, List, Value
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .columns import kind_of
 from .label_values import DECIMAL, LabelKindError, Labels, are_whole, as_strings, clean_label, read_labels
 from .naming import quote

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict, Features
 from transformers.utils import logging
 
 from .._wording import option
-from ..modeling.configuration_attnlstm import MULTI_LABEL, PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, PROBLEM_TYPES, REGRESSION, SINGLE_LABEL
 from .columns import column_names, find_column, find_text_columns, kind_of, text_column_of, text_keys, two_columns
 from .labels import convert_labels
 from .naming import quote

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import PretrainedConfig
 
-from ..modeling.configuration_attnlstm import REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import REGRESSION, SINGLE_LABEL
 
 
 def problem_type_of(config: PretrainedConfig) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from datasets import Dataset, DatasetDict
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.text_inputs import TextEncoder
 from .encoding import MAX_LENGTH, MUCH_UNKNOWN, encode_texts, unknown_shares
 from .label_noise import LEAST_TEXTS, NoiseCandidate, find_label_noise, has_spaces

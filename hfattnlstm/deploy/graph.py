@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import REGRESSION
 from ..modeling.losses import probabilities
 from ..modeling.lstm_backends import LSTMState, Reading, onnx_operator, onnx_weights
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
 from ..modeling.text_inputs import TextEncoder, pad_ids

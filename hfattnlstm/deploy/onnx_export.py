@@ -23,7 +23,8 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from .._extras import import_optional
 from .._version import __version__
 from ..data.problem_types import label_names_of
-from ..modeling.configuration_attnlstm import MULTI_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import MULTI_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .export_files import FILES, check_replaced, refuse_checkpoint, write_files

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.text_inputs import EncodedText
 from .attribution import own_places
 from .scoring import WINDOW_TEXTS, TextScorer, Tokens

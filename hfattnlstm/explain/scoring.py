@@ -16,7 +16,7 @@ from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..data.problem_types import problem_type_of
 from ..modeling.batch_workers import BatchWorkers, plan_batches
-from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.text_inputs import EncodedText, TextEncoder, longest_input, pad_ids
 
 

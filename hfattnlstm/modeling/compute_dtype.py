@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .configuration_attnlstm import MULTI_LABEL, REGRESSION
+from .configuration_base import MULTI_LABEL, REGRESSION
 from .losses import probabilities
 
 

@@ -67,14 +67,15 @@ def _nearest(key: str, known: Iterable[str], cutoff: float) -> str | None:
     return next(iter(difflib.get_close_matches(key, public, n=1, cutoff=cutoff)), None)
 
 
-def check_unknown(given: Iterable[str], known: frozenset[str]) -> None:
-    """Refuse slips; what resembles no field may come from a later transformers, and is told."""
+def check_unknown(config: str, given: Iterable[str], known: frozenset[str]) -> None:
+    """Refuse slips in a configuration of this name; what resembles no field may come from a later transformers, and is
+    told."""
     for key in given:
         if key in known or key.startswith("_"):
             continue
         if nearest := _nearest(key, known, cutoff=0.6):
-            raise ValueError(f"AttnLSTMConfig has no field {key!r}: did you mean {nearest!r}?")
-        logger.warning("AttnLSTMConfig has no field %r: it is kept, and nothing here reads it.", key)
+            raise ValueError(f"{config} has no field {key!r}: did you mean {nearest!r}?")
+        logger.warning("%s has no field %r: it is kept, and nothing here reads it.", config, key)
 
 
 def refuse_misspelt(given: Iterable[str], known: frozenset[str]) -> None:

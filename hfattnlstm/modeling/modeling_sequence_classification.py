@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.utils import logging
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
-from .losses import classification_loss
+from .configuration_attnlstm import AttnLSTMConfig
+from .losses import sequence_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
 from .ngrams import NgramLogits
-from .pooling import attention_penalty
+from .pooled_head import PooledHead
 from .reading_order import mask_of
 
 
@@ -24,41 +23,8 @@ if TYPE_CHECKING:
     from .pipeline_text_classification import AttnLSTMTextClassificationPipeline  # noqa: F401
 
 
-logger = logging.get_logger(__name__)
-
 # The field's default, which stands where it has no effect.
 NO_NGRAMS_LENGTH = AttnLSTMConfig.classifier_ngram_length
-
-
-class ClassificationHead(nn.Module):
-    """Dropout and a linear layer, with dropout and a tanh layer before them where `hidden_size` is given.
-
-    Args:
-        input_size: Width of the pooled states.
-        num_labels: Width of the logits.
-        hidden_size: Width of the tanh layer; None leaves it out.
-        dropout: Share of the units that are dropped before each layer.
-
-    Example:
-
-    ```python
-    >>> ClassificationHead(8, 2, hidden_size=4)(torch.zeros(3, 8)).shape
-    torch.Size([3, 2])
-    ```
-    """
-
-    def __init__(self, input_size: int, num_labels: int, *, hidden_size: int | None = None, dropout: float = 0.0):
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(input_size, hidden_size) if hidden_size is not None else None
-        self.out_proj = nn.Linear(hidden_size or input_size, num_labels)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Pooled states (batch, input_size) to logits (batch, num_labels)."""
-        pooled = self.dropout(pooled)
-        if self.dense is not None:
-            pooled = self.dropout(torch.tanh(self.dense(pooled)))
-        return self.out_proj(pooled)
 
 
 class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
@@ -85,7 +51,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.attnlstm = AttnLSTMModel(config)
-        self.classifier = ClassificationHead(
+        self.classifier = PooledHead(
             config.pooled_size,
             config.num_labels,
             hidden_size=config.classifier_hidden_size,
@@ -154,7 +120,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         elif ngram_logits is not None:
             raise ValueError("The model has no n-grams, whose part ngram_logits would be: leave it out.")
         return SequenceClassifierOutput(
-            loss=None if labels is None else self._loss(logits, labels, outputs.pooler_weights),
+            loss=None if labels is None else sequence_loss(logits, labels, self.config, outputs.pooler_weights),
             logits=logits,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
@@ -171,25 +137,6 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
                 "model.ngrams(input_ids, mask) computes, or zeros to leave them out."
             )
         return self.ngrams(input_ids, mask_of(input_ids, attention_mask))
-
-    def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """That of the labels, with the penalties on the pooling's weights (batch, heads, 1, length)."""
-        config = self.config
-        problem_type = config.resolve_problem_type(float_labels=labels.is_floating_point())
-        if config.problem_type is None and problem_type != SINGLE_LABEL and not torch.compiler.is_compiling():
-            logger.warning_once(
-                f"problem_type is not set, and the labels are taken for {problem_type}: set "
-                f"config.problem_type={problem_type!r}, or what reads the model later may take it for another kind."
-            )
-        loss = classification_loss(logits, labels, problem_type, config.class_weights, config.label_smoothing)
-        if not config.penalises_attention:
-            return loss
-        return loss + attention_penalty(
-            weights,
-            l2=config.pooler_l2_coef,
-            entropy=config.pooler_entropy_coef,
-            diversity=config.pooler_diversity_coef,
-        )
 
 
 def _ngram_logits(config: AttnLSTMConfig) -> NgramLogits | None:

@@ -19,7 +19,7 @@ from transformers.utils import logging
 from .attention_entries import LEVELS, attention_entries
 from .batch_workers import BatchWorkers, plan_batches
 from .compute_dtype import dtype_name, has_fast_bfloat16, same_answers
-from .configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from .configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .configuration_checks import check_threshold
 from .shown_results import ShownResults, shown_result
 from .text_cuts import TRUNCATIONS

@@ -10,7 +10,7 @@ from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .capturing import PicklableCapture
-from .embeddings import SequenceDropout
+from .dropout import SequenceDropout
 from .layout import zero_padding, zero_where
 from .lstm_backends import Backend, LSTMState, default_backend
 from .reading_order import ReadingOrder

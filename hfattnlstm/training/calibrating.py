@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from .calibration import Calibration, calibration_of_classes, calibration_of_labels, log_softmax, sigmoid
 from .metrics import ONE_HALF
 

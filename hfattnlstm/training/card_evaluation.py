@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.configuration_base import MULTI_LABEL
 from .calibration import before_calibration
 from .evaluation import Evaluation
 from .markdown import escaped, table

@@ -22,16 +22,19 @@ from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.columns import column_names
 from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, tokenised, unknown_shares
+from ..data.figures import write_figure
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels
 from ..data.summary import DataSummary, summarize
 from ..data.tokenization import train_tokenizer
 from ..data.unlabelled import load_unlabelled
 from ..data.word_vectors import load_word_vectors
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder
 from .calibrating import cross_fitted_calibration
+from .card_evaluation import describe_evaluation
 from .class_weights import check_class_weights, class_weights
 from .classification_arguments import EMBEDDING_NGRAM_FLAGS, DataArguments, ModelArguments, config_overrides
 from .classification_card import classification_card
@@ -66,6 +69,8 @@ from .metrics import (
 )
 from .ngram_choice import choose_ngrams
 from .ngram_part import MOST_SPELT, token_rows
+from .output_folder import CONFUSION_FILE
+from .plots import plot_confusions
 from .recipes import Recipe, left_out
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
@@ -478,6 +483,14 @@ class ClassificationTask(Task):
             return found
         crossed = cross_fitted_calibration(all_logits(logits), all_labels(labels), self.problem_type)
         return replace(found, calibration=crossed)
+
+    def describe(self, evaluation: Evaluation, split: str) -> str:
+        """Classes, confusions and calibration."""
+        return describe_evaluation(evaluation, split)
+
+    def write_pictures(self, folder: Path, evaluation: Evaluation) -> None:
+        """The confusions."""
+        write_figure(plot_confusions(evaluation), folder / CONFUSION_FILE)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel

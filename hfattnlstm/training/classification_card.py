@@ -10,7 +10,8 @@ from typing import Any
 from datasets import DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import MULTI_LABEL
 from ..modeling.text_rows import PAIR
 from .markdown import code_span, shown_name
 from .task import CardParts, Task
@@ -93,7 +94,7 @@ def _loss_recipe(config: AttnLSTMConfig) -> dict[str, Any]:
         recipe["class weights"] = ", ".join(f"{weight:g}" for weight in config.class_weights)
     if config.label_smoothing:
         recipe["label smoothing"] = config.label_smoothing
-    if config.penalises_attention:
+    if config.attention_penalties:
         coefficients = (config.pooler_l2_coef, config.pooler_entropy_coef, config.pooler_diversity_coef)
         recipe["penalties on the attention (l2, entropy, diversity)"] = ", ".join(map(str, coefficients))
     if config.problem_type == MULTI_LABEL:

@@ -9,7 +9,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, NGRAM_FIELDS, REGRESSION, SIZED_SCORES, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import NGRAM_FIELDS, AttnLSTMConfig
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SIZED_SCORES
 from ..modeling.configuration_checks import largest_vocabulary
 from .arguments import RunArguments
 from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
-from ..modeling.configuration_attnlstm import REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import REGRESSION, SINGLE_LABEL
 
 
 def with_soft_labels(

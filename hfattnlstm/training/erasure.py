@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.configuration_base import MULTI_LABEL
 from ..modeling.reading_order import mask_of
 
 

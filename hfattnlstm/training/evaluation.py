@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from transformers import EvalPrediction
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from .calibration import Calibration, calibration_of_classes, calibration_of_labels, log_softmax, sigmoid
 from .intervals import CONFIDENCE, Interval, score_intervals
 from .metrics import (

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from datasets import DatasetDict
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.configuration_base import MULTI_LABEL
 from .calibrating import fit_temperature, fit_thresholds
 from .calibration import sigmoid
 from .metrics import all_logits

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, SINGLE_LABEL
 
 
 # From so many texts on, the interval of a share is narrower than ± 3 points, and is left out.

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 from transformers import EvalPrediction
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.configuration_checks import check_positive, check_threshold
 from .calibration import sigmoid
 from .correlations import pearson, r2, ranks

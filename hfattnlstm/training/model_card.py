@@ -16,8 +16,6 @@ from transformers import Trainer
 from .._files import written_beside
 from .._version import __version__
 from .arguments import RunArguments
-from .card_evaluation import describe_evaluation
-from .evaluation import Evaluation
 from .intervals import split_intervals
 from .markdown import code_span, escaped, table
 from .output_folder import CARD_FILE
@@ -27,11 +25,6 @@ from .trainer_options import regularization_of
 
 _SPLITS = {"eval": "validation", "test": "test"}
 _NO_METRICS = ("runtime", "samples", "samples_per_second", "steps_per_second", "loss", "model_preparation_time")
-_LIMITS = (
-    "It has learnt from the data above alone. On data of other kinds, other times or other languages it will do worse "
-    "than the metrics say; measure it on your own first.",
-    "It inherits the biases of its training data and of those who labelled them.",
-)
 # Where the first word of a metric's name is not what the Hub calls its kind.
 _METRIC_TYPES = {
     "subset_accuracy": "accuracy",
@@ -131,7 +124,7 @@ def write_model_card(
     trainer: Trainer,
     examples: DatasetDict,
     metrics: dict[str, float],
-    evaluations: Mapping[str, Evaluation],
+    evaluations: Mapping[str, Any],
 ) -> Path:
     """Write `README.md` for the model in `folder`: data, recipe, measured metrics, limits, and how to load it.
 
@@ -165,11 +158,11 @@ def write_model_card(
         trusting_usage=parts.usage.format(model_id=name, options=", trust_remote_code=True"),
         usage_note=parts.usage_note,
         data=parts.data,
-        metrics=_metrics(metrics, evaluations, trainer.args.load_best_model_at_end),
+        metrics=_metrics(task, metrics, evaluations),
         recipe=_list(f"{name}: {value}" for name, value in _recipe(task, parts, trainer).items()),
         command=task.command(),
         versions=_versions(),
-        limits=_list((*_LIMITS, *parts.limits, *_not_said(trainer.args))),
+        limits=_list((*parts.general_limits, *parts.limits, *_not_said(trainer.args, parts))),
     )
     path = Path(folder) / CARD_FILE
     with written_beside(path) as unfinished:
@@ -186,10 +179,10 @@ def _versions() -> str:
     return ", ".join([*libraries, *(f"{name} {version(name)}" for name in _LIBRARIES)])
 
 
-def _not_said(training: RunArguments) -> list[str]:
+def _not_said(training: RunArguments, parts: CardParts) -> list[str]:
     """What only a person can know, and is not guessed."""
     missing = []
-    if training.language is None:
+    if parts.has_language and training.language is None:
         missing.append("The language of its texts was not said (`--language`).")
     if training.license is None:
         missing.append("No licence was given (`--license`): ask before you pass it on.")
@@ -237,11 +230,11 @@ def _measured(metrics: dict[str, float]) -> list[tuple[str, str, float]]:
     return found
 
 
-def _metrics(metrics: dict[str, float], evaluations: Mapping[str, Evaluation], best_chosen: bool) -> str:
-    shown = [_metrics_table(metrics, best_chosen)]
+def _metrics(task: Task, metrics: dict[str, float], evaluations: Mapping[str, Any]) -> str:
+    shown = [_metrics_table(metrics, task.training.load_best_model_at_end)]
     prefix = "test" if "test" in evaluations else "eval"
     if prefix in evaluations:
-        shown.append(describe_evaluation(evaluations[prefix], _SPLITS[prefix]))
+        shown.append(task.describe(evaluations[prefix], _SPLITS[prefix]))
     return "\n\n".join(shown)
 
 

@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.configuration_base import MULTI_LABEL
 from .calibration import log_softmax, sigmoid
 
 

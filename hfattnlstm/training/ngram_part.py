@@ -12,7 +12,7 @@ from datasets import Dataset
 from scipy import sparse
 
 from ..data.columns import column_values
-from ..modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
+from ..modeling.configuration_base import MULTI_LABEL, SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
 from .metrics import ONE_HALF

@@ -13,7 +13,7 @@ import numpy as np
 from transformers.utils import logging
 
 from ..data.figures import new_figure, shortened, with_fonts, write_figure
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from .calibration import Calibration
 from .evaluation import Evaluation
 from .output_folder import CONFUSION_FILE, CURVE_FILE
@@ -57,23 +57,18 @@ def write_plots(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     return [write_figure(figure, Path(folder) / name) for name, figure in figures.items()]
 
 
-def write_run_plots(
-    folder: str | Path, log_history: Sequence[Mapping[str, Any]], metric: str | None, evaluation: Evaluation | None
-) -> None:
-    """Write the pictures of a training: its learning curve and, where there is one, its confusion matrix.
+def write_learning_curve(folder: str | Path, log_history: Sequence[Mapping[str, Any]], metric: str | None) -> None:
+    """Write the learning curve of a training, if there is one.
 
     Args:
         folder: Of the model.
         log_history, metric: See [`plot_learning_curve`].
-        evaluation: Of a held-out split; None where none was measured, or in a regression.
     """
     curve = plot_learning_curve(log_history, metric)
     if curve is None:
         logger.warning("There is no learning curve to draw: nothing was logged or measured during the training.")
     else:
         write_figure(curve, Path(folder) / CURVE_FILE)
-    if evaluation is not None:
-        write_figure(plot_confusions(evaluation), Path(folder) / CONFUSION_FILE)
 
 
 def plot_confusions(evaluation: Evaluation) -> Figure:

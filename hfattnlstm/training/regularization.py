@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.marks import RATIONALE
-from ..modeling.configuration_attnlstm import MULTI_LABEL
+from ..modeling.configuration_base import MULTI_LABEL
 from ..modeling.embeddings import TokenEmbeddings
 from ..modeling.reading_order import mask_of
 from .faithful_attention import AttentionPenalties, relevance_of

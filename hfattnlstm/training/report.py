@@ -17,7 +17,8 @@ def format_report(metrics: Mapping[str, Any]) -> str:
     Args:
         metrics: What a metric of `hfattnlstm.training.metrics`, `evaluate.combine` or the Trainer returned. Per-class
             scores, nested as in `classification_report` or flat as in `eval_f1/<name>`, make a second table, one row
-            a class. Intervals, as from `intervals.as_scores`, stand beside their scores.
+            a class; of others, nested under `per_<what>`, what they are of stands above. Intervals, as from
+            `intervals.as_scores`, stand beside their scores.
 
     Returns:
         Lines without a trailing line break; "no metrics" for an empty dictionary.
@@ -39,9 +40,11 @@ def report_tables(metrics: Mapping[str, Any]) -> list[list[list[str]]]:
     scalars: dict[str, Any] = {}
     rows: dict[str, dict[str, Any]] = {}
     plain, intervals = split_intervals(metrics)
+    heading = "class"
     for key, value in plain.items():
         if isinstance(value, Mapping):
             nested = all(isinstance(row, Mapping) for row in value.values())
+            heading = key.removeprefix("per_") if nested and key.startswith("per_") else heading
             rows.update({name: dict(row) for name, row in (value if nested else {key: value}).items()})
         elif "/" in key:
             column, name = key.split("/", 1)
@@ -52,7 +55,7 @@ def report_tables(metrics: Mapping[str, Any]) -> list[list[list[str]]]:
     if rows:
         columns = list(dict.fromkeys(column for row in rows.values() for column in row))
         body = [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
-        tables.append([["class", *columns], *body])
+        tables.append([[heading, *columns], *body])
     return [[[format_value(value) for value in row] for row in table] for table in tables]
 
 

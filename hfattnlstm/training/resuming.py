@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import get_last_checkpoint
@@ -85,19 +85,18 @@ class TrainingExamples(TrainerCallback, ExportableState):
         self.count, self.digest = count, digest
 
     @classmethod
-    def of(cls, examples: Dataset, rows: int | None = None, taught: str = "") -> TrainingExamples:
+    def of(cls, values: Iterable[Any], rows: int, taught: str = "") -> TrainingExamples:
         """From the training split, before it is encoded.
 
         Args:
-            examples: With their labels.
-            rows: How many it has then, if not as many.
+            values: All that it holds, labels too; see [`Task.values`].
+            rows: How many examples it has when it is encoded.
             taught: What says how the labels are changed then.
         """
         digest = hashlib.sha256(taught.encode())
-        for name in sorted(examples.column_names):
-            for value in examples[name]:
-                digest.update(f"{value!r}\n".encode("utf-8", "surrogatepass"))
-        return cls(len(examples) if rows is None else rows, digest.hexdigest())
+        for value in values:
+            digest.update(value if isinstance(value, bytes) else f"{value!r}\n".encode("utf-8", "surrogatepass"))
+        return cls(rows, digest.hexdigest())
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Called by the Trainer, which expects that the checkpoint it goes on from has noted something, too."""

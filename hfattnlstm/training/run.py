@@ -26,14 +26,12 @@ from .arguments import RunArguments
 from .averaging import WeightAveraging
 from .callbacks import GradientValueClipping
 from .display import Display
-from .evaluation import Evaluation
 from .flag_effects import check_run
 from .flag_values import check_number
-from .intervals import FEW_TEXTS, as_scores
 from .layer_depth import GradualUnfreezing
 from .model_card import check_card_flags, write_model_card
 from .output_folder import METRICS_FILE, check_output_folder, remove_old_checkpoints, save_model
-from .plots import write_run_plots
+from .plots import write_learning_curve
 from .report import format_report
 from .resuming import TrainingExamples, find_checkpoint
 from .run_html import scores_html
@@ -58,7 +56,7 @@ class TaskRun:
             themselves, such as `lstm_eval_accuracy` and `ngrams_eval_accuracy`.
         details: For `"eval"` and `"test"`, what the task reports beyond single numbers, such as the scores of each
             class; empty where there is nothing.
-        evaluations: For the same, confusions, calibration and the surest mistakes, where the task has them.
+        evaluations: For the same, what the task's card and pictures show beyond them, such as confusions.
         trainer: The Trainer, to go on with.
     """
 
@@ -67,7 +65,7 @@ class TaskRun:
     processor: Any = field(repr=False)
     metrics: dict[str, float]
     details: dict[str, dict[str, Any]]
-    evaluations: dict[str, Evaluation] = field(repr=False)
+    evaluations: dict[str, Any] = field(repr=False)
     trainer: AttnLSTMTrainer = field(repr=False)
 
     def report(self) -> str:
@@ -84,7 +82,8 @@ class TaskRun:
             for key, value in self.metrics.items()
             if ("eval_" in key or key.startswith("test_")) and not key.endswith(_NOT_SHOWN)
         }
-        return [("", shown), *((f"{split} split by class", found) for split, found in self.details.items())]
+        by = {split: next(iter(found)).removeprefix("per_") for split, found in self.details.items()}
+        return [("", shown), *((f"{split} split by {by[split]}", found) for split, found in self.details.items())]
 
 
 def run_task(task: Task, display: Display | None = None) -> TaskRun:
@@ -132,14 +131,12 @@ def _run(task: Task, display: Display | None) -> TaskRun:
             metrics |= task.finish(trainer, encoded)
     details, evaluations = {}, {}
     for prefix, split in _in_turn(splits, task):
-        output = trainer.predict(encoded[split], metric_key_prefix=prefix)
-        metrics |= {**output.metrics, f"{prefix}_samples": len(encoded[split])}
-        if len(encoded[split]) < FEW_TEXTS:
-            metrics |= as_scores(task.intervals(output), f"{prefix}_")
-        if found := task.details(output):
-            details[prefix] = found
-        if evaluation := task.evaluation(output, fitted=training.do_train and prefix == "eval"):
-            evaluations[prefix] = evaluation
+        measured = task.measure(trainer, encoded[split], prefix)
+        metrics |= {**measured.metrics, f"{prefix}_samples": len(encoded[split])}
+        if measured.details:
+            details[prefix] = measured.details
+        if measured.evaluation is not None:
+            evaluations[prefix] = measured.evaluation
     _save(task, trainer, examples, metrics, evaluations)
     return TaskRun(trainer.model, trainer.processing_class, metrics, details, evaluations, trainer)
 
@@ -251,7 +248,7 @@ def _callbacks(training: RunArguments) -> list[TrainerCallback]:
 
 
 def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[str, float]:
-    noted = TrainingExamples.of(examples["train"], len(trainer.train_dataset), task.taught())
+    noted = TrainingExamples.of(task.values(examples["train"]), len(trainer.train_dataset), task.taught())
     trainer.add_callback(noted)
     if task.checkpoint is not None:
         noted.compare(task.checkpoint)
@@ -278,7 +275,7 @@ def _save(
     trainer: AttnLSTMTrainer,
     examples: DatasetDict,
     metrics: dict[str, float],
-    evaluations: dict[str, Evaluation],
+    evaluations: dict[str, Any],
 ) -> None:
     """The model with its card, or, without a training, the metrics alone."""
     training = trainer.args
@@ -294,6 +291,8 @@ def _save(
             write_model_card(folder, task, trainer, examples, metrics, evaluations)
         if training.plots:
             shown = evaluations.get("test", evaluations.get("eval"))
-            write_run_plots(folder, trainer.state.log_history, training.metric_for_best_model, shown)
+            write_learning_curve(folder, trainer.state.log_history, training.metric_for_best_model)
+            if shown is not None:
+                task.write_pictures(folder, shown)
     if training.push_to_hub:
         trainer.push_to_hub()

@@ -30,7 +30,8 @@ from ..data.loading import describe_labels
 from ..data.progress import no_bars_in_a_notebook, no_progress_bars
 from ..data.splitting import split_train
 from ..data.tokenization import AUTO, KINDS
-from ..modeling.configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import SINGLE_LABEL
 from ..modeling.losses import probabilities
 from ..modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
 from .arguments import RunArguments

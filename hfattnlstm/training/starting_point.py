@@ -13,7 +13,8 @@ from transformers.utils import logging
 from .._places import loading_from
 from ..data.problem_types import label_names_of
 from ..data.progress import only_errors
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from .classification_arguments import (
@@ -288,8 +289,12 @@ def _values_of(arguments: ModelArguments, config: AttnLSTMConfig, resumes: bool)
     return values
 
 
-def config_to_start_from(name: str) -> AttnLSTMConfig:
+def config_to_start_from(name: str, config_class: type = AttnLSTMConfig) -> Any:
     """The configuration of a checkpoint of this package, whatever its head.
+
+    Args:
+        name: Of the checkpoint.
+        config_class: Of its models.
 
     Raises:
         OSError: There is no such checkpoint.
@@ -304,9 +309,9 @@ def config_to_start_from(name: str) -> AttnLSTMConfig:
     """
     with loading_from(name) as place:
         config = AutoConfig.from_pretrained(place)
-    if config.model_type != AttnLSTMConfig.model_type:
+    if config.model_type != config_class.model_type:
         raise ValueError(
             f"--model_name_or_path {name} is a model of the type {config.model_type!r}: name one of the type "
-            f"{AttnLSTMConfig.model_type!r}."
+            f"{config_class.model_type!r}."
         )
     return config

@@ -6,7 +6,7 @@ import importlib
 import shlex
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,17 +16,41 @@ from transformers import EvalPrediction, PreTrainedModel, TrainerCallback
 from transformers.trainer_utils import PredictionOutput
 
 from .arguments import RunArguments
-from .evaluation import Evaluation
 from .flag_effects import GivenFlags
 from .flag_help import HELP, HELP_ALL, help_text
 from .flags import FILE_ENDINGS, chosen_flags, flags_of, parse_flags, read_flags
-from .intervals import Interval
+from .intervals import FEW_TEXTS, Interval, as_scores
 from .recipes import DEFAULT_TASK, Recipe, describe_recipes, read_recipe
 from .trainer import AttnLSTMTrainer
 
 
 # Name of each task, and where its class is; each is imported when it is asked for.
-TASKS = {"classification": "classification:ClassificationTask", "pretraining": "pretraining:PretrainingTask"}
+TASKS = {
+    "classification": "classification:ClassificationTask",
+    "pretraining": "pretraining:PretrainingTask",
+    "forecasting": "forecasting:ForecastingTask",
+}
+# What holds for every model of texts.
+TEXT_LIMITS = (
+    "It has learnt from the data above alone. On data of other kinds, other times or other languages it will do worse "
+    "than the metrics say; measure it on your own first.",
+    "It inherits the biases of its training data and of those who labelled them.",
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a split has shown of a model.
+
+    Attributes:
+        metrics: By name, with the prefix of the split.
+        details: Scores beyond single numbers, under a name such as `per_class` a row of scores each.
+        evaluation: What the card and the pictures show beyond them; None for nothing.
+    """
+
+    metrics: dict[str, float]
+    details: dict[str, Any]
+    evaluation: Any = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,8 @@ class CardParts:
         recipe: Lines `name: value`.
         limits: Sentences.
         pipeline_tag, tags: For the Hub.
+        general_limits: Sentences that hold for every model of the kind.
+        has_language: Whether it reads texts.
     """
 
     summary: str
@@ -54,6 +80,8 @@ class CardParts:
     limits: Sequence[str]
     pipeline_tag: str
     tags: Sequence[str]
+    general_limits: Sequence[str] = TEXT_LIMITS
+    has_language: bool = True
 
 
 class Task(ABC):
@@ -148,6 +176,11 @@ class Task(ABC):
         """What is shown of the examples before the training; nothing by default."""
         return None
 
+    def values(self, examples: Dataset) -> Iterator[Any]:
+        """Every value of the training examples, by which a resumed run is known to have the same."""
+        for name in sorted(examples.column_names):
+            yield from examples[name]
+
     @abstractmethod
     def make_collator(self, processor: Any, model: PreTrainedModel) -> Callable[[list], dict]:
         """What makes batches of them."""
@@ -164,6 +197,21 @@ class Task(ABC):
     def metric_directions(self) -> dict[str, bool]:
         """Every metric that can choose it, and whether greater is better; known once the examples are loaded."""
 
+    def measure(self, trainer: AttnLSTMTrainer, rows: Any, prefix: str) -> Measured:
+        """Measure a model on an encoded split.
+
+        Args:
+            trainer: With the model.
+            rows: The split.
+            prefix: `"eval"` or `"test"`, for the names of the metrics.
+        """
+        output = trainer.predict(rows, metric_key_prefix=prefix)
+        metrics = dict(output.metrics)
+        if len(rows) < FEW_TEXTS:
+            metrics |= as_scores(self.intervals(output), f"{prefix}_")
+        fitted = self.training.do_train and prefix == "eval"
+        return Measured(metrics, self.details(output), self.evaluation(output, fitted=fitted))
+
     def intervals(self, output: PredictionOutput) -> dict[str, Interval]:
         """How far the scores of a split can be trusted, by name of the score; none by default."""
         return {}
@@ -176,7 +224,7 @@ class Task(ABC):
         """Scores of a split beyond single numbers, such as those of each class; none by default."""
         return {}
 
-    def evaluation(self, output: PredictionOutput, fitted: bool = False) -> Evaluation | None:
+    def evaluation(self, output: PredictionOutput, fitted: bool = False) -> Any:
         """What the card and the pictures show of a split beyond single numbers; nothing by default.
 
         Args:
@@ -184,6 +232,13 @@ class Task(ABC):
             fitted: Whether [`finish`] has fitted something to this very split.
         """
         return None
+
+    def describe(self, evaluation: Any, split: str) -> str:
+        """Sections of the card on what [`measure`] found on a split, in Markdown."""
+        raise NotImplementedError
+
+    def write_pictures(self, folder: Path, evaluation: Any) -> None:  # noqa: B027
+        """Draw what [`measure`] found; nothing by default."""
 
     @classmethod
     def left_out(cls, recipe: Recipe, flags: Set[str], model: Any, resumes: bool) -> Set[str]:

@@ -18,7 +18,7 @@ from .._wording import option
 from ..data.encoding import MAX_LENGTH
 from ..data.problem_types import label_names_of
 from ..data.progress import only_errors
-from ..modeling.configuration_attnlstm import REGRESSION
+from ..modeling.configuration_base import REGRESSION
 from ..modeling.losses import probabilities
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder, pad_ids
 from .trainer_options import is_attnlstm

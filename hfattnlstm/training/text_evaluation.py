@@ -17,7 +17,7 @@ from ..data.columns import column_names
 from ..data.labelled_texts import load_labelled_texts
 from ..data.pipeline_inputs import pipeline_input
 from ..data.problem_types import label_names_of, problem_type_of
-from ..modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.configuration_checks import check_threshold
 from ..modeling.pipeline_text_classification import PROGRESS_DELAY, AttnLSTMTextClassificationPipeline
 from .evaluation import MISTAKES, ONE_HALF, Evaluation, Mistake, evaluate_logits

@@ -11,7 +11,7 @@ from transformers.utils import logging
 from ..data.encoding import MAX_LENGTH, encode_texts
 from ..data.loading import describe_labels
 from ..data.tokenization import TEXTS_TO_CHOOSE_BY, single_texts, suitable_kind, train_tokenizer
-from ..modeling.configuration_attnlstm import REGRESSION
+from ..modeling.configuration_base import REGRESSION
 from ..modeling.text_inputs import TextEncoder
 from .ngram_choice import count_ngrams
 from .ngram_fit import calibrated_loss

@@ -18,7 +18,8 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..data.marks import RATIONALE
-from ..modeling.configuration_attnlstm import REGRESSION, AttnLSTMConfig
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import REGRESSION
 from .faithful_attention import LOSS_TERMS
 from .metrics import Scorer, greater_is_better
 

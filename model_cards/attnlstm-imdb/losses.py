@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .configuration_attnlstm import REGRESSION, SINGLE_LABEL
+from .configuration_base import REGRESSION, SINGLE_LABEL
 from .layout import can_be_read
 
 

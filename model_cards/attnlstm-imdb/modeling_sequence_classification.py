@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_attnlstm import SINGLE_LABEL, AttnLSTMConfig
+from .classification_head import ClassificationHead
+from .configuration_attnlstm import AttnLSTMConfig
+from .configuration_base import SINGLE_LABEL
 from .losses import classification_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
 from .ngrams import NgramLogits
@@ -28,37 +30,6 @@ logger = logging.get_logger(__name__)
 
 # The field's default, which stands where it has no effect.
 NO_NGRAMS_LENGTH = AttnLSTMConfig.classifier_ngram_length
-
-
-class ClassificationHead(nn.Module):
-    """Dropout and a linear layer, with dropout and a tanh layer before them where `hidden_size` is given.
-
-    Args:
-        input_size: Width of the pooled states.
-        num_labels: Width of the logits.
-        hidden_size: Width of the tanh layer; None leaves it out.
-        dropout: Share of the units that are dropped before each layer.
-
-    Example:
-
-    ```python
-    >>> ClassificationHead(8, 2, hidden_size=4)(torch.zeros(3, 8)).shape
-    torch.Size([3, 2])
-    ```
-    """
-
-    def __init__(self, input_size: int, num_labels: int, *, hidden_size: int | None = None, dropout: float = 0.0):
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(input_size, hidden_size) if hidden_size is not None else None
-        self.out_proj = nn.Linear(hidden_size or input_size, num_labels)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Pooled states (batch, input_size) to logits (batch, num_labels)."""
-        pooled = self.dropout(pooled)
-        if self.dense is not None:
-            pooled = self.dropout(torch.tanh(self.dense(pooled)))
-        return self.out_proj(pooled)
 
 
 class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):

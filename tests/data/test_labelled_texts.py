@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from hfattnlstm.data.labelled_texts import load_labelled_texts
-from hfattnlstm.modeling.configuration_attnlstm import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from hfattnlstm.modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 
 
 NAMES = ["neg", "pos"]

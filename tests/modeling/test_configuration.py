@@ -18,7 +18,8 @@ from transformers import AutoConfig
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
 from hfattnlstm.modeling.attention import NORMALIZERS, SCORES
-from hfattnlstm.modeling.configuration_attnlstm import POOLINGS as CONFIG_POOLINGS
+from hfattnlstm.modeling.configuration_base import POOLINGS as CONFIG_POOLINGS
+from hfattnlstm.modeling.configuration_base import AttnLSTMBaseConfig
 from hfattnlstm.modeling.pooling import POOLINGS
 from hfattnlstm.modeling.recurrence import DIRECTION_MERGES
 
@@ -427,7 +428,7 @@ class TestNamesOfOthers:
         assert "num_attention_heads" not in config.to_dict()
 
     def test_the_names_in_the_config_are_those_that_the_blocks_know(self):
-        hints = AttnLSTMConfig.__annotations__
+        hints = AttnLSTMBaseConfig.__annotations__
         assert typing.get_args(hints["pooler_score"]) == SCORES
         assert typing.get_args(hints["pooler_normalizer"]) == tuple(NORMALIZERS)
         assert typing.get_args(hints["direction_merge"]) == DIRECTION_MERGES

@@ -12,7 +12,7 @@ from transformers.trainer_pt_utils import LabelSmoother
 from transformers.utils import logging
 
 from hfattnlstm.modeling import losses
-from hfattnlstm.modeling.modeling_sequence_classification import ClassificationHead
+from hfattnlstm.modeling.pooled_head import PooledHead
 
 
 LOGITS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
@@ -279,7 +279,7 @@ class TestHead:
 
     @pytest.mark.parametrize("hidden", [None, 500])
     def test_dropout_before_each_layer_in_training_only(self, hidden):
-        head = ClassificationHead(400, 2, hidden_size=hidden, dropout=0.3)
+        head = PooledHead(400, 2, hidden_size=hidden, dropout=0.3)
         seen = []
         for layer in (head.dense, head.out_proj):
             if layer is not None:

@@ -22,7 +22,7 @@ from hfattnlstm import AttnLSTMConfig
 from hfattnlstm._places import loading_from
 from hfattnlstm.commands.models import load_classifier, load_config
 from hfattnlstm.data.problem_types import label_names_of
-from hfattnlstm.modeling.configuration_attnlstm import MULTI_LABEL, SINGLE_LABEL
+from hfattnlstm.modeling.configuration_base import MULTI_LABEL, SINGLE_LABEL
 
 from ..problem import Problem
 from . import Candidate, Prediction

@@ -1,0 +1,259 @@
+"""What a forecaster must know of its series beside its weights: their columns, scales, seasons and calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from transformers.feature_extraction_utils import FeatureExtractionMixin
+
+from .._parsing import did_you_mean
+from .._wording import option
+from .naming import quote
+from .series import Panel, Series, SeriesColumns
+from .series_times import later_times, shown_series
+
+
+STANDARD, NO_SCALER = "standard", "none"
+# Of each time, what stands for it between 0 and 1, as a sine and a cosine.
+CALENDAR = {
+    "hour": lambda times: (times.hour + times.minute / 60) / 24,
+    "weekday": lambda times: times.dayofweek / 7,
+    "monthday": lambda times: (times.day - 1) / 31,
+    "month": lambda times: (times.month - 1) / 12,
+}
+# Below this, what does not change is left as it is.
+_SMALLEST = 1e-8
+
+
+class SeriesInputs(NamedTuple):
+    """A series as the model takes it.
+
+    Attributes:
+        values: (length, channels) float32, scaled; NaN where a value is missing.
+        features: (length or more, num_time_features), what is known of each step; None for nothing.
+        static_real: (num_static_real_features,); None for nothing.
+        static_categories: (categories,) numbers; None for none.
+        mean, std: (channels,), of the scale.
+    """
+
+    values: np.ndarray
+    features: np.ndarray | None
+    static_real: np.ndarray | None
+    static_categories: np.ndarray | None
+    mean: np.ndarray
+    std: np.ndarray
+
+
+class SeriesProcessor(FeatureExtractionMixin):
+    """Makes inputs of series, and forecasts of outputs; saved beside the model.
+
+    Args:
+        columns: Where a table has what, as the fields of [`SeriesColumns`].
+        frequency: Time between two steps.
+        season_length: Steps of a season; 1 for none.
+        scaler: `"standard"`, with which each channel of each series is scaled by the mean and the deviation of its
+            training part, or of the past that is given where it is new; or `"none"`.
+        scales: Of each series by name, the means and the deviations of its channels.
+        calendar: Of `CALENDAR`, what of each time is given to the model.
+        feature_scales: Mean and deviation of each column that is known in advance.
+        static_scales: Mean and deviation of each number that is known of a series.
+        categories: Of each category, its names.
+
+    Example:
+
+    ```python
+    >>> processor = SeriesProcessor.fit(panel, [len(series) for series in panel], season_length=24)
+    >>> processor.inputs(panel.series[0]).values.shape
+    (17420, 7)
+    ```
+    """
+
+    model_input_names = ["past_values", "past_observed_mask"]
+
+    def __init__(
+        self,
+        columns: dict[str, Any] | None = None,
+        frequency: str | None = None,
+        season_length: int = 1,
+        scaler: str = STANDARD,
+        scales: dict[str, list[list[float]]] | None = None,
+        calendar: Sequence[str] = (),
+        feature_scales: list[list[float]] | None = None,
+        static_scales: list[list[float]] | None = None,
+        categories: list[list[str]] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.columns = dict(columns or asdict(SeriesColumns()))
+        self.frequency = frequency
+        self.season_length = season_length
+        self.scaler = scaler
+        self.scales = dict(scales or {})
+        self.calendar = list(calendar)
+        self.feature_scales = feature_scales or []
+        self.static_scales = static_scales or []
+        self.categories = categories or []
+
+    @classmethod
+    def fit(
+        cls,
+        panel: Panel,
+        train_ends: Sequence[int],
+        *,
+        season_length: int,
+        scaler: str = STANDARD,
+        calendar: Sequence[str] = (),
+    ) -> SeriesProcessor:
+        """Learn scales and categories from the training parts alone.
+
+        Args:
+            panel: The series.
+            train_ends: Of each, the number of steps of its training part.
+            season_length: Steps of a season.
+            scaler, calendar: As in the class.
+
+        Raises:
+            ValueError: For a calendar without times, or an unknown part of it.
+        """
+        _check_calendar(calendar, panel)
+        trained = [each.until(end) for each, end in zip(panel, train_ends, strict=True) if end]
+        features = [each.features[: len(each)] for each in trained if each.features is not None]
+        static = [each.static_real[None] for each in trained if each.static_real is not None]
+        names = zip(*(each.static_categories for each in trained))
+        return cls(
+            columns=asdict(panel.columns),
+            frequency=panel.frequency,
+            season_length=season_length,
+            scaler=scaler,
+            scales={each.name: _rounded(_scale_of(each.values)) for each in trained} if scaler == STANDARD else {},
+            calendar=calendar,
+            feature_scales=_rounded(_scale_of(np.concatenate(features))) if features else None,
+            static_scales=_rounded(_scale_of(np.concatenate(static))) if static else None,
+            categories=[sorted(set(each)) for each in names],
+        )
+
+    @property
+    def series_columns(self) -> SeriesColumns:
+        """Where a table has what."""
+        return SeriesColumns(**{k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in self.columns.items()})
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What is forecast."""
+        return self.series_columns.targets
+
+    @property
+    def num_time_features(self) -> int:
+        """Numbers that are known of every step."""
+        return len(self.series_columns.features) + 2 * len(self.calendar)
+
+    def scale_of(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of each channel of a series: those of its training part, or of what is given of it."""
+        if self.scaler == NO_SCALER:
+            channels = series.values.shape[1]
+            return np.zeros(channels, np.float32), np.ones(channels, np.float32)
+        known = self.scales.get(series.name)
+        mean, std = _scale_of(series.values) if known is None else known
+        return np.asarray(mean, np.float32), np.asarray(std, np.float32)
+
+    def inputs(self, series: Series, further: int = 0) -> SeriesInputs:
+        """A series as the model takes it.
+
+        Args:
+            series: With the channels and covariates of the training.
+            further: Steps after its last value of which the covariates are needed.
+
+        Raises:
+            ValueError: For other channels, covariates that end too early, or a category that training has not seen.
+        """
+        if series.values.shape[1] != len(self.channels):
+            raise ValueError(
+                f"{shown_series(series.name).capitalize()} has {series.values.shape[1]} channels, but the model was "
+                f"trained on {len(self.channels)}: {quote(self.channels)}."
+            )
+        mean, std = self.scale_of(series)
+        return SeriesInputs(
+            (series.values - mean) / std,
+            self._features(series, len(series) + further),
+            self._static_real(series),
+            self._static_categories(series),
+            mean,
+            std,
+        )
+
+    def _features(self, series: Series, length: int) -> np.ndarray | None:
+        parts = []
+        if self.series_columns.features:
+            known = series.features if series.features is not None else np.empty((0, 0), np.float32)
+            if len(known) < length:
+                raise ValueError(
+                    f"{shown_series(series.name).capitalize()} has {quote(self.series_columns.features)} for "
+                    f"{len(known) - len(series)} steps after its last value, and {length - len(series)} are forecast: "
+                    f"give what is known of them, in rows without a value, or by {option('future')}."
+                )
+            mean, std = np.asarray(self.feature_scales, np.float32)
+            parts.append((known[:length] - mean) / std)
+        if self.calendar:
+            times = pd.DatetimeIndex(later_times(series.start, self.frequency, range(length)))
+            for name in self.calendar:
+                turn = 2 * np.pi * np.asarray(CALENDAR[name](times), np.float32)
+                parts.append(np.stack([np.sin(turn), np.cos(turn)], 1))
+        return np.concatenate(parts, 1).astype(np.float32) if parts else None
+
+    def _static_real(self, series: Series) -> np.ndarray | None:
+        if not self.static_scales:
+            return None
+        if series.static_real is None:
+            raise ValueError(
+                f"{shown_series(series.name).capitalize()} lacks {quote(self.series_columns.static_real)}, which the "
+                "model was trained with: add the columns."
+            )
+        mean, std = np.asarray(self.static_scales, np.float32)
+        return (series.static_real - mean) / std
+
+    def _static_categories(self, series: Series) -> np.ndarray | None:
+        if not self.categories:
+            return None
+        if len(series.static_categories) != len(self.categories):
+            raise ValueError(
+                f"{shown_series(series.name).capitalize()} lacks {quote(self.series_columns.static_categories)}, which "
+                "the model was trained with: add the columns."
+            )
+        for name, known, column in zip(
+            series.static_categories, self.categories, self.series_columns.static_categories
+        ):
+            if name not in known:
+                raise ValueError(
+                    f"{shown_series(series.name).capitalize()} has {name!r} in {column!r}, which no series had in the "
+                    f"training{did_you_mean(name, known) or ':'} leave such a column out of a training to forecast "
+                    "series with new ones."
+                )
+        return np.array([known.index(name) for name, known in zip(series.static_categories, self.categories)])
+
+
+def _check_calendar(calendar: Sequence[str], panel: Panel) -> None:
+    for name in calendar:
+        if name not in CALENDAR:
+            raise ValueError(f"{option('calendar', name)} is none of {', '.join(CALENDAR)}.")
+    if calendar and panel.frequency is None:
+        raise ValueError(f"{option('calendar', calendar[0])} needs times, which {panel.origin} has not: leave it out.")
+
+
+def _scale_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each column, over what is there; 0 and 1 where that does not change, or is nothing."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(0), 1)
+    wide = np.where(known, values, 0.0).astype(np.float64)
+    mean = wide.sum(0) / count
+    spread = np.where(known, values - mean, 0.0)
+    std = np.sqrt((spread**2).sum(0) / count)
+    return mean, np.where(std < _SMALLEST * np.maximum(np.abs(mean), 1), 1.0, std)
+
+
+def _rounded(scale: Iterable[np.ndarray]) -> list[list[float]]:
+    """As float32 has them, which a file of JSON can hold."""
+    return [np.asarray(part, np.float32).astype(float).tolist() for part in scale]

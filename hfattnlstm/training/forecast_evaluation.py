@@ -1,0 +1,196 @@
+"""What a forecaster is worth: its errors by step, beside those of the simplest forecasts, and whether it beats them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.series_windows import SeriesWindows
+from ..modeling.series_scaling import InstanceScaling
+from .forecast_metrics import MAE, MSE, ForecastBatch, ForecastSums, owa
+from .forecasts import Forecast
+from .linear_forecasts import LinearMap, batches_of, naive_map
+from .naive_forecasts import naive2
+
+
+# What the forecaster is compared with, as the tables call it.
+NAIVE, SEASONAL, LINEAR = "last value", "last season", "linear"
+_NAIVE2 = "naive 2"
+# Errors that are kept for a picture, and windows that are shown in one.
+_MOST_RESIDUALS, SHOWN_WINDOWS = 20_000, 4
+_DECIDING = ("mse", "mae")
+
+
+@dataclass(frozen=True)
+class ShownWindow:
+    """A window as a picture shows it, in the scale of its series.
+
+    Attributes:
+        name: Of its series and channel.
+        past, future: (length,), what was read, and what came.
+        forecast: (length,).
+        quantiles: (length, levels); None for points alone.
+        attention: (queries, steps), the mean over heads; None without.
+    """
+
+    name: str
+    past: np.ndarray
+    future: np.ndarray
+    forecast: np.ndarray
+    quantiles: np.ndarray | None
+    attention: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class ForecastEvaluation:
+    """How good a forecaster is on a part of its series.
+
+    Attributes:
+        metrics: Those of [`ForecastSums.metrics`], and `owa` where it can be had.
+        others: The same of the forecasts that it is compared with, by name.
+        by_step: `mse` of each future step, by name of the forecast, "model" among them.
+        quantiles: Levels of its quantiles.
+        windows: How many were forecast.
+        residuals: Scaled errors of a sample, what came less what was forecast.
+        shown: Some windows.
+    """
+
+    metrics: dict[str, float]
+    others: dict[str, dict[str, float]]
+    by_step: dict[str, list[float]]
+    quantiles: Sequence[float]
+    windows: int
+    residuals: np.ndarray = field(repr=False)
+    shown: Sequence[ShownWindow] = field(default=(), repr=False)
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """Rows of scores by name of the forecast, those of the model first."""
+        names = [name for name in self.metrics if all(name in other for other in self.others.values())]
+        rows = {"model": self.metrics, **self.others}
+        return {row: {name: scores[name] for name in names} for row, scores in rows.items()}
+
+    def verdict(self) -> str:
+        """A sentence that says what the model does not beat, and by how much."""
+        beaten_by = [
+            f"{other} has a lower {name} ({scores[name]:.4f} against {self.metrics[name]:.4f})"
+            for other, scores in self.others.items()
+            for name in _DECIDING
+            if scores[name] < self.metrics[name]
+        ]
+        if not beaten_by:
+            return f"The model beats {', '.join(self.others)} in {' and '.join(_DECIDING)}."
+        return f"The model does not beat every simple forecast: {'; '.join(beaten_by)}."
+
+
+def evaluate_forecasts(
+    forecast: Callable[[dict[str, Any]], Forecast],
+    windows: SeriesWindows,
+    mase_scales: Sequence[np.ndarray],
+    *,
+    season: int,
+    quantiles: Sequence[float] = (),
+    linear: tuple[InstanceScaling, LinearMap] | None = None,
+    batch_size: int = 256,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ForecastEvaluation:
+    """Measure a forecaster on every window, beside the last value, the last season and a linear forecast.
+
+    Args:
+        forecast: From a batch of windows to the forecasts, scaled.
+        windows: What is forecast.
+        mase_scales: Of each series of the windows, (channels,), scaled; see [`seasonal_errors`].
+        season: Steps of a season; 1 for none.
+        quantiles: Levels of the quantiles that it forecasts.
+        linear: A linear forecast of the training part, with what is done to each window first.
+        batch_size: Windows at a time.
+        progress: Called with how many windows are done, of how many.
+    """
+    rivals = _rivals(windows, season, linear)
+    sums = {"model": ForecastSums(quantiles), **{name: ForecastSums() for name in rivals}}
+    residuals, done, kept = [], 0, max(len(windows) * windows.prediction_length // _MOST_RESIDUALS, 1)
+    seasonal = season > 1
+    if seasonal:
+        sums[_NAIVE2] = ForecastSums()
+    for batch in batches_of(windows, batch_size):
+        count = len(batch["past_values"])
+        happened = _happened(batch, windows, range(done, done + count), mase_scales)
+        found = forecast(batch)
+        sums["model"].add(found.values, happened, found.quantiles)
+        for name, rival in rivals.items():
+            sums[name].add(rival(batch["past_values"]), happened)
+        if seasonal:
+            sums[_NAIVE2].add(_naive2(batch["past_values"], happened, season), happened)
+        errors = (happened.target - found.values).flatten()[:: kept * happened.target.shape[2]]
+        residuals.append(errors[torch.isfinite(errors)].numpy())
+        done += count
+        progress(done, len(windows))
+    metrics = {name: each.metrics() for name, each in sums.items()}
+    _add_owa(metrics)
+    metrics.pop(_NAIVE2, None)
+    return ForecastEvaluation(
+        metrics.pop("model"),
+        metrics,
+        {name: each.by_step(MSE) for name, each in sums.items() if name != _NAIVE2},
+        tuple(quantiles),
+        done,
+        np.concatenate(residuals) if residuals else np.empty(0),
+    )
+
+
+def _rivals(
+    windows: SeriesWindows, season: int, linear: tuple[InstanceScaling, LinearMap] | None
+) -> dict[str, Callable[[Tensor], Tensor]]:
+    """From past values to forecasts, by name."""
+    plain = InstanceScaling("last", "none")
+    sizes = windows.context_length, windows.prediction_length
+    maps = {NAIVE: (plain, naive_map(*sizes, season=1))}
+    if 1 < season <= windows.context_length:
+        maps[SEASONAL] = (plain, naive_map(*sizes, season=season))
+    if linear is not None:
+        maps[LINEAR] = linear
+    return {name: lambda past, pair=pair: apply_map(*pair, past) for name, pair in maps.items()}
+
+
+def apply_map(scaling: InstanceScaling, linear: LinearMap, past: Tensor) -> Tensor:
+    """The forecast of a linear map in the scale of the series, from past values (batch, length, channels)."""
+    series = scaling(past)
+    return linear(series.values) * series.scale + series.loc
+
+
+def _happened(
+    batch: dict[str, Any], windows: SeriesWindows, places: range, mase_scales: Sequence[np.ndarray]
+) -> ForecastBatch:
+    series = [windows.place(index)[0] for index in places]
+
+    def of_series(values: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack([values[index] for index in series]).astype(np.float32)).unsqueeze(1)
+
+    means, stds = ([getattr(each, name) for each in windows.inputs] for name in ("mean", "std"))
+    return ForecastBatch(batch["future_values"], of_series(means), of_series(stds), of_series(mase_scales))
+
+
+def _naive2(past: Tensor, happened: ForecastBatch, season: int) -> Tensor:
+    filled = InstanceScaling("last", "none")(past)
+    values = ((filled.values + filled.loc) * happened.std + happened.mean).transpose(1, 2)
+    rows = values.flatten(0, 1).double().numpy()
+    found = torch.from_numpy(naive2(rows, season, happened.target.shape[1])).float()
+    return (found.unflatten(0, values.shape[:2]).transpose(1, 2) - happened.mean) / happened.std
+
+
+def _add_owa(metrics: Mapping[str, dict[str, float]]) -> None:
+    """Beside naive 2; where there is no season, that is the last value."""
+    base = metrics.get(_NAIVE2, metrics[NAIVE])
+    if not base.get("smape") or not base.get("mase"):
+        return
+    for scores in metrics.values():
+        scores["owa"] = owa(scores["smape"], scores["mase"], base["smape"], base["mase"])
+
+
+def metric_names(quantiles: Sequence[float]) -> tuple[str, ...]:
+    """The metrics by which a checkpoint can be chosen."""
+    return (MSE, MAE, *(["crps"] if quantiles else []))

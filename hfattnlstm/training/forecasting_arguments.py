@@ -1,0 +1,172 @@
+"""The flags of a forecaster's training: its series, the model, and the run."""
+
+# No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from ..data.series import SeriesColumns
+from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
+from .arguments import RunArguments, flag
+
+
+# Updates of a training whose epochs nobody has chosen, and passes over the windows at most.
+UPDATES, MOST_PASSES = 2_000, 20
+# Channels of all windows of a batch, where its size is not chosen: about as many series are read at once.
+_ROWS_OF_A_BATCH = 256
+_FEWEST_WINDOWS, _MOST_WINDOWS = 8, 256
+FITTED, TRAINED, NONE = "fitted", "trained", "none"
+
+
+@dataclass
+class SeriesArguments:
+    """Where the series come from, and how they are cut into parts."""
+
+    dataset: str | None = flag(None, "Hub name or folder, in place of train_file.")
+    train_file: str | None = flag(
+        None,
+        "File with series: csv, tsv, jsonl or parquet; long (unique_id, ds, y), wide (times and a channel a column), "
+        "a series a row, or start and target as GluonTS.",
+    )
+    id_column: str | None = flag(None, "Column with the names of the series; found by its name without.")
+    time_column: str | None = flag(None, "Column with the times; found without.")
+    target_columns: list[str] | None = flag(None, "Columns that are forecast; found without.")
+    known_columns: list[str] | None = flag(None, "Columns that are known in advance of every step, such as a price.")
+    static_columns: list[str] | None = flag(
+        None, "Columns that are known of a series; numbers are read as numbers, all else as names."
+    )
+    frequency: str | None = flag(None, "Time between two steps, as pandas writes it, such as h or MS; found without.")
+    season_length: int | None = flag(None, "Steps of a season, 1 for none; found without.")
+    calendar: list[str] | None = flag(
+        None, "What the model is told of each time: some of hour weekday monthday month."
+    )
+    borders: list[str] | None = flag(
+        None,
+        "Where training, validation and test end: numbers of rows, shares such as .7 .8 1, or times; without a third "
+        "one, nothing is tested.",
+    )
+    validation_size: float | None = flag(None, "Without borders, share of each series held out at its end; a tenth.")
+    validation_windows: int = flag(2_000, "Windows at most by which the best checkpoint is chosen, evenly spaced.")
+
+
+@dataclass
+class ForecasterArguments:
+    """Which model forecasts."""
+
+    model_name_or_path: str | None = flag(None, "Trained forecaster to go on from, with its flags; a new one without.")
+    horizon: int | None = flag(None, "Steps that are forecast.")
+    lookback: int | None = flag(None, "Steps of the past that are read; without, at most 720, and half of the series.")
+    scaler: Literal["standard", "none"] = flag(
+        "standard", "Whether each series is scaled by the mean and deviation of its training part, or left as it is."
+    )
+    mix_channels: bool = flag(False, "Whether the channels are read together, and not each by itself.")
+    instance_center: Literal["none", "mean", "last"] = flag("mean", "What is taken off each window, and put back.")
+    instance_scale: Literal["none", "std", "mean_abs"] = flag("std", "What the rest of it is divided by.")
+    front: Literal["segments", "convolution"] = flag("segments", "What reads the values.")
+    segment_length: int | None = flag(None, "Steps of a segment; without, a season, or a 15th to a 30th of the past.")
+    conv_kernel_size: int = flag(3, "Steps that a convolution sees.")
+    conv_pool_size: int = flag(2, "Steps of a window of which the maximum is kept.")
+    embedding_size: int = flag(256, "Width of what the LSTM reads.")
+    hidden_size: int = flag(256, "Width of its states, both directions together.")
+    num_hidden_layers: int = flag(1, "LSTM layers.")
+    bidirectional: bool = flag(False, "Whether the past is also read from its end.")
+    direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
+    residual: bool = flag(False, "Whether a layer's input is added to its output.")
+    hidden_dropout_prob: float = flag(0.1, "Dropout between layers, and on what context layers add.")
+    context_layers: list[str] | None = flag(None, "Layers after the LSTM: attention, transformer, or several.")
+    num_attention_heads: int = flag(4, "Heads of these.")
+    intermediate_size: int | None = flag(None, "Width inside a transformer's layer; four times hidden_size.")
+    pooling: list[str] = flag(["attention", "last"], "What a forecast is made of: attention, mean, max, last, sum.")
+    pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = flag("additive", "Its score.")
+    pooler_size: int | None = flag(None, "Inner width of the scores additive and diagonal_dot.")
+    pooler_num_heads: int = flag(1, "Weightings of the past.")
+    pooler_temperature: float = flag(1.0, "Divides the scores.")
+    pooler_normalizer: Literal["softmax", "sparsemax", "entmax15"] = flag("softmax", "What makes weights of them.")
+    pooler_l2_coef: float = flag(0.0, "Weight of the squares of the attention in the loss.")
+    pooler_entropy_coef: float = flag(0.0, "Weight of its entropy in the loss.")
+    pooler_diversity_coef: float = flag(0.0, "Weight of the overlap of its heads in the loss.")
+    decoder: Literal["direct", "autoregressive"] = flag("direct", "All steps at once, or segment after segment.")
+    linear_forecast: Literal["fitted", "trained", "none"] = flag(
+        "fitted",
+        "A linear forecast beside the recurrent one: fitted to the training part and weighed on the validation part, "
+        "trained together with it, or none.",
+    )
+    loss: Literal["mae", "mse", "huber", "quantile", "nll"] = flag("quantile", "What is learnt by.")
+    quantiles: list[float] | None = flag(None, "Those that are forecast, 0.5 among them; without, 0.1 to 0.9.")
+    distribution_output: Literal["student_t", "normal", "negative_binomial"] = flag(
+        "student_t", "What is forecast with --loss nll."
+    )
+    classifier_hidden_size: int | None = flag(None, "Width of a tanh layer before the forecast; none without.")
+    classifier_dropout: float = flag(0.5, "Dropout on what a forecast is made of.")
+
+
+@dataclass
+class ForecastingArguments(RunArguments):
+    """The flags of the run, with the defaults of a forecaster."""
+
+    do_predict: bool | None = flag(None, "Whether to measure on the test part; without, if there is one.")
+    num_train_epochs: float | None = flag(
+        None, "Passes over the windows; without, as many as give 2,000 updates, but 20 at most.", "epochs"
+    )
+    learning_rate: float = flag(5e-4, "Highest learning rate.", "lr")
+    lr_scheduler_type: str = flag("cosine", "How it falls.")
+    warmup_steps: float = flag(0.05, "Steps in which it rises, or their share.")
+    weight_decay: float = flag(0.0, "Weight decay.")
+    per_device_train_batch_size: int | None = flag(
+        None, "Windows in a training batch; without, as many as have 256 channels, 8 to 256.", "batch_size"
+    )
+    per_device_eval_batch_size: int = flag(64, "Windows in an evaluation batch.")
+    train_sampling_strategy: Literal["random", "sequential"] = flag("random", "random or sequential.")
+    eval_strategy: Literal["no", "steps", "epoch"] = flag("steps", "When to evaluate: no, steps or epoch.")
+    eval_steps: float = flag(0.1, "Steps between two evaluations, or their share of all.")
+    save_strategy: Literal["no", "steps", "epoch", "best"] = flag(
+        "steps", "When to save a checkpoint: no, steps, epoch or best."
+    )
+    save_steps: float = flag(0.1, "Steps between two checkpoints, or their share of all.")
+    label_names: list[str] | None = flag(["future_values"], "What the model is measured by.")
+
+    def __post_init__(self) -> None:
+        wanted, size = self.do_predict, self.per_device_train_batch_size
+        self.do_predict = bool(wanted)
+        self.per_device_train_batch_size = _MOST_WINDOWS if size is None else size
+        super().__post_init__()
+        self.asked.do_predict, self.asked.per_device_train_batch_size = wanted, size
+        # Predictions are scored batch by batch: those of a test part may not fit in memory.
+        self.batch_eval_metrics = True
+
+    def choose_batch(self, channels: int) -> None:
+        """Set the size of a batch, where it was not given, for windows of so many channels that are read alone."""
+        if self.asked.per_device_train_batch_size is None:
+            wanted = _ROWS_OF_A_BATCH // channels
+            self.per_device_train_batch_size = min(max(wanted, _FEWEST_WINDOWS), _MOST_WINDOWS)
+
+    def choose_steps(self, texts: int) -> None:
+        """Set `num_train_epochs` and `logging_steps`, where they were not given, for a number of windows."""
+        super().choose_steps(texts)
+        if not self.epochs_are_chosen:
+            updates = texts / (self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps)
+            self.num_train_epochs = min(UPDATES / math.ceil(max(updates, 1)), MOST_PASSES)
+
+
+def columns_of(data: SeriesArguments) -> SeriesColumns:
+    """Where the flags say that a table has what; static columns are taken for names until they are read."""
+    return SeriesColumns(
+        data.id_column,
+        data.time_column,
+        tuple(data.target_columns or ()),
+        tuple(data.known_columns or ()),
+        (),
+        tuple(data.static_columns or ()),
+    )
+
+
+# Flags that are called otherwise than the field of the configuration, or decided later.
+_OTHERWISE = frozenset({"linear_forecast", "segment_length"})
+
+
+def forecaster_fields(arguments: ForecasterArguments) -> dict[str, Any]:
+    """The flags that are fields of [`AttnLSTMForecasterConfig`], by name."""
+    names = {item.name for item in fields(AttnLSTMForecasterConfig)} & {item.name for item in fields(arguments)}
+    values = {name: getattr(arguments, name) for name in names - _OTHERWISE}
+    values["linear_forecast"] = arguments.linear_forecast == TRAINED
+    return values
