@@ -24,18 +24,25 @@ if TYPE_CHECKING:
     from ._released import released_model
     from .data.embedding import embed_texts
     from .data.loading import describe_labels, load_texts
+    from .data.series_files import load_series
+    from .data.series_processor import SeriesProcessor
     from .data.summary import DataSummary, summarize_texts
     from .data.tokenization import train_tokenizer
     from .data.word_vectors import WordVectorCoverage, load_word_vectors
     from .deploy.onnx_export import export_onnx
     from .deploy.onnx_model import OnnxAttnLSTMForSequenceClassification
     from .modeling.configuration_attnlstm import AttnLSTMConfig
+    from .modeling.configuration_forecaster import AttnLSTMForecasterConfig
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
+    from .modeling.modeling_forecaster import AttnLSTMForecasterModel, AttnLSTMForecasterPreTrainedModel
     from .modeling.modeling_pretraining import AttnLSTMForPreTraining
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
+    from .modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
+    from .modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .modeling.shown_results import ShownResults
     from .training.evaluation import Evaluation, evaluate_logits
+    from .training.forecaster import Forecaster
     from .training.lazy_adamw import LazyAdamW
     from .training.sklearn_classifier import AttnLSTMClassifier
     from .training.text_evaluation import evaluate_texts
@@ -46,12 +53,15 @@ if TYPE_CHECKING:
 _HOME = {
     **_heads.homes(),
     "AttnLSTMClassifier": "training.sklearn_classifier",
+    "AttnLSTMForecasterPreTrainedModel": "modeling.modeling_forecaster",
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
     "AttnLSTMTrainer": "training.trainer",
     "DataSummary": "data.summary",
     "Evaluation": "training.evaluation",
+    "Forecaster": "training.forecaster",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
+    "SeriesProcessor": "data.series_processor",
     "ShownResults": "modeling.shown_results",
     "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
@@ -59,6 +69,7 @@ _HOME = {
     "evaluate_logits": "training.evaluation",
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
+    "load_series": "data.series_files",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",
     "released_model": "_released",

@@ -22,6 +22,7 @@ _COMMANDS = {
     "train": "train a model on your texts, measure it, and save it",
     "pretrain": "learn a language from texts without labels, for models to begin with",
     "distill": "train a small model on what a large one says",
+    "forecast": "train a forecaster of time series, and forecast",
     "predict": "label texts, and shade the words by the attention on them",
     "explain": "say how much each word has to do with a label, and how far that can be trusted",
     "evaluate": "measure a model on labelled texts",
@@ -32,7 +33,8 @@ _COMMANDS = {
     "env": "show versions, processor and threads, for a report",
 }
 # What they log is a part of what they tell.
-_WITH_LOG = ("train", "pretrain", "distill", "check", "evaluate", "explain", "quickstart")
+_WITH_LOG = ("train", "pretrain", "distill", "forecast", "check", "evaluate", "explain", "quickstart")
+_DESCRIPTION = "Train and use small, explainable models of texts and time series."
 _EXAMPLES = """Examples:
   hfattnlstm train --train_file reviews.csv --output_dir my-model
   hfattnlstm predict attnlstm-imdb "A fine film"
@@ -98,7 +100,7 @@ def _parser() -> SentenceParser:
     parser = SentenceParser(
         "hfattnlstm",
         usage="hfattnlstm [--traceback] COMMAND ...",
-        description=f"Train and use small, explainable text classifiers.\n\nCommands:\n{commands}\n\n{_EXAMPLES}",
+        description=f"{_DESCRIPTION}\n\nCommands:\n{commands}\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hfattnlstm {__version__}")

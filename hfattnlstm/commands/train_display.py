@@ -159,7 +159,11 @@ class FollowTraining(TrainerCallback):
         if "train_runtime" in (logs or {}):
             done = f"trained {state.global_step} steps in {_clock(elapsed)}"
             tokens = logs.get("train_tokens_per_second")
-            rate = f"{logs['train_samples_per_second']:,.0f} texts" if tokens is None else f"{tokens:,} tokens"
+            rate = (
+                f"{logs['train_samples_per_second']:,.0f} {getattr(args, 'unit', 'texts')}"
+                if tokens is None
+                else f"{tokens:,} tokens"
+            )
             print(_laid_out([done, f"{rate} a second"]), flush=True)
         elif logs:
             done = state.global_step - self._first_step

@@ -17,8 +17,8 @@ ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl")
 
 
 def load_series(
-    source: str | PathLike[str] | pd.DataFrame,
-    columns: SeriesColumns = SeriesColumns(),
+    source: str | PathLike[str] | pd.DataFrame | Panel,
+    columns: SeriesColumns | None = None,
     *,
     frequency: str | None = None,
     split: str = "train",
@@ -27,7 +27,7 @@ def load_series(
 
     Args:
         source: A csv, tsv, JSON lines or parquet file, perhaps compressed, a data set on the Hub or a folder in its
-            layout, or a table; in one of the forms of [`panel_of_frame`].
+            layout, or a table; in one of the forms of [`panel_of_frame`]. A panel is returned as it is.
         columns: Where what is; what is not said is found.
         frequency: Time between two steps, as pandas writes it; found without.
         split: Of a data set.
@@ -44,14 +44,26 @@ def load_series(
     ('h', ('load', 'price'))
     ```
     """
+    if isinstance(source, Panel):
+        return source
+    return panel_of_frame(read_table(source, split), columns, frequency, name_of(source))
+
+
+def name_of(source: object) -> str:
+    """A source as a sentence names it."""
+    return "the table" if isinstance(source, pd.DataFrame) else str(source)
+
+
+def read_table(source: str | PathLike[str] | pd.DataFrame, split: str = "train") -> pd.DataFrame:
+    """The table of a source of [`load_series`], as it stands there; a table is returned as it is."""
     if isinstance(source, pd.DataFrame):
-        return panel_of_frame(source, columns, frequency)
+        return source
     path = Path(source).expanduser()
-    if ending_of(path) in ENDINGS:
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}: check its name.")
-        return panel_of_frame(_read_file(path), columns, frequency, str(path))
-    return panel_of_frame(_read_data_set(str(source), split), columns, frequency, str(source))
+    if ending_of(path) not in ENDINGS:
+        return _read_data_set(str(source), split)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}: check its name.")
+    return _read_file(path)
 
 
 def _read_file(path: Path) -> pd.DataFrame:

@@ -220,8 +220,8 @@ class SeriesProcessor(FeatureExtractionMixin):
             return None
         if len(series.static_categories) != len(self.categories):
             raise ValueError(
-                f"{shown_series(series.name).capitalize()} lacks {quote(self.series_columns.static_categories)}, which "
-                "the model was trained with: add the columns."
+                f"{shown_series(series.name).capitalize()} lacks {quote(self.series_columns.static_categories)}, "
+                "which the model was trained with: add the columns."
             )
         for name, known, column in zip(
             series.static_categories, self.categories, self.series_columns.static_categories

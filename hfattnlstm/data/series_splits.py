@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def _ends_of(
     if len(borders) not in (2, 3):
         raise ValueError(f"{option('borders')} takes two or three: where training, validation and test end.")
     places = [_place(str(border), borders, series, panel) for border in borders]
-    if any(later <= earlier for earlier, later in zip(places, places[1:])):
+    if any(later <= earlier for earlier, later in itertools.pairwise(places)):
         if len(panel) > 1 and places[0] >= len(series):
             return tuple(places)
         raise ValueError(f"{option('borders', ' '.join(map(str, borders)))} must rise, and lie within the series.")
@@ -92,13 +93,15 @@ def _place(border: str, borders: Sequence[str], series: Series, panel: Panel) ->
         return round(float(border) * len(series))
     if panel.frequency is None:
         raise ValueError(
-            f"{option('borders')} takes numbers of rows, or shares such as 0.7, for series without times, not {border!r}."
+            f"{option('borders')} takes numbers of rows, or shares such as 0.7, for series without times, not "
+            f"{border!r}."
         )
     try:
         time = pd.Timestamp(border).to_datetime64()
     except ValueError:
         raise ValueError(
-            f"{option('borders')} takes numbers of rows, shares such as 0.7, or times such as 2024-12-31, not {border!r}."
+            f"{option('borders')} takes numbers of rows, shares such as 0.7, or times such as 2024-12-31, not "
+            f"{border!r}."
         ) from None
     return int(np.searchsorted(later_times(series.start, panel.frequency, range(len(series))), time))
 

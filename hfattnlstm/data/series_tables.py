@@ -34,7 +34,7 @@ _MOST_STEPS = 100_000_000
 
 def panel_of_frame(
     frame: pd.DataFrame,
-    columns: SeriesColumns = SeriesColumns(),
+    columns: SeriesColumns | None = None,
     frequency: str | None = None,
     origin: str = "the table",
 ) -> Panel:
@@ -61,6 +61,7 @@ def panel_of_frame(
     (1, 'D', ('y',))
     ```
     """
+    columns = columns or SeriesColumns()
     frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex) or frame.index.name is None)
     frame = frame.rename(columns=str)
     if frame.columns.duplicated().any():
@@ -71,7 +72,7 @@ def panel_of_frame(
     _check_named(frame, columns, origin)
     if len(frame) == 0:
         raise ValueError(f"{_capital(origin)} has no rows.")
-    if columns.time is None and {"start", "target"} <= set(frame.columns):
+    if _is_of_gluonts(frame, columns):
         return _panel_of_gluonts(frame, columns, frequency, origin)
     if _has_a_series_a_row(frame, columns):
         return _panel_of_rows(frame, columns, origin)
@@ -97,6 +98,12 @@ def _check_named(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> No
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"The column {name!r} is named for two purposes: leave it out of one.")
+
+
+def _is_of_gluonts(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
+    if not {"start", "target"} <= set(frame.columns) or columns.time not in (None, "start"):
+        return False
+    return isinstance(frame["target"].iloc[0], (list, tuple, np.ndarray))
 
 
 def _has_a_series_a_row(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
@@ -187,6 +194,7 @@ def _panel_of_times(frame: pd.DataFrame, columns: SeriesColumns, frequency: str 
         raise ValueError(
             f"{option('frequency', frequency)} is for times, and {origin} has whole numbers: leave it out."
         )
+    columns = _numbers_apart(frame, columns)
     static = _static_values(frame, columns, origin)
     series = [_on_grid(str(name), group, columns, frequency, origin, static) for name, group in groups]
     return _checked(Panel([each for each in series if each is not None], columns, frequency, origin))
@@ -208,8 +216,8 @@ def _numbers(frame: pd.DataFrame, name: str, origin: str) -> np.ndarray:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"Row {row + 1} of {origin} has {str(column.iloc[row])!r} in the column {name!r}, which is no number: mend "
-            f"it, leave it empty if it is missing, or name the columns with values by {option('target_columns')}."
+            f"Row {row + 1} of {origin} has {str(column.iloc[row])!r} in the column {name!r}, which is no number: "
+            f"mend it, leave it empty if it is missing, or name the columns with values by {option('target_columns')}."
         )
     return numbers.to_numpy("float32", na_value=np.nan)
 
@@ -223,8 +231,8 @@ def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.Da
         if still.any():
             row = kept[still].iloc[0]
             raise ValueError(
-                f"{_capital(origin)} has {row['time']} twice in {shown_series(row['id'])}, with different values: keep "
-                f"one of the rows, or name the column with the names of series by {option('id_column')}."
+                f"{_capital(origin)} has {row['time']} twice in {shown_series(row['id'])}, with different values: "
+                f"keep one of the rows, or name the column with the names of series by {option('id_column')}."
             )
         logger.warning("%s has %d rows twice: each is read once.", _capital(origin), len(table) - len(kept))
         table = kept
@@ -249,8 +257,8 @@ def _on_grid(
     places = steps_from(start, group["time"], frequency)
     if places is None:
         raise ValueError(
-            f"Some times of {shown_series(name)} in {origin} lie between the steps of the frequency {frequency!r}, such "
-            f"as those after {start}: bring them on an even grid, or name another one by {option('frequency')}."
+            f"Some times of {shown_series(name)} in {origin} lie between the steps of the frequency {frequency!r}, "
+            f"such as those after {start}: bring them on an even grid, or name another one by {option('frequency')}."
         )
     length = int(places[-1]) + 1
     if length > _MOST_STEPS:
@@ -288,6 +296,13 @@ def _spread(part: pd.DataFrame, places: np.ndarray, length: int) -> np.ndarray:
     return values
 
 
+def _numbers_apart(frame: pd.DataFrame, columns: SeriesColumns) -> SeriesColumns:
+    """Static columns that hold numbers are known as numbers, the others as names."""
+    real = [name for name in columns.static_categories if pd.api.types.is_numeric_dtype(frame[name])]
+    names = tuple(name for name in columns.static_categories if name not in real)
+    return replace(columns, static_real=(*columns.static_real, *real), static_categories=names)
+
+
 def _static_values(
     frame: pd.DataFrame, columns: SeriesColumns, origin: str
 ) -> dict[str, tuple[np.ndarray | None, tuple[str, ...]]]:
@@ -303,8 +318,8 @@ def _static_values(
         if (counts[name] > 1).any():
             series = counts.index[counts[name] > 1][0]
             raise ValueError(
-                f"The column {name!r} of {origin} changes within {shown_series(series)}: what is known of every step is "
-                f"named by {option('known_columns')}."
+                f"The column {name!r} of {origin} changes within {shown_series(series)}: what is known of every step "
+                f"is named by {option('known_columns')}."
             )
     first = part.drop_duplicates("id").set_index("id")
     found = {}

@@ -11,6 +11,8 @@ from .configuration_checks import check_positive
 
 MOST_STEPS, MOST_CATEGORIES = 100_000, 10_000_000
 CONTEXT_LAYERS = ("attention", "transformer")
+# The outermost tell what hardly ever happens.
+QUANTILES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 DIRECT, AUTOREGRESSIVE = "direct", "autoregressive"
 
 
@@ -127,7 +129,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
 
     def __post_init__(self, **kwargs):
         if self.loss == "quantile" and self.quantiles is None:
-            self.quantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+            self.quantiles = list(QUANTILES)
         super().__post_init__(**kwargs)
 
     @property

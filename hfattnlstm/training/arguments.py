@@ -152,6 +152,8 @@ class RunArguments(TrainingArguments):
 
     # Whether the model was pretrained; a task says so once it knows.
     begins_pretrained: ClassVar[bool] = False
+    # What a row of a batch is called.
+    unit: ClassVar[str] = "texts"
 
     def __post_init__(self) -> None:
         # What was asked for, before one flag decides about another.

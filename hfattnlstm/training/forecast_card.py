@@ -29,7 +29,8 @@ def forecaster_card(
     """The parts of the card of a [`ForecastingTask`] that has been run."""
     data = task.data
     local = data.dataset is None or Path(data.dataset).exists()
-    source = Path(data.train_file or data.dataset).name if local else data.dataset
+    named = data.train_file or data.dataset or "a table"
+    source = Path(named).name if local else named
     steps = {name: sum(map(len, part)) for name, part in examples.items()}
     before = {"train": 0, "validation": steps["train"], "test": steps["validation"]}
     sizes = ", ".join(f"{steps[name] - before[name]:,} for {name}" for name in steps)
@@ -59,7 +60,8 @@ def forecaster_card(
 def _recipe(task: Task, processor: SeriesProcessor, config: AttnLSTMForecasterConfig) -> dict[str, Any]:
     recipe = {
         "started from": shown_name(task.model.model_name_or_path or "random weights"),
-        "past, future, season": f"{config.context_length}, {config.prediction_length}, {processor.season_length} steps",
+        "past, future": f"{config.context_length}, {config.prediction_length} steps",
+        "season": f"{processor.season_length} steps",
         "read": f"segments of {config.segment_length}" if config.front == "segments" else "by a convolution",
         "width, layers": f"{config.hidden_size}, {config.num_hidden_layers}",
         "centre, scale of a window": f"{config.instance_center}, {config.instance_scale}",

@@ -1,4 +1,4 @@
-"""What a forecaster is worth: its errors by step, beside those of the simplest forecasts, and whether it beats them."""
+"""What a forecaster is worth: its errors by step beside those of the simplest forecasts, and whether it beats them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.series_windows import SeriesWindows
+from ..data.series_processor import SeriesInputs
+from ..data.series_windows import SeriesWindows, collate_windows
 from ..modeling.series_scaling import InstanceScaling
 from .forecast_metrics import MAE, MSE, ForecastBatch, ForecastSums, owa
-from .forecasts import Forecast
+from .forecasts import Forecast, forecast_batch
 from .linear_forecasts import LinearMap, batches_of, naive_map
 from .naive_forecasts import naive2
 
@@ -140,6 +141,39 @@ def evaluate_forecasts(
         done,
         np.concatenate(residuals) if residuals else np.empty(0),
     )
+
+
+def show_windows(model: Any, windows: SeriesWindows, channels: Sequence[str]) -> list[ShownWindow]:
+    """A few windows, evenly spaced, with what a model says of their first channel.
+
+    Args:
+        model: The forecaster.
+        windows: Where they are taken from.
+        channels: Names of the channels.
+    """
+    shown = []
+    for index in np.linspace(0, len(windows) - 1, min(SHOWN_WINDOWS, len(windows))).round().astype(int):
+        series, _ = windows.place(index)
+        inputs = windows.inputs[series]
+        window = windows[index]
+        found = forecast_batch(model, collate_windows([window]), attention=True)
+        heads = None if found.attention is None else found.attention.unflatten(1, (-1, model.config.pooler_num_heads))
+        quantiles = None if found.quantiles is None else _unscaled(found.quantiles[0, :, 0].numpy(), inputs)
+        name = windows.names[series]
+        shown.append(
+            ShownWindow(
+                f"{name}/{channels[0]}" if name and len(channels) > 1 else name or channels[0],
+                *(_unscaled(window[part][:, 0], inputs) for part in ("past_values", "future_values")),
+                _unscaled(found.values[0, :, 0].numpy(), inputs),
+                quantiles,
+                None if heads is None else heads[0, 0].mean(0).numpy(),
+            )
+        )
+    return shown
+
+
+def _unscaled(values: np.ndarray, inputs: SeriesInputs) -> np.ndarray:
+    return values * inputs.std[0] + inputs.mean[0]
 
 
 def _rivals(

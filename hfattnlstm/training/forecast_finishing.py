@@ -1,4 +1,4 @@
-"""What a forecaster gets after its training: a linear forecast beside it, weighed on held-out windows, and a spread."""
+"""What a forecaster gets after its training: a linear forecast beside it, weighed on held-out windows; a spread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .linear_forecasts import LinearMap, batches_of, fit_linear, naive_map
 
 # Weight of "the shares sum to 1" among the equations that say how well they forecast.
 _SUM_TO_ONE = 1e3
-_SPREADS = np.round(np.geomspace(0.4, 2.5, 41), 3)
+_SPREADS = np.round(np.geomspace(0.02, 5, 81), 3)
 _BATCH = 256
 
 

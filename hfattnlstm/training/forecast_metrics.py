@@ -88,16 +88,17 @@ class ForecastSums:
         if quantiles is not None:
             losses = quantile_loss(quantiles, target, self.quantiles)
             found["crps"] = torch.where(known, losses, 0.0)
-            inside = (target >= quantiles[..., 0]) & (target <= quantiles[..., -1])
-            found["coverage"] = inside & known
+            for name, low, high in self._intervals():
+                inside = (target >= quantiles[..., low]) & (target <= quantiles[..., high])
+                found[name] = inside & known
         for name, values in found.items():
             summed = values.double().sum((0, 2))
             self._sums[name] = self._sums[name] + summed if name in self._sums else summed
 
     def metrics(self) -> dict[str, float]:
         """Over all values that are known: `mse`, `mae`, of scaled values and `unscaled_…`, `smape` in percent, `mase`
-        where a series had a season to compare with, and of quantiles `crps`, twice their mean pinball loss, and
-        `coverage_…`, the share of values between the outermost ones, in percent of which so many should be.
+        where a series had a season to compare with, and of quantiles `crps`, twice their mean pinball loss, and the
+        share of values between two of them, such as `coverage_80`, which should be 0.8.
         """
         sums = {name: float(values.sum()) for name, values in self._sums.items()}
         count = max(sums["count"], 1.0)
@@ -107,9 +108,17 @@ class ForecastSums:
                 found[name] = sums[name] / sums[f"{name}_count"]
         if "crps" in sums:
             found["crps"] = sums["crps"] / count
-            wanted = round(100 * (self.quantiles[-1] - self.quantiles[0]))
-            found[f"coverage_{wanted}"] = sums["coverage"] / count
+            found |= {name: sums[name] / count for name, *_ in self._intervals()}
         return found
+
+    def _intervals(self) -> list[tuple[str, int, int]]:
+        """Name of the coverage, and where the quantiles are, of 80 % of the values and of the widest interval."""
+        wide, usual = (0, len(self.quantiles) - 1), (0.1, 0.9)
+        bounds = [tuple(map(list(self.quantiles).index, usual))] if {*usual} <= {*self.quantiles} else []
+        return [
+            (f"coverage_{round(100 * (self.quantiles[high] - self.quantiles[low]))}", low, high)
+            for low, high in dict.fromkeys((*bounds, wide))
+        ]
 
     def by_step(self, name: str) -> list[float]:
         """`mse`, `mae` or another one of the metrics of each future step."""

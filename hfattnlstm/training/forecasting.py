@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from transformers import EvalPrediction, PreTrainedModel
 from transformers.utils import logging
@@ -27,9 +30,10 @@ from ..modeling.series_scaling import InstanceScaling
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects
 from .forecast_card import describe_forecasts, forecaster_card
-from .forecast_evaluation import ForecastEvaluation, evaluate_forecasts, metric_names
+from .forecast_evaluation import ForecastEvaluation, evaluate_forecasts, metric_names, show_windows
 from .forecast_finishing import Shares, add_linear_forecast, fit_spread
 from .forecast_metrics import MAE, MSE, ForecastBatch, ForecastSums
+from .forecast_plots import write_forecast_plots
 from .forecasting_arguments import (
     FITTED,
     ForecasterArguments,
@@ -91,6 +95,8 @@ class ForecastingTask(Task):
 
     data: SeriesArguments
     model: ForecasterArguments
+    # A table, or series, in place of a file.
+    source: pd.DataFrame | Panel | str | None = None
     panel: Panel
     ends: SplitEnds
     config: AttnLSTMForecasterConfig
@@ -104,7 +110,7 @@ class ForecastingTask(Task):
     def check(self) -> None:
         """Refuse flags that do not fit together, or have no effect."""
         data, model = self.data, self.model
-        if (data.dataset is None) == (data.train_file is None):
+        if sum(each is not None for each in (data.dataset, data.train_file, self.source)) != 1:
             raise ValueError("Give either --dataset or --train_file.")
         check_effects(_effects(data, model), self.given, None)
         if model.horizon is None and self._loaded_from() is None:
@@ -130,9 +136,7 @@ class ForecastingTask(Task):
         data = self.data
         with flags_in_sentences():
             self._start()
-            self.panel = load_series(
-                data.train_file or data.dataset, self._columns(), frequency=data.frequency or self._frequency()
-            )
+            self.panel = load_series(self._source(), self._columns(), frequency=data.frequency or self._frequency())
             self.config = self._loaded_config or self._new_config()
             self.ends = split_series(self.panel, self.config.prediction_length, data.borders, data.validation_size)
         parts = {"train": self.panel.until(self.ends.train), "validation": self.panel.until(self.ends.validation)}
@@ -145,6 +149,9 @@ class ForecastingTask(Task):
     def values(self, examples: Panel) -> Iterator[bytes]:
         """The values of each series."""
         return (each.values.tobytes() for each in examples)
+
+    def _source(self) -> Any:
+        return next(each for each in (self.source, self.data.train_file, self.data.dataset) if each is not None)
 
     def _start(self) -> None:
         """Read what the checkpoint has decided, where the run begins with one."""
@@ -312,6 +319,8 @@ class ForecastingTask(Task):
             linear=(self._linear, self._linear_map),
             progress=lambda done, total: self.show_progress(f"Measuring {prefix}", done, total),
         )
+        if self.training.plots:
+            evaluation = replace(evaluation, shown=show_windows(model, rows, self.panel.channels))
         metrics = {f"{prefix}_{name}": value for name, value in evaluation.metrics.items()}
         for name, scores in evaluation.others.items():
             metrics |= {f"{name.replace(' ', '_')}_{prefix}_{score}": scores[score] for score in (MSE, MAE)}
@@ -323,6 +332,10 @@ class ForecastingTask(Task):
             seasonal_errors(each.values[:end], self.season)
             for each, end in zip(rows.inputs, self.ends.train, strict=True)
         ]
+
+    def write_pictures(self, folder: Path, evaluation: ForecastEvaluation) -> None:
+        """Forecasts with intervals, errors by step and residuals, and the attention over the past."""
+        write_forecast_plots(folder, evaluation)
 
     def describe(self, evaluation: ForecastEvaluation, split: str) -> str:
         """Errors beside those of simple forecasts."""

@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..data.series import SeriesColumns
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
@@ -92,7 +92,9 @@ class ForecasterArguments:
         "trained together with it, or none.",
     )
     loss: Literal["mae", "mse", "huber", "quantile", "nll"] = flag("quantile", "What is learnt by.")
-    quantiles: list[float] | None = flag(None, "Those that are forecast, 0.5 among them; without, 0.1 to 0.9.")
+    quantiles: list[float] | None = flag(
+        None, "Those that are forecast, 0.5 among them; without, 0.01, 0.1 to 0.9, 0.99."
+    )
     distribution_output: Literal["student_t", "normal", "negative_binomial"] = flag(
         "student_t", "What is forecast with --loss nll."
     )
@@ -124,6 +126,8 @@ class ForecastingArguments(RunArguments):
     )
     save_steps: float = flag(0.1, "Steps between two checkpoints, or their share of all.")
     label_names: list[str] | None = flag(["future_values"], "What the model is measured by.")
+
+    unit: ClassVar[str] = "windows"
 
     def __post_init__(self) -> None:
         wanted, size = self.do_predict, self.per_device_train_batch_size

@@ -9,12 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
+from ..modeling.configuration_forecaster import QUANTILES, AttnLSTMForecasterConfig
 from ..modeling.forecast_distributions import make_distribution
-
-
-# Quantiles that are told of distributions.
-LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 class Forecast(NamedTuple):
@@ -42,7 +38,7 @@ def levels_of(config: AttnLSTMForecasterConfig) -> tuple[float, ...]:
     ```
     """
     if config.loss == "nll":
-        return LEVELS
+        return QUANTILES
     return tuple(config.quantiles or ())
 
 
@@ -69,7 +65,7 @@ def forecast_batch(model: Any, batch: dict[str, Any], attention: bool = False) -
         return Forecast(outputs.prediction_outputs.float().cpu(), quantiles, weights)
     parameters = tuple(part.float().cpu() for part in outputs.prediction_outputs)
     mean = make_distribution(config.distribution_output, parameters).mean
-    return Forecast(mean, distribution_quantiles(config.distribution_output, parameters, LEVELS), weights)
+    return Forecast(mean, distribution_quantiles(config.distribution_output, parameters, QUANTILES), weights)
 
 
 def distribution_quantiles(name: str, parameters: tuple[Tensor, ...], levels: Sequence[float]) -> Tensor:
