@@ -45,20 +45,28 @@ def help_of(*words: str) -> str:
 
 
 def commands() -> tuple[str, ...]:
-    """The names of the commands."""
-    return tuple(importlib.import_module("hfattnlstm.commands.main")._COMMANDS)
+    """The names of the commands, those that have commands of their own followed by these."""
+    found = []
+    for name in importlib.import_module("hfattnlstm.commands.main")._COMMANDS:
+        own = importlib.import_module("hfattnlstm.commands.forecast").COMMANDS if name == "forecast" else ()
+        found += [name, *(f"{name} {each}" for each in own)]
+    return tuple(found)
 
 
 def _all_commands() -> str:
-    return "\n\n".join(f"## hfattnlstm {name}\n\n{_fenced(name)}" for name in commands())
+    return "\n\n".join(f"## hfattnlstm {name}\n\n{_fenced(*name.split())}" for name in commands())
 
 
 def _fields(name: str) -> str:
     kind = getattr(importlib.import_module("hfattnlstm"), name)
+    annotations: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        # Not the fields that every configuration of transformers has.
+        annotations |= base.__annotations__ if base.__module__.startswith("hfattnlstm.") else {}
     rows = [
-        f"| `{item.name}` | {_code(kind.__annotations__[item.name])} | {_code(repr(item.default))} |"
+        f"| `{item.name}` | {_code(annotations[item.name])} | {_code(repr(item.default))} |"
         for item in dataclasses.fields(kind)
-        if item.name in kind.__annotations__
+        if item.name in annotations
     ]
     return "\n".join(["| field | type | default |", "| --- | --- | --- |", *rows])
 

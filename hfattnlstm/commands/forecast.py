@@ -57,15 +57,15 @@ def forecast(arguments: Sequence[str]) -> int:
         print(_USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     name, *rest = arguments
-    if name not in _COMMANDS:
+    if name not in COMMANDS:
         raise ValueError(
-            f"There is no command {name!r}{did_you_mean(name, _COMMANDS) or f': forecast takes {_listed()}.'}"
+            f"There is no command {name!r}{did_you_mean(name, COMMANDS) or f': forecast takes {_listed()}.'}"
         )
-    return _COMMANDS[name](rest)
+    return COMMANDS[name](rest)
 
 
 def _listed() -> str:
-    *first, last = _COMMANDS
+    *first, last = COMMANDS
     return f"{', '.join(first)} or {last}"
 
 
@@ -114,7 +114,7 @@ def _anomalies(arguments: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "predict": _predict,
     "anomalies": _anomalies,

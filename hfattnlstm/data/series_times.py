@@ -22,10 +22,12 @@ _DAY_AND_MONTH = r"(\d{1,2})[/.-](\d{1,2})[/.-]\d{4}"
 _WHOLE_DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 # Steps that are enough to tell a frequency.
 _LOOKED_AT = 2_000
-# Seasons that are looked for where there are no times, in steps.
-_POSSIBLE_SEASONS = (4, 5, 7, 12, 24, 48, 52, 96, 144, 168)
-# A season is one if values as far apart are at least so alike.
-_ALIKE = 0.3
+# Steps of the longest season that is looked for where there are no times: two weeks of hours.
+_LONGEST_SEASON = 336
+# A season is one if values as far apart are at least so alike, and more than so many standard errors.
+_ALIKE, _STANDARD_ERRORS = 0.15, 4.5
+# Of several seasons, the shortest is taken that is so alike, compared with the best one.
+_AS_GOOD = 0.7
 
 
 def parse_times(column: pd.Series, name: str, origin: str) -> pd.Series:
@@ -264,20 +266,48 @@ def find_season(values: Sequence[np.ndarray]) -> int:
 def _seasons_of(values: np.ndarray) -> list[int]:
     seasons = []
     for channel in values.T:
-        # A trend is like itself after any time; its differences are not.
-        steps = np.diff(channel[np.isfinite(channel)].astype(float))
-        steps = steps - steps.mean() if len(steps) else steps
-        power = float(steps @ steps)
-        likeness = {
-            lag: float(steps[lag:] @ steps[:-lag]) / power * len(steps) / (len(steps) - lag)
-            for lag in _POSSIBLE_SEASONS
-            if power and len(steps) >= 2 * lag + 2
-        }
-        best = max(likeness.values(), default=0.0)
-        if best >= _ALIKE:
-            # Twice a season is as good as one.
-            seasons.append(next(lag for lag, like in likeness.items() if like >= 0.9 * best))
+        known = channel[np.isfinite(channel)].astype(float)
+        alike = {lag: _likeness_without_trend(known, lag) for lag in _possible_seasons(known)}
+        least = max(_ALIKE, _STANDARD_ERRORS / max(len(known), 1) ** 0.5)
+        best = max(alike.values(), default=0.0)
+        # Twice a season is as good as one.
+        seasons += [lag for lag, like in alike.items() if like >= max(least, _AS_GOOD * best)][:1]
     return seasons
+
+
+def _possible_seasons(values: np.ndarray) -> list[int]:
+    """Lags at which a series, after a valley, is more like itself than just before and after them."""
+    time = np.arange(len(values))
+    line = np.polyval(np.polyfit(time, values, 1), time) if len(values) > 2 else values
+    alike = _likeness(values - line)
+    valleys = np.minimum.accumulate(alike) if len(alike) else alike
+    return [
+        lag
+        for lag in range(2, len(alike) - 1)
+        if alike[lag - 1] < alike[lag] >= alike[lag + 1] and alike[lag] - valleys[lag] > _ALIKE
+    ]
+
+
+def _likeness_without_trend(values: np.ndarray, lag: int) -> float:
+    """How alike values so far apart are, once what changes more slowly is taken off: a random walk has no season."""
+    window = np.ones(lag + 1 - lag % 2)
+    window[[0, -1]] = 0.5 if lag % 2 == 0 else 1.0
+    trend = np.convolve(values, window / window.sum(), mode="valid")
+    half = len(window) // 2
+    alike = _likeness(values[half : half + len(trend)] - trend)
+    return float(alike[lag]) if lag < len(alike) else 0.0
+
+
+def _likeness(values: np.ndarray) -> np.ndarray:
+    """The autocorrelation by lag, from 0 to a third of the values, or a step beyond the longest season."""
+    count = len(values)
+    most = min(count // 3, _LONGEST_SEASON + 1)
+    centred = values - values.mean() if count else values
+    if most < 2 or not centred.any():
+        return np.zeros(0)
+    spectrum = np.fft.rfft(centred, 2 * count)
+    summed = np.fft.irfft(spectrum * spectrum.conj())[: most + 1]
+    return summed / summed[0]
 
 
 def shown_series(name: str) -> str:

@@ -72,7 +72,7 @@ def plot_windows(windows: Sequence[ShownWindow], quantiles: Sequence[float]) -> 
     for panel, window in zip(panels, windows, strict=True):
         _draw_window(panel, window, quantiles)
         panel.set_ylabel(shortened(window.name))
-    panels[0].legend(frameon=False, fontsize="small", loc="upper left", ncols=4)
+    panels[0].legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=5)
     panels[-1].set_xlabel("steps from the last one that was read")
     return with_fonts(figure)
 

@@ -10,8 +10,9 @@ from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from .arguments import RunArguments, flag
 
 
-# Updates of a training whose epochs nobody has chosen, and passes over the windows at most.
-UPDATES, MOST_PASSES = 2_000, 20
+# Updates of a training whose epochs nobody has chosen: as many as give three passes over the windows, for neighbours
+# are almost the same and are soon learnt by heart, but at least and at most so many.
+USUAL_PASSES, FEWEST_UPDATES, MOST_UPDATES = 3, 600, 2_000
 # Channels of all windows of a batch, where its size is not chosen: about as many series are read at once.
 _ROWS_OF_A_BATCH = 256
 _FEWEST_WINDOWS, _MOST_WINDOWS = 8, 256
@@ -108,7 +109,7 @@ class ForecastingArguments(RunArguments):
 
     do_predict: bool | None = flag(None, "Whether to measure on the test part; without, if there is one.")
     num_train_epochs: float | None = flag(
-        None, "Passes over the windows; without, as many as give 2,000 updates, but 20 at most.", "epochs"
+        None, "Passes over the windows; without, 3, but as many as give 600 to 2,000 updates.", "epochs"
     )
     learning_rate: float = flag(5e-4, "Highest learning rate.", "lr")
     lr_scheduler_type: str = flag("cosine", "How it falls.")
@@ -148,8 +149,9 @@ class ForecastingArguments(RunArguments):
         """Set `num_train_epochs` and `logging_steps`, where they were not given, for a number of windows."""
         super().choose_steps(texts)
         if not self.epochs_are_chosen:
-            updates = texts / (self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps)
-            self.num_train_epochs = min(UPDATES / math.ceil(max(updates, 1)), MOST_PASSES)
+            size = self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps
+            updates = math.ceil(texts / size)
+            self.num_train_epochs = min(max(USUAL_PASSES * updates, FEWEST_UPDATES), MOST_UPDATES) / updates
 
 
 def columns_of(data: SeriesArguments) -> SeriesColumns:

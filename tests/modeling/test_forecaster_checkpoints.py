@@ -213,7 +213,9 @@ class TestFiles:
 
     def test_weights_of_another_shape(self, tmp_path):
         series_model().save_pretrained(tmp_path)
-        with pytest.raises(RuntimeError, match=r"other shapes than the configuration \(decoder\.head.*: \(5,\), not \(3,\)\)"):
+        with pytest.raises(
+            RuntimeError, match=r"other shapes than the configuration \(decoder\.head.*: \(5,\), not \(3,\)\)"
+        ):
             AutoModelForTimeSeriesPrediction.from_pretrained(tmp_path, prediction_length=3)
 
 
