@@ -3,6 +3,7 @@
 # ruff: noqa: T201
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,12 @@ from .._files import same_file
 from .._parsing import SentenceParser
 from .._places import loading_from
 from ..data.progress import no_progress_bars
+from ..deploy.forecaster_export import export_forecaster
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from .models import load_config, load_model, load_tokenizer
+from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
+from .models import load_backbone_config, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column
 from .program import add_traceback
 from .text_files import chosen_columns, read_texts
@@ -51,6 +54,9 @@ def export(arguments: Sequence[str]) -> int:
     if parsed.check_texts is not None and not parsed.int8:
         raise ValueError("--check_texts are for --int8: float32 is always checked against the model.")
     output = _default_output(parsed.model) if parsed.output is None else Path(parsed.output).expanduser()
+    if load_backbone_config(parsed.model).model_type == AttnLSTMForecasterConfig.model_type:
+        print(_report(_export_forecaster(parsed, output)))
+        return 0
     _check_texts_stay(output, parsed.check_texts)
     texts = None
     if parsed.check_texts is not None:
@@ -67,6 +73,16 @@ def export(arguments: Sequence[str]) -> int:
     if result.warning:
         print(f"hfattnlstm export: {result.warning}", file=sys.stderr)
     return 0
+
+
+def _export_forecaster(parsed: argparse.Namespace, output: Path) -> OnnxExport:
+    for name in ("int8", "check_texts"):
+        if getattr(parsed, name):
+            raise ValueError(
+                f"--{name} is for classifiers of texts, and {parsed.model} is a forecaster: leave it out."
+            )
+    with no_progress_bars(), loading_from(parsed.model) as place:
+        return export_forecaster(place, output, opset=parsed.opset)
 
 
 def _parser() -> SentenceParser:

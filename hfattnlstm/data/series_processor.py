@@ -136,6 +136,30 @@ class SeriesProcessor(FeatureExtractionMixin):
             categories=[sorted(set(each)) for each in names],
         )
 
+    @classmethod
+    def of_values(cls, values: np.ndarray, *, scaler: str = STANDARD) -> SeriesProcessor:
+        """One for series without names, all of which are scaled alike.
+
+        Args:
+            values: (steps, channels), of all training series behind each other.
+            scaler: As in the class.
+        """
+        channels = tuple(f"channel_{index}" for index in range(values.shape[1]))
+        scales = {"": _rounded(_scale_of(values))} if scaler == STANDARD else {}
+        return cls(asdict(SeriesColumns(targets=channels)), scaler=scaler, scales=scales)
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """Values (length, channels) of a series without a name, scaled.
+
+        Example:
+
+        ```python
+        >>> SeriesProcessor.of_values(np.array([[1.0], [3.0]])).scaled(np.array([[2.0], [4.0]])).ravel()
+        array([0., 2.], dtype=float32)
+        ```
+        """
+        return self.inputs(Series("", 0, np.asarray(values, np.float32))).values.astype(np.float32)
+
     @property
     def series_columns(self) -> SeriesColumns:
         """Where a table has what."""

@@ -103,6 +103,11 @@ def _part(values: np.ndarray, begin: int, end: int, filling: float) -> np.ndarra
     return np.pad(found, (padding, (0, 0)), constant_values=filling)
 
 
+def padded_before(values: np.ndarray, length: int) -> np.ndarray:
+    """The last rows, so many; where there are fewer, NaN before them."""
+    return _part(values, len(values) - length, len(values), np.nan)
+
+
 def collate_windows(windows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """A batch of windows, each name with one more dimension in front.
 

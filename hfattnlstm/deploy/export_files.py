@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+from transformers.feature_extraction_utils import FeatureExtractionMixin
 
 from .._extras import import_optional
-from ..modeling.configuration_attnlstm import AttnLSTMConfig
 
 
 # Under which key of its metadata an exported file has the digests of those that were written beside it.
@@ -30,7 +30,9 @@ def refuse_checkpoint(folder: Path) -> None:
         )
 
 
-def write_files(folder: Path, config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None) -> dict[str, str]:
+def write_files(
+    folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase | FeatureExtractionMixin | None
+) -> dict[str, str]:
     """Write what belongs to a model into an empty folder, and return a digest of each file."""
     # Not save_pretrained, which would add the code of the configuration.
     config.to_json_file(folder / "config.json")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import math
 import os
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -27,21 +22,26 @@ from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import MULTI_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
-from .export_files import FILES, check_replaced, refuse_checkpoint, write_files
+from .export_files import FILES, check_replaced, write_files
 from .graph import ClassifierGraph, onnx_layers, output_names
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
+from .onnx_writing import (
+    FILE_NAMES,
+    MOST_BYTES,
+    check_opset,
+    describe,
+    in_float32,
+    quiet_exporter,
+    save,
+    staging_folder,
+    target_file,
+)
 from .quantization import quantize
 from .session import open_session
 
 
-FILE_NAMES = {False: "model.onnx", True: "model_int8.onnx"}
 # Below this share of equal labels an int8 file is not what its model was.
 ENOUGH_EQUAL_LABELS = 0.99
-# A protocol buffer ends at 2 GiB, and the graph needs some room beside the weights.
-_MOST_BYTES = 2**31 - 2**24
-_OLDEST_OPSET = 18
-# Whose warnings and progress are about the export as such, and not for its user.
-_CHATTY = ("torch.onnx", "torch.export", "torch._export", "onnxscript", "onnx_ir")
 
 
 @dataclass(frozen=True)
@@ -119,23 +119,23 @@ def export_onnx(
     """
     for module in ("onnx", "onnxruntime", "onnxscript"):
         import_optional(module)
-    target = _target(Path(path).expanduser(), int8)
-    _check_opset(opset)
+    target = target_file(Path(path).expanduser(), int8)
+    check_opset(opset)
     _check_texts(check_texts, int8)
     if isinstance(model, (str, PathLike)):
         model, tokenizer = _load(str(model), tokenizer)
     twin = _float32_twin(model)
     _check_tokenizer(tokenizer, twin.config, needed=check_texts is not None)
-    with _staging_folder(target.parent) as folder:
+    with staging_folder(target.parent) as folder:
         beside = folder / "beside"
         beside.mkdir()
         files = write_files(beside, twin.config, tokenizer)
         check_replaced(target, files)
         facts = _facts(twin.config, tokenizer, files)
         proto = _export(twin, opset)
-        _describe(proto, facts | {"precision": "float32"})
+        describe(proto, facts | {"precision": "float32"})
         plain = folder / FILE_NAMES[False]
-        _save(proto, plain)
+        save(proto, plain)
         difference = _checked_difference(plain, twin, opset)
         finished, found = plain, None
         if int8:
@@ -188,11 +188,11 @@ def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
     config.architectures = [AttnLSTMForSequenceClassification.__name__]
     weights = model.state_dict()
     size = sum(tensor.numel() * (4 if tensor.is_floating_point() else 8) for tensor in weights.values())
-    if size > _MOST_BYTES:
+    if size > MOST_BYTES:
         raise ValueError(f"The model has {size / 2**30:.1f} GiB of weights in float32: one ONNX file holds 2 GiB.")
     with torch.device("meta"):
         twin = AttnLSTMForSequenceClassification(config)
-    twin.load_state_dict({name: _in_float32(tensor) for name, tensor in weights.items()}, assign=True)
+    twin.load_state_dict({name: in_float32(tensor) for name, tensor in weights.items()}, assign=True)
     twin.base_model.fold_subwords()
     return twin.requires_grad_(False).eval()
 
@@ -206,12 +206,6 @@ def _check_texts(texts: Sequence[str] | None, int8: bool) -> None:
         raise ValueError("check_texts is empty: give some texts, or leave it out.")
 
 
-def _check_opset(opset: int | None) -> None:
-    newest = import_optional("onnx").defs.onnx_opset_version()
-    if opset is not None and not _OLDEST_OPSET <= opset <= newest:
-        raise ValueError(f"opset must be between {_OLDEST_OPSET} and {newest}, got {opset}.")
-
-
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTMConfig, needed: bool) -> None:
     if tokenizer is None:
         if needed:
@@ -223,44 +217,12 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTM
         )
 
 
-def _target(path: Path, int8: bool) -> Path:
-    target = path if path.suffix.lower() == ".onnx" else path / FILE_NAMES[int8]
-    refuse_checkpoint(target.parent)
-    if target.is_dir():
-        raise ValueError(f"{target} is a folder: give another name to the file.")
-    return target
-
-
-@contextlib.contextmanager
-def _staging_folder(parent: Path) -> Iterator[Path]:
-    """A folder in `parent` for unfinished files; it goes away, and so does `parent` if nothing came into it."""
-    created = not parent.exists()
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=".export-", dir=parent)
-    except OSError as error:
-        raise OSError(f"The folder {parent} cannot be written: {error.strerror}.") from error
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if created:
-            with contextlib.suppress(OSError):  # not empty: the export is in it
-                parent.rmdir()
-
-
-def _in_float32(tensor: torch.Tensor) -> torch.Tensor:
-    """On the CPU; the numbers of n-grams stay what they are."""
-    tensor = tensor.detach().cpu()
-    return tensor.float() if tensor.is_floating_point() else tensor
-
-
 def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
     graph = ClassifierGraph(twin).eval()
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     # Sizes other than 1, which the exporter would take for fixed.
     example = torch.zeros(2, 3, dtype=torch.long)
-    with _quiet(), onnx_layers(twin):
+    with quiet_exporter(), onnx_layers(twin):
         try:
             program = torch.onnx.export(
                 graph,
@@ -278,22 +240,6 @@ def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
     return program.model_proto
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's warnings and progress to itself."""
-    loggers = [logging.getLogger(name) for name in _CHATTY]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
-
-
 def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, files: dict[str, str]) -> dict[str, Any]:
     """What the file says to its user, and to later exports; None is left out."""
     longest = tokenizer.model_max_length if tokenizer is not None else None
@@ -309,18 +255,6 @@ def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, fi
         "vocabulary": vocabulary_hash(tokenizer) if tokenizer is not None else None,
         FILES: json.dumps(files),
     }
-
-
-def _describe(proto: Any, facts: dict[str, Any]) -> None:
-    proto.producer_name, proto.producer_version = "hfattnlstm", __version__
-    del proto.metadata_props[:]
-    for key, value in facts.items():
-        if value is not None:
-            proto.metadata_props.add(key=key, value=str(value))
-
-
-def _save(proto: Any, path: Path) -> None:
-    import_optional("onnx").save(proto, str(path))
 
 
 def _checked_difference(path: Path, twin: AttnLSTMForSequenceClassification, opset: int | None) -> float:
@@ -343,8 +277,8 @@ def _checked_difference(path: Path, twin: AttnLSTMForSequenceClassification, ops
 def _write_int8(proto: Any, path: Path, facts: dict[str, Any], twin: AttnLSTMForSequenceClassification) -> None:
     quantize(proto, path)
     quantized = import_optional("onnx").load(str(path))
-    _describe(quantized, facts | {"precision": "int8"})
-    _save(quantized, path)
+    describe(quantized, facts | {"precision": "int8"})
+    save(quantized, path)
     # How far it may be off depends on the weights; that it runs with all kinds of padding does not.
     if not math.isfinite(largest_difference(open_session(path), twin)):
         raise RuntimeError("The int8 graph does not give numbers: nothing was written. Export in float32.")

@@ -15,12 +15,13 @@ from .._extras import import_optional
 _FATAL = 4
 
 
-def open_session(path: str | PathLike[str], num_threads: int | None = None) -> Any:
-    """Load an exported classifier into ONNX Runtime, on the CPU.
+def open_session(path: str | PathLike[str], num_threads: int | None = None, first: str = "logits") -> Any:
+    """Load an exported classifier into ONNX Runtime, on the CPU; or a forecaster.
 
     Args:
         path: The .onnx file.
         num_threads: Threads of one call; as many as torch uses when it is None.
+        first: The name of its first output, `"forecast"` of a forecaster.
 
     Returns:
         An `onnxruntime.InferenceSession`.
@@ -28,7 +29,7 @@ def open_session(path: str | PathLike[str], num_threads: int | None = None) -> A
     Raises:
         FileNotFoundError: When there is no such file.
         ImportError: Without ONNX Runtime.
-        ValueError: When the file is damaged, or no classifier that this package has exported.
+        ValueError: When the file is damaged, or not what this package has exported.
 
     Example:
 
@@ -55,6 +56,7 @@ def open_session(path: str | PathLike[str], num_threads: int | None = None) -> A
             f"ONNX Runtime cannot load {path}, which is damaged or no ONNX file: export it again."
         ) from error
     producer = session.get_modelmeta().custom_metadata_map.get("producer", "")
-    if not producer.startswith("hfattnlstm ") or session.get_outputs()[0].name != "logits":
-        raise ValueError(f"{path} is from elsewhere: give a file that hfattnlstm.deploy.export_onnx has written.")
+    if not producer.startswith("hfattnlstm ") or session.get_outputs()[0].name != first:
+        writer = "export_onnx" if first == "logits" else "export_forecaster"
+        raise ValueError(f"{path} is from elsewhere: give a file that hfattnlstm.deploy.{writer} has written.")
     return session

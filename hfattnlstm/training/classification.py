@@ -22,7 +22,6 @@ from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
 from ..data.columns import column_names
 from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, tokenised, unknown_shares
-from ..data.figures import write_figure
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels
 from ..data.summary import DataSummary, summarize
@@ -34,7 +33,6 @@ from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import TextEncoder
 from .calibrating import cross_fitted_calibration
-from .card_evaluation import describe_evaluation
 from .class_weights import check_class_weights, class_weights
 from .classification_arguments import EMBEDDING_NGRAM_FLAGS, DataArguments, ModelArguments, config_overrides
 from .classification_card import classification_card
@@ -51,30 +49,24 @@ from .classification_flags import (
 from .classification_texts import load_split_texts
 from .classification_tokenizer import kind_to_train, load_tokenizer, tokenizer_of_checkpoint, tokenizer_to_load
 from .distillation import with_soft_labels
-from .evaluation import Evaluation, evaluate_logits
+from .evaluation import Evaluation
 from .finishing import Finisher
 from .flag_effects import check_effects
-from .intervals import Interval, score_intervals
+from .labelled_task import LabelledTask
 from .metrics import (
     ONE_HALF,
     Scorer,
     Threshold,
     all_labels,
     all_logits,
-    best_metric_for,
-    classification_report,
     compute_metrics_for,
-    metric_directions,
-    prepared,
 )
 from .ngram_choice import choose_ngrams
 from .ngram_part import MOST_SPELT, token_rows
-from .output_folder import CONFUSION_FILE
-from .plots import plot_confusions
 from .recipes import Recipe, left_out
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
-from .task import CardParts, Task
+from .task import CardParts
 from .teacher import Teacher, check_answers_file
 from .trainer import AttnLSTMTrainer
 
@@ -95,7 +87,7 @@ MANY_TEXTS = 10_000
 SUBWORDS = 50_000
 
 
-class ClassificationTask(Task):
+class ClassificationTask(LabelledTask):
     """Texts with one label, several labels or a number each; see [`Task`].
 
     Example:
@@ -446,51 +438,15 @@ class ClassificationTask(Task):
         """Padding to the longest text of a batch."""
         return PaddingCollator(processor.pad_token_id, model.config.model_input_names)
 
-    def make_scorer(self) -> Scorer:
-        """By problem type, with the scores of each label where one of them chooses the best checkpoint."""
-        by_label = "/" in (self.training.metric_for_best_model or "") and self.training.metric_is_chosen
-        names = list(self.label_names) if by_label and self.label_names else None
-        return compute_metrics_for(self.problem_type, names, self.threshold, self.temperature)
-
-    def best_metric(self) -> tuple[str, bool]:
-        """Accuracy, micro F1 or squared error."""
-        return best_metric_for(self.problem_type)
-
-    def metric_directions(self) -> dict[str, bool]:
-        """All scores, those of each label too."""
-        return metric_directions(self.problem_type, self.label_names)
-
-    def intervals(self, output: PredictionOutput) -> dict[str, Interval]:
-        """By problem type."""
-        prediction = EvalPrediction(output.predictions, output.label_ids)
-        references, predictions = prepared(prediction, self.problem_type, self.threshold, self.temperature)
-        return score_intervals(self.problem_type, references, predictions)
-
-    def details(self, output: PredictionOutput) -> dict[str, Any]:
-        """The scores of each class, where texts have one label each."""
-        if self.problem_type != SINGLE_LABEL:
-            return {}
-        return classification_report(all_logits(output.predictions).argmax(-1), output.label_ids, self.label_names)
-
     def evaluation(self, output: PredictionOutput, fitted: bool = False) -> Evaluation | None:
         """By class or label; a regression has none. A temperature measures no text that it was fitted to."""
-        if self.problem_type == REGRESSION:
-            return None
-        logits, labels = output.predictions, output.label_ids
-        decided = {"threshold": self.threshold, "temperature": self.temperature}
-        found = evaluate_logits(logits, labels, self.label_names, self.problem_type, **decided)
-        if not (fitted and self._finisher is not None and self.model.calibrate):
+        found = super().evaluation(output, fitted)
+        if found is None or not (fitted and self._finisher is not None and self.model.calibrate):
             return found
-        crossed = cross_fitted_calibration(all_logits(logits), all_labels(labels), self.problem_type)
+        crossed = cross_fitted_calibration(
+            all_logits(output.predictions), all_labels(output.label_ids), self.problem_type
+        )
         return replace(found, calibration=crossed)
-
-    def describe(self, evaluation: Evaluation, split: str) -> str:
-        """Classes, confusions and calibration."""
-        return describe_evaluation(evaluation, split)
-
-    def write_pictures(self, folder: Path, evaluation: Evaluation) -> None:
-        """The confusions."""
-        write_figure(plot_confusions(evaluation), folder / CONFUSION_FILE)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel

@@ -19,7 +19,7 @@ from ..data.series_files import load_series, name_of, read_table
 from ..data.series_processor import SeriesInputs, SeriesProcessor
 from ..data.series_tables import panel_of_frame
 from ..data.series_times import later_times
-from ..data.series_windows import collate_windows, window_at
+from ..data.series_windows import collate_windows, padded_before, window_at
 from ..modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
 from .forecast_evaluation import ShownWindow
 from .forecast_plots import plot_windows
@@ -314,7 +314,7 @@ class Forecaster:
             raise ValueError(f"There is no series {name!r}{did_you_mean(name, names) or '.'}")
         series = panel.series[0] if name is None else panel[name]
         forecast = self._forecast([series], [len(series)])
-        past = _padded_before(series.values, self.model.config.context_length)
+        past = padded_before(series.values, self.model.config.context_length)
         nothing = np.full(forecast.values.shape[1], np.nan)
         windows = [
             ShownWindow(
@@ -445,11 +445,6 @@ def _row_name(series: str, channel: str, channels: int) -> str:
     if not series:
         return channel
     return series if channels == 1 else f"{series}/{channel}"
-
-
-def _padded_before(values: np.ndarray, length: int) -> np.ndarray:
-    """The last `length` rows; NaN before them where there are fewer."""
-    return np.pad(values[-length:], ((max(length - len(values), 0), 0), (0, 0)), constant_values=np.nan)
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:

@@ -29,6 +29,7 @@ TASKS = {
     "classification": "classification:ClassificationTask",
     "pretraining": "pretraining:PretrainingTask",
     "forecasting": "forecasting:ForecastingTask",
+    "series-classification": "series_classification:SeriesClassificationTask",
 }
 # What holds for every model of texts.
 TEXT_LIMITS = (
