@@ -9,6 +9,7 @@ from .faithfulness import Faithfulness, Measure
 from .html import explanations_page
 from .rationales import Agreement, Plausibility, plausibility
 from .segments import WeightedSpan, WeightedSpans
+from .series import ForecastExplanation, ForecastFaithfulness, explain_forecasts
 from .summary import Average, FaithfulnessSummary
 
 
@@ -20,11 +21,14 @@ __all__ = [
     "Explanations",
     "Faithfulness",
     "FaithfulnessSummary",
+    "ForecastExplanation",
+    "ForecastFaithfulness",
     "Measure",
     "Plausibility",
     "WeightedSpan",
     "WeightedSpans",
     "explain",
+    "explain_forecasts",
     "explanations_page",
     "marks_of_spans",
     "plausibility",

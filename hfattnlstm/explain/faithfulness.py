@@ -191,24 +191,26 @@ def _erasures(text: EncodedText, weights: np.ndarray, seed: int) -> _Erasures:
     orders += [generator.permutation(count) for _ in range(RANDOM_RANKINGS)]
     special = np.setdiff1d(every, places)
     without = [
-        np.setdiff1d(every, places[order[: _number(share, count)]]) for order in orders for share in FLIP_SHARES
+        np.setdiff1d(every, places[order[: number_of(share, count)]]) for order in orders for share in FLIP_SHARES
     ]
     only = [
-        np.sort(np.concatenate([special, places[order[: _number(share, count)]]]))
+        np.sort(np.concatenate([special, places[order[: number_of(share, count)]]]))
         for order in orders
         for share in SHARES
     ]
     left_out = np.sort(generator.choice(count, min(count, MOST_LEFT_OUT), replace=False))
     single = [np.delete(every, place) for place in places[left_out]]
-    rankings = np.stack([_ranks(order) for order in orders])
+    rankings = np.stack([ranks_of(order) for order in orders])
     return _Erasures(without, only, single, rankings, left_out)
 
 
-def _number(share: float, count: int) -> int:
+def number_of(share: float, count: int) -> int:
+    """How many tokens a share of them is, at least one."""
     return math.ceil(share * count - 1e-9)
 
 
-def _ranks(order: np.ndarray) -> np.ndarray:
+def ranks_of(order: np.ndarray) -> np.ndarray:
+    """The ranks of tokens that are given in order, the highest for the first one."""
     ranks = np.empty(len(order))
     ranks[order] = np.arange(len(order), 0, -1)
     return ranks
@@ -238,10 +240,10 @@ def _measured(
     single = fall[last:] if signed else np.abs(fall[last:])
     ranked = [weights[erased.left_out], *erased.rankings[1:, erased.left_out]]
     return Faithfulness(
-        comprehensiveness=_beside(without[:, averaged].mean(1)),
-        sufficiency=_beside(-only.mean(1), sign=-1),
+        comprehensiveness=beside(without[:, averaged].mean(1)),
+        sufficiency=beside(-only.mean(1), sign=-1),
         flip_share=_flip_share(scorer, logits, target, rankings),
-        tau=_beside([kendall_tau(ranking, single) for ranking in ranked]),
+        tau=beside([kendall_tau(ranking, single) for ranking in ranked]),
         left_out=len(erased.left_out),
         tokens=len(weights),
     )
@@ -255,10 +257,10 @@ def _flip_share(scorer: TextScorer, logits: np.ndarray, target: int, rankings: i
         chosen = chosen[:, target]
     flipped = (chosen[1:] != chosen[0]).reshape(rankings, len(FLIP_SHARES))
     shares = np.array([FLIP_SHARES[row.argmax()] if row.any() else 1.0 for row in flipped])
-    return _beside(-shares, sign=-1)
+    return beside(-shares, sign=-1)
 
 
-def _beside(values: Sequence[float | None] | np.ndarray, sign: int = 1) -> Measure:
+def beside(values: Sequence[float | None] | np.ndarray, sign: int = 1) -> Measure:
     """The first of the values beside the others, of which higher ones are better; -1 turns them for the reader."""
     own, *others = values
     others = [value for value in others if value is not None]
