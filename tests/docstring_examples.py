@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import json
 import re
 import shutil
 import sys
@@ -14,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 import transformers
 from datasets import Dataset
@@ -21,6 +24,7 @@ from datasets import Dataset
 import hfattnlstm
 from hfattnlstm import deploy, explain, training
 from hfattnlstm.commands.predict import _parser
+from hfattnlstm.data.series_windows import SeriesWindows
 from hfattnlstm.explain.scoring import TextScorer
 from hfattnlstm.training.arguments import RunArguments
 
@@ -106,7 +110,8 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
         names |= {name: getattr(public, name) for name in public.__all__}
     names |= {name: getattr(hfattnlstm, name) for name in hfattnlstm.__all__}
     own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
-    return {**names, **own, **{name: make() for name, make in FIXTURES.items() if name in words - set(own)}}
+    fixtures = FIXTURES | OF_SERIES if "forecast" in module else FIXTURES
+    return {**names, **own, **{name: make() for name, make in fixtures.items() if name in words - set(own)}}
 
 
 def _rows() -> list[tuple[str, str]]:
@@ -135,6 +140,23 @@ def make_files(folder: Path) -> None:
         model.save_pretrained(folder / place)
         tokenizer.save_pretrained(folder / place)
     hfattnlstm.export_onnx(model, folder / "my-model-onnx", tokenizer=tokenizer)
+    _make_series(folder)
+
+
+def _make_series(folder: Path) -> None:
+    """The series that the examples name, and a forecaster of them."""
+    hours = np.arange(240)
+    load, price = 5 + np.sin(hours * np.pi / 12), 2 + np.cos(hours * np.pi / 12)
+    table = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=240, freq="h"), "load": load, "price": price})
+    table.to_csv(folder / "power.csv", index=False)
+    rows = [{"values": [[row % 3, 1.0], [0.5, row % 3]], "label": row % 3} for row in range(60)]
+    (folder / "digits.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    forecaster = hfattnlstm.Forecaster(horizon=24, output_dir=folder / "power-model", **SMALL)
+    forecaster.fit(str(folder / "power.csv"))
+
+
+# Of the forecasters here.
+SMALL = {"lookback": 48, "segment_length": 4, "hidden_size": 8, "embedding_size": 8, "max_steps": 2}
 
 
 def _learn(rows: list[tuple[str, str]]) -> tuple[Any, Any]:
@@ -177,6 +199,43 @@ def _scorer() -> TextScorer:
     return TextScorer(classifier.model, classifier.tokenizer)
 
 
+def _panel() -> Any:
+    return hfattnlstm.load_series("power.csv")
+
+
+def _inputs() -> Any:
+    panel = _panel()
+    return hfattnlstm.SeriesProcessor.fit(panel, [len(each) for each in panel], season_length=24).inputs(
+        panel.series[0]
+    )
+
+
+def _windows() -> Any:
+    return SeriesWindows([_inputs()], [""], [96], [216], context_length=96, prediction_length=24)
+
+
+def _frame() -> pd.DataFrame:
+    months = pd.date_range("2010-01-01", periods=120, freq="MS")
+    return pd.DataFrame({"ds": months, "y": 3 + np.sin(np.arange(120) * np.pi / 6)})
+
+
+def _forecast_evaluation() -> Any:
+    flags = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
+    words = [
+        "--task",
+        "forecasting",
+        "--train_file",
+        "power.csv",
+        "--horizon",
+        "24",
+        "--plots",
+        "--output_dir",
+        "series",
+    ]
+    run = training.run_task(training.parse_task([*words, "--disable_tqdm", "true", *flags]))
+    return run.evaluations["eval"]
+
+
 @cache
 def _task() -> training.Task:
     flags = ("--train_file", "reviews.csv", "--output_dir", "imdb-model", "--hidden_size", "16")
@@ -196,6 +255,10 @@ FIXTURES: dict[str, Callable[[], Any]] = {
     "batches": lambda: [_batch(), _batch()],
     "encoded": _encoded,
     "evaluation": lambda: _run().evaluations["eval"],
+    "frame": _frame,
+    "inputs": _inputs,
+    "panel": _panel,
+    "windows": _windows,
     "example": lambda: (torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.long)),
     "examples": lambda: hfattnlstm.load_texts("reviews.csv"),
     "labels": lambda: [label for _, label in _rows()],
@@ -210,4 +273,9 @@ FIXTURES: dict[str, Callable[[], Any]] = {
     "scorer": _scorer,
     "tokenizer": lambda: transformers.AutoTokenizer.from_pretrained("my-model"),
     "trainer": lambda: _run().trainer,
+}
+# The same names, where forecasts are spoken of.
+OF_SERIES: dict[str, Callable[[], Any]] = {
+    "evaluation": _forecast_evaluation,
+    "model": lambda: hfattnlstm.Forecaster.from_pretrained("power-model").model,
 }

@@ -15,9 +15,16 @@ CLASSIFIER = {
     "modeling_sequence_classification",
     *("pipeline_text_classification", "shown_results", "text_cuts", "text_inputs", "text_rows"),
 }
+SERIES = {*SHARED, "configuration_forecaster", "context", "modeling_forecaster", "series_fronts", "series_scaling"}
 # What the checkpoint of each model carries.
 SHIPPED = {
     "AttnLSTMModel": BACKBONE,
     "AttnLSTMForPreTraining": {*BACKBONE, "losses", "modeling_pretraining", "sampled_softmax"},
     "AttnLSTMForSequenceClassification": CLASSIFIER,
+    "AttnLSTMForecasterModel": SERIES,
+    "AttnLSTMForTimeSeriesPrediction": {
+        *(*SERIES, "forecast_distributions", "forecast_heads", "forecast_losses"),
+        *("modeling_time_series_prediction", "pooled_head"),
+    },
+    "AttnLSTMForTimeSeriesClassification": {*SERIES, "losses", "modeling_time_series_classification", "pooled_head"},
 }

@@ -344,7 +344,7 @@ def numpy_parameters(name: str, raw: np.ndarray, loc: Any, scale: Any) -> tuple[
 def _numpy_value(config: AttnLSTMForecasterConfig, raw: np.ndarray) -> np.ndarray:
     """What an autoregressive decoder reads of its outputs (…, outputs): the median, or the mean."""
     if config.loss != "nll":
-        return np.sort(raw, -1)[..., len(config.quantiles or [0]) // 2]
+        return np.sort(raw, -1)[..., (config.quantiles or [0.5]).index(0.5)]
     parameters = numpy_parameters(config.distribution_output, raw, 0.0, 1.0)
     if config.distribution_output == "negative_binomial":
         return parameters[0] * np.exp(parameters[1])
@@ -401,7 +401,7 @@ class NumpyForecast(NamedTuple):
     """Of one series.
 
     Attributes:
-        raw: (length, channels, outputs), before they are put back on the scale of the series.
+        raw: (length, channels, outputs), in the scale in which the series was read.
         values: (length, channels, outputs), or the parameters, (length, channels) each.
         attentions: Of each layer (channels · heads, queries, steps).
     """
@@ -427,13 +427,27 @@ def numpy_forecast(model: nn.Module, series: dict[str, np.ndarray]) -> NumpyFore
             attended.append(weights)
         outputs.append(forecast.reshape(config.prediction_length, own.shape[1], -1))
         attentions.append(attended)
-    raw = np.concatenate(outputs, 1)
-    if model.linear is not None:
-        linear = array(model.linear.weight) @ scaled.values + array(model.linear.bias)[:, None]
-        centre = [raw.shape[-1] - 2] if config.loss == "nll" else list(range(raw.shape[-1]))
-        raw[..., centre] += linear[..., None]
+    raw = _with_linear(model, np.concatenate(outputs, 1), scaled.values)
     if config.loss == "nll":
         values = numpy_parameters(config.distribution_output, raw, scaled.loc, scaled.scale)
+        if config.distribution_output != "negative_binomial":
+            values = (*values[:-1], config.quantile_spread * values[-1])
     else:
-        values = np.sort(raw * scaled.scale[:, None] + scaled.loc[:, None], -1)
+        values = raw * scaled.scale[:, None] + scaled.loc[:, None]
     return NumpyForecast(raw, values, [np.concatenate(parts) for parts in zip(*attentions)], scaled)
+
+
+def _with_linear(model: nn.Module, raw: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The share of a recurrent forecast (length, channels, outputs), with the linear one."""
+    config, linear = model.config, np.zeros((*raw.shape[:2], 1))
+    if model.linear is not None:
+        linear = (array(model.linear.weight) @ values + array(model.linear.bias)[:, None])[..., None]
+    if config.loss == "nll":
+        center = raw.shape[-1] - 2
+        if config.distribution_output != "negative_binomial":
+            raw[..., center] = config.recurrent_share * raw[..., center] + linear[..., 0]
+        return raw
+    middle = (config.quantiles or [0.5]).index(0.5)
+    ordered = np.sort(raw, -1)
+    median = ordered[..., middle : middle + 1]
+    return config.recurrent_share * median + config.quantile_spread * (ordered - median) + linear

@@ -51,9 +51,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "transformer": {**TRANSFORMER, "pooling": ["mean", "last"], "bidirectional": True},
     "two context layers": {**TRANSFORMER, "context_layers": ["transformer", "attention"], "pooler_score": "general"},
     "linear forecast": {"linear_forecast": True, "instance_scale": "std"},
+    "a share of the recurrent forecast": {"linear_forecast": True, "recurrent_share": 0.3, "loss": "huber"},
     "linear forecast, mixed channels": {"linear_forecast": True, "mix_channels": True, "pooling": "last"},
     "quantiles": {**QUANTILES, "linear_forecast": True, "mix_channels": True},
+    "wider quantiles": {**QUANTILES, "linear_forecast": True, "recurrent_share": 0.4, "quantile_spread": 1.7},
     "student_t": {"loss": "nll", "instance_scale": "std", "linear_forecast": True},
+    "narrower student_t": {"loss": "nll", "recurrent_share": 0.6, "quantile_spread": 0.5, "linear_forecast": True},
     "normal": {"loss": "nll", "distribution_output": "normal", "instance_center": "mean", "mix_channels": True},
     "negative_binomial": {
         "loss": "nll",

@@ -7,6 +7,7 @@ import pytest
 import torch
 from forecaster_helpers import (
     CHANNELS,
+    CONTEXT,
     FUTURE,
     SEGMENT,
     exact_series_model,
@@ -232,6 +233,57 @@ class TestPoolingLayer:
         model = series_model(AttnLSTMForecasterModel, **AUTO)
         assert model.pooler is None
         assert "pooler_output" not in model(**series_batch(model, exact=False))
+
+
+class TestLinearForecast:
+    """One that was found elsewhere is added."""
+
+    @pytest.mark.parametrize("options", [{}, QUANTILES, {"loss": "nll", "instance_scale": "std"}], ids=str)
+    def test_it_is_added_to_a_share_of_the_recurrent_one(self, options, tmp_path):
+        model = exact_series_model(**options)
+        batch = series_batch(model)
+        weight, bias = torch.randn(FUTURE, CONTEXT).double(), torch.randn(FUTURE).double()
+        model.set_linear_forecast(weight, bias, recurrent_share=0.25)
+        assert model.config.linear_forecast and model.config.recurrent_share == 0.25
+        found = forecast_of(model(**batch))
+        for row in range(3):
+            expected = numpy_forecast(model, series_of_row(batch, row)).values
+            assert_near(found[row], np.stack(expected, -1) if isinstance(expected, tuple) else expected, 1e-9)
+        model.save_pretrained(tmp_path)
+        loaded = AttnLSTMForTimeSeriesPrediction.from_pretrained(tmp_path, dtype=torch.float64)
+        assert_near(forecast_of(loaded(**batch)), found, 1e-9)
+        # Alone, and once more.
+        model.set_linear_forecast(2 * weight, bias, recurrent_share=0)
+        assert model.linear.weight.equal(2 * weight)
+
+    def test_alone_it_is_the_forecast(self):
+        model = exact_series_model(instance_center="mean", instance_scale="std")
+        weight, bias = torch.randn(FUTURE, CONTEXT).double(), torch.randn(FUTURE).double()
+        model.set_linear_forecast(weight, bias, recurrent_share=0)
+        values = series_batch(model, "full")["past_values"]
+        centre, spread = values.mean(1, keepdim=True), values.std(1, correction=0, keepdim=True)
+        expected = (weight @ ((values - centre) / spread) + bias[:, None]) * spread + centre
+        assert_near(model(values).prediction_outputs, expected, 1e-9)
+
+    def test_it_has_the_dtype_of_the_model(self):
+        model = series_model().to(torch.bfloat16)
+        model.set_linear_forecast(torch.randn(FUTURE, CONTEXT), torch.randn(FUTURE), recurrent_share=1)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+    @pytest.mark.parametrize(
+        ("options", "share", "sentence"),
+        [
+            ({}, -0.5, "recurrent_share must not be negative"),
+            (MODELS["negative_binomial"], 1, "linear_forecast has no place in a negative binomial"),
+        ],
+        ids=["share", "counts"],
+    )
+    def test_what_cannot_be_is_refused_and_leaves_the_model_as_it_was(self, options, share, sentence):
+        model = series_model(**options)
+        with pytest.raises(ValueError, match=sentence):
+            model.set_linear_forecast(torch.zeros(FUTURE, CONTEXT), torch.zeros(FUTURE), recurrent_share=share)
+        assert model.linear is None
+        assert not model.config.linear_forecast and model.config.recurrent_share == 1
 
 
 class TestGenerate:

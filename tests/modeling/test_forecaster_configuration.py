@@ -19,11 +19,10 @@ from transformers import AutoConfig
 from hfattnlstm import AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesPrediction
 from hfattnlstm.modeling.attention import NORMALIZERS, SCORES
 from hfattnlstm.modeling.configuration_base import AttnLSTMBaseConfig
-from hfattnlstm.modeling.configuration_forecaster import AUTOREGRESSIVE, DIRECT
+from hfattnlstm.modeling.configuration_forecaster import AUTOREGRESSIVE, DIRECT, QUANTILES
 from hfattnlstm.modeling.recurrence import DIRECTION_MERGES
 
 
-NINE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 # Fields that are never set together stand in one of these.
 VALUES: dict[str, dict[str, Any]] = {
     "direct": {
@@ -58,6 +57,8 @@ VALUES: dict[str, dict[str, Any]] = {
         "pooler_entropy_coef": -0.2,
         "pooler_diversity_coef": 0.3,
         "linear_forecast": True,
+        "recurrent_share": 0.5,
+        "quantile_spread": 1.5,
         "loss": "quantile",
         "quantiles": [0.25, 0.5, 0.75],
         "classifier_hidden_size": 9,
@@ -154,15 +155,16 @@ def test_no_field_is_left_out_of_the_round_trip():
     assert fields - of_classes == {*VALUES["direct"], *VALUES["autoregressive"]} - {"problem_type", "id2label"}
 
 
-def test_quantiles_are_nine_where_none_are_named(tmp_path):
+def test_quantiles_are_those_of_the_table_where_none_are_named(tmp_path):
     config = series_config(loss="quantile")
-    assert config.quantiles == NINE
+    assert config.quantiles == list(QUANTILES)
     config.save_pretrained(tmp_path)
-    assert AttnLSTMForecasterConfig.from_pretrained(tmp_path).quantiles == NINE
+    assert AttnLSTMForecasterConfig.from_pretrained(tmp_path).quantiles == list(QUANTILES)
     assert series_config(loss="quantile", quantiles=[0.5]).quantiles == [0.5]
+    assert min(QUANTILES) > 0 and 0.5 in QUANTILES and sorted(set(QUANTILES)) == list(QUANTILES)
     # Each has a list of its own.
     series_config(loss="quantile").quantiles.append(0.95)
-    assert series_config(loss="quantile").quantiles == NINE
+    assert series_config(loss="quantile").quantiles == list(QUANTILES)
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -249,6 +251,27 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         },
         "linear_forecast has no place in a negative binomial, whose logits are no forecast",
     ),
+    (
+        {
+            "loss": "nll",
+            "distribution_output": "negative_binomial",
+            "instance_center": "none",
+            "recurrent_share": 0.5,
+        },
+        "recurrent_share has no place in a negative binomial",
+    ),
+    (
+        {
+            "loss": "nll",
+            "distribution_output": "negative_binomial",
+            "instance_center": "none",
+            "quantile_spread": 2,
+        },
+        "quantile_spread has no place in a negative binomial",
+    ),
+    ({"recurrent_share": -0.1}, "recurrent_share must not be negative, got -0.1"),
+    ({"quantile_spread": 0, "loss": "quantile"}, "quantile_spread must be above 0, got 0"),
+    ({"quantile_spread": 1.5}, "quantile_spread is for quantiles: leave it out with loss='mae'"),
     ({"problem_type": "foo"}, "problem_type must be one of .*got 'foo'"),
     ({"label_smoothing": 1}, "label_smoothing must be at least 0 and below 1, got 1"),
     ({"label_smoothing": 0.1, "num_labels": 1}, "A regression has no label_smoothing: leave it out"),
@@ -301,7 +324,10 @@ def test_values_of_another_kind_are_refused(name, value):
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
     "name",
-    ["pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef", "pooler_temperature", "initializer_range"],
+    [
+        *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef", "pooler_temperature"),
+        *("initializer_range", "recurrent_share", "quantile_spread"),
+    ],
 )
 def test_numbers_must_be_finite(name, number):
     with pytest.raises(ValueError, match=name):
@@ -393,8 +419,7 @@ class TestConfigFile:
     def test_another_loss_may_be_given(self, tmp_path):
         folder = write(tmp_path)
         config = AttnLSTMForecasterConfig.from_pretrained(folder, loss="quantile")
-        assert config.quantiles == NINE
-        assert AttnLSTMForTimeSeriesPrediction(config).num_outputs == 9
+        assert AttnLSTMForTimeSeriesPrediction(config).num_outputs == len(QUANTILES)
 
     def test_labels_given_replace_those_of_a_checkpoint(self, tmp_path):
         folder = write(tmp_path)

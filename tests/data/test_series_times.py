@@ -1,0 +1,499 @@
+"""Times as people write them, the frequency that they follow, and steps counted forwards and back."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hfattnlstm._wording import flags_in_sentences
+from hfattnlstm.data.series import Panel
+from hfattnlstm.data.series_tables import panel_of_frame
+from hfattnlstm.data.series_times import (
+    check_frequency,
+    find_season,
+    later_times,
+    season_of_frequency,
+    shown_series,
+    steps_from,
+)
+
+
+DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
+MONTHS = pd.date_range("2023-01-01", periods=14, freq="MS")
+# Given, and as it is found; a first time on its grid.
+FREQUENCIES = {
+    "500ms": "500ms",
+    "s": "s",
+    "min": "min",
+    "10min": "10min",
+    "h": "h",
+    "6h": "6h",
+    "D": "D",
+    "2D": "2D",
+    "B": "B",
+    "W": "7D",
+    "W-MON": "7D",
+    "2W": "14D",
+    "MS": "MS",
+    "ME": "ME",
+    "2MS": "2MS",
+    "QS": "QS-JAN",
+    "QE": "QE-MAR",
+    "QS-FEB": "QS-FEB",
+    "YS": "YS-JAN",
+    "YE": "YE-DEC",
+    "YS-APR": "YS-APR",
+    "YE-JUN": "YE-JUN",
+}
+NAMED_ONLY = ("4W", "28D", "BME", "BMS", "SMS", "2min30s")
+
+
+def table(times: Iterable, **columns: object) -> pd.DataFrame:
+    frame = pd.DataFrame({"ds": times})
+    return frame.assign(y=np.arange(len(frame), dtype=float), **columns)
+
+
+def read(times: Iterable, frequency: str | None = None) -> Panel:
+    return panel_of_frame(table(times), frequency=frequency)
+
+
+def several(**times: Iterable) -> pd.DataFrame:
+    parts = [table(each, unique_id=name) for name, each in times.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def assert_even(panel: Panel, start: str, frequency: str | None, length: int) -> None:
+    series = panel.series[0]
+    assert (panel.frequency, series.start) == (frequency, np.datetime64(start, "ns"))
+    assert series.values[:, 0].tolist() == list(range(length))
+
+
+DAY_FORMATS = [
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M"),
+    *("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p"),
+    *("%d %b %Y", "%b %d, %Y", "%B %d %Y", "%d-%b-%Y", "%a, %d %b %Y", "%m/%d/%y"),
+]
+
+
+@pytest.mark.parametrize("form", DAY_FORMATS)
+def test_days_are_read_however_they_are_written(form: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert_even(read(DAYS.strftime(form)), "2024-01-01", "D", 40)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%y", "%d/%m/%y", "%d.%m.%y %H:%M"])
+def test_the_day_stands_first_for_years_of_two_digits_too(form: str) -> None:
+    assert_even(read(DAYS.strftime(form)), "2024-01-01", "D", 40)
+
+
+def test_a_time_of_day_in_front_is_no_time_zone(caplog: pytest.LogCaptureFixture) -> None:
+    assert_even(read(DAYS.strftime("%H:%M %d-%m-%Y")), "2024-01-01", "D", 40)
+    assert not caplog.messages
+
+
+HOLDERS = {
+    "times": DAYS,
+    "times of seconds": DAYS.as_unit("s"),
+    "times of nanoseconds": DAYS.as_unit("ns"),
+    "objects": pd.Series(list(DAYS), dtype=object),
+    "dates": [each.date() for each in DAYS],
+    "python times": pd.Series([datetime.datetime(2024, 1, 1) + datetime.timedelta(days=day) for day in range(40)]),
+    "periods": pd.period_range("2024-01-01", periods=40, freq="D"),
+    "objects of periods": pd.Series(list(pd.period_range("2024-01-01", periods=40, freq="D")), dtype=object),
+    "numbers": DAYS.strftime("%Y%m%d").astype(int),
+    "nullable numbers": pd.Series(DAYS.strftime("%Y%m%d").astype(int)).astype("Int64"),
+    "categories": pd.Series(DAYS.strftime("%Y-%m-%d")).astype("category"),
+    "arrow strings": pd.Series(DAYS.strftime("%Y-%m-%d")).astype("string[pyarrow]"),
+    "arrow times": pd.Series(DAYS).astype("timestamp[us][pyarrow]"),
+    "arrow dates": pd.Series([each.date() for each in DAYS]).astype("date32[pyarrow]"),
+    "floats": DAYS.strftime("%Y%m%d").astype(float),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_days_are_read_whatever_holds_them(holder: str) -> None:
+    assert_even(read(HOLDERS[holder]), "2024-01-01", "D", 40)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m", "%b %Y", "%B %Y", "%m/%Y", "%Y/%m", "%Y%m"])
+def test_months_are_read_as_their_first_days(form: str) -> None:
+    assert_even(read(MONTHS.strftime(form)), "2023-01-01", "MS", 14)
+
+
+@pytest.mark.parametrize("form", ["%b-%y", "%m/%y", "%b", "%B", "%YM%m"])
+def test_months_that_are_not_understood_are_refused_in_a_sentence(form: str) -> None:
+    with pytest.raises(ValueError, match=r"^Row 1 of the table has '.*' in the column 'ds', which should hold times"):
+        read(MONTHS.strftime(form))
+
+
+@pytest.mark.parametrize("frequency", ["M", "Q"])
+@pytest.mark.parametrize("kind", [None, object])
+def test_periods_begin_with_their_first_day(frequency: str, kind: type | None) -> None:
+    periods = pd.period_range("2023-01", periods=9, freq=frequency)
+    times = pd.Series(list(periods), dtype=kind or periods.dtype)
+    assert_even(read(times), "2023-01-01", {"M": "MS", "Q": "QS-JAN"}[frequency], 9)
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_periods_of_weeks_begin_with_their_first_day_or_are_refused(as_text: bool) -> None:
+    weeks = pd.period_range("2024-01-01", periods=5, freq="W")
+    if not as_text:
+        assert_even(read(weeks), "2024-01-01", "7D", 5)
+        return
+    with pytest.raises(ValueError, match=r"^Row 1 of the table has '2024-01-01/2024-01-07' in the column 'ds'"):
+        read(weeks.astype(str))
+
+
+@pytest.mark.parametrize("text", ["2023Q1 2023Q2 2023Q3 2023Q4", "2023-Q1 2023-Q2 2023-Q3 2023-Q4"])
+def test_quarters_as_text(text: str) -> None:
+    assert_even(read(text.split()), "2023-01-01", "QS-JAN", 4)
+
+
+ZONED = {
+    "Z": DAYS.strftime("%Y-%m-%dT%H:%MZ"),
+    "+00:00": DAYS.strftime("%Y-%m-%d %H:%M:%S+00:00"),
+    "+0000": DAYS.strftime("%Y-%m-%d %H:%M+0000"),
+    "+00": DAYS.strftime("%Y-%m-%d %H:%M:%S+00"),
+    "UTC": DAYS.strftime("%Y-%m-%d %H:%M UTC"),
+    "times": DAYS.tz_localize("UTC"),
+}
+
+
+@pytest.mark.parametrize("kind", ZONED)
+def test_times_with_a_zone_are_those_of_utc(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert_even(read(ZONED[kind]), "2024-01-01", "D", 40)
+    assert caplog.messages == ["The times of column 'ds' have a time zone: they are read as those of UTC."]
+
+
+@pytest.mark.parametrize("zones", [("+01:00", "+02:00"), ("+0100", "+0200"), ("+01", "+02")])
+def test_an_hour_that_summer_time_leaves_out_is_no_gap(zones: tuple[str, str]) -> None:
+    winter, summer = zones
+    hours = [f"2024-03-31 00:00{winter}", f"2024-03-31 01:00{winter}", f"2024-03-31 03:00{summer}"]
+    assert_even(read(hours), "2024-03-30T23:00", "h", 3)
+    local = pd.date_range("2024-03-31", periods=14, freq="h", tz="Europe/Berlin")
+    assert_even(read(local), "2024-03-30T23:00", "h", 14)
+
+
+@pytest.mark.parametrize("frequency", ["D", "MS"])
+def test_local_days_and_months_over_the_change_of_the_clock_are_read_or_refused_for_it(frequency: str) -> None:
+    local = pd.date_range("2024-01-01", periods=120, freq=frequency, tz="Europe/Berlin")
+    try:
+        panel = read(local)
+    except ValueError as error:
+        assert "time zone" in str(error)
+    else:
+        assert panel.frequency == frequency
+        assert len(panel.series[0]) == 120
+
+
+def test_local_hours_without_a_zone() -> None:
+    spring = [time for time in pd.date_range("2024-03-31", periods=6, freq="h") if time.hour != 2]
+    values = read(spring).series[0].values[:, 0]
+    np.testing.assert_array_equal(values, [0, 1, np.nan, 2, 3, 4])
+    autumn = ["2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00"]
+    sentence = r"^The table has 2024-10-27 02:00:00 twice in the series, with different values: keep one of the rows"
+    with pytest.raises(ValueError, match=sentence):
+        read(autumn)
+
+
+def test_times_with_and_without_a_zone_do_not_go_together() -> None:
+    sentence = r"^Column 'ds' of the table has times with a time zone and times without, such as '2024-01-02 00:00': "
+    with pytest.raises(ValueError, match=sentence + "write all of them in one way"):
+        read(["2024-01-01 00:00+01:00", "2024-01-02 00:00"])
+
+
+@pytest.mark.parametrize("form, order", [("%d/%m/%Y", "day, month"), ("%m/%d/%Y", "month, day")])
+def test_of_day_and_month_the_order_is_taken_that_is_even(
+    form: str, order: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    times = pd.date_range("2024-03-01", periods=12, freq="D").strftime(form)
+    panel = panel_of_frame(several(a=times, b=times))
+    assert_even(panel, "2024-03-01", "D", 12)
+    assert caplog.messages == [f"The times of column 'ds', such as {times[0]!r}, are read as {order}, year."]
+    # Where both orders are even, the month stands first.
+    assert_even(read(f"04/03/2024 0{hour}:00" for hour in range(9)), "2024-04-03", "h", 9)
+
+
+@pytest.mark.parametrize("count", [8, 12, 24, 36])
+@pytest.mark.parametrize("frequency, found", [("MS", "MS"), ("QS", "QS-JAN")])
+def test_first_days_of_months_are_not_taken_for_days_of_january(count: int, frequency: str, found: str) -> None:
+    times = pd.date_range("2020-01-01", periods=count, freq=frequency)
+    assert_even(read(times.strftime("%d/%m/%Y")), "2020-01-01", found, count)
+
+
+def test_day_and_month_in_both_orders_are_refused() -> None:
+    with pytest.raises(ValueError, match="'ds'"):
+        read(["30/12/2023", "31/12/2023", "01/13/2024", "01/14/2024"])
+
+
+@pytest.mark.parametrize(
+    "times, start",
+    [([0, 1, 2], 0), ([-2, -1, 0], -2), ([1990, 1991, 1992], 1990), (["5", "6", "7"], 5), ([1.0, 2.0, 3.0], 1)],
+)
+def test_whole_numbers_are_steps(times: list, start: int) -> None:
+    panel = read(times)
+    assert panel.frequency is None
+    assert panel.series[0].start == start
+    assert panel.series[0].values[:, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "Int64", "int64[pyarrow]"])
+def test_whole_numbers_of_every_kind_have_gaps(dtype: str) -> None:
+    values = read(pd.array([1, 2, 5], dtype=dtype)).series[0].values[:, 0]
+    np.testing.assert_array_equal(values, [0, 1, np.nan, np.nan, 2])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms"])
+def test_seconds_since_1970_are_read_as_times_or_refused_with_a_mend_that_can_be_followed(unit: str) -> None:
+    hours = pd.date_range("2024-01-01", periods=48, freq="h").as_unit(unit).asi8
+    try:
+        panel = read(hours)
+    except ValueError as error:
+        # This mend is refused, too: a frequency is not for whole numbers.
+        assert "by frequency=" not in str(error)
+    else:
+        assert_even(panel, "2024-01-01", "h", 48)
+
+
+BAD_TIMES = {
+    "nothing": ["2024-01-01", None, "2024-01-03"],
+    "'tomorrow week'": ["2024-01-01", "tomorrow week", "2024-01-03"],
+    "'2024-02-30'": ["2024-02-29", "2024-02-30", "2024-03-01"],
+    "'2024-01-01 24:00'": ["2024-01-01 23:00", "2024-01-01 24:00", "2024-01-02 01:00"],
+    "'1.5'": [1.0, 1.5, 2.0],
+    "'inf'": [1.0, np.inf, 2.0],
+    "'3000-01-01'": ["2024-01-01", "3000-01-01", "2024-01-03"],
+    "'0001-01-01'": ["2024-01-01", "0001-01-01", "2024-01-03"],
+}
+
+
+@pytest.mark.parametrize("shown", BAD_TIMES)
+def test_what_is_no_time_names_row_and_column(shown: str) -> None:
+    sentence = re.escape(
+        f"Row 2 of the table has {shown} in the column 'ds', which should hold times or whole numbers: mend it, or "
+        "name the column of the times by "
+    )
+    with pytest.raises(ValueError, match=f"^{sentence}time_column="):
+        read(BAD_TIMES[shown])
+    with pytest.raises(ValueError, match=f"^{sentence}--time_column"), flags_in_sentences():
+        read(BAD_TIMES[shown])
+
+
+@pytest.mark.parametrize(
+    "times", [[True, False], pd.to_timedelta([0, 1], unit="h"), ["00:00", "01:00"], ["Mon", "Tue"], [1.5, 2.5]]
+)
+def test_columns_without_times_are_refused_in_their_first_row(times: Iterable) -> None:
+    with pytest.raises(ValueError, match=r"^Row 1 of the table has '.*' in the column 'ds', which should hold times"):
+        read(times)
+
+
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+def test_frequencies_are_found_in_spite_of_gaps_order_and_repetition(frequency: str) -> None:
+    times = pd.date_range("2021-01-01", periods=60, freq=frequency)
+    whole = read(times)
+    assert whole.frequency == FREQUENCIES[frequency]
+    assert whole.series[0].values[:, 0].tolist() == list(range(60))
+    rows = [0, *sorted(np.random.default_rng(7).choice(np.arange(1, 59), size=45, replace=False)), 59]
+    frame = table(times).iloc[[*rows, rows[5]]]
+    found = panel_of_frame(frame.sample(frac=1, random_state=7))
+    assert found.frequency == FREQUENCIES[frequency]
+    expected = np.full(60, np.nan)
+    expected[rows] = rows
+    np.testing.assert_array_equal(found.series[0].values[:, 0], expected)
+
+
+@pytest.mark.parametrize("frequency", NAMED_ONLY)
+def test_other_frequencies_are_followed_where_they_are_named(frequency: str) -> None:
+    times = pd.date_range("2021-01-01", periods=30, freq=frequency)
+    assert_even(read(times, frequency), str(times[0]).replace(" ", "T"), frequency, 30)
+
+
+@pytest.mark.parametrize("frequency", ["4W", "28D", "30D", "364D"])
+def test_an_even_grid_of_many_days_is_a_frequency(frequency: str) -> None:
+    panel = read(pd.date_range("2021-01-03", periods=20, freq=frequency))
+    assert len(panel.series[0]) == 20
+
+
+def test_days_of_the_stock_exchange_with_holidays_and_leap_days() -> None:
+    days = pd.date_range("2024-01-01", periods=60, freq="B").delete([10, 11, 25])
+    panel = read(days)
+    assert panel.frequency == "B"
+    assert np.flatnonzero(np.isnan(panel.series[0].values[:, 0])).tolist() == [10, 11, 25]
+    assert_even(read(["2024-02-28", "2024-02-29", "2024-03-01"]), "2024-02-28", "D", 3)
+    assert_even(read(["2023-02-28", "2023-03-01"]), "2023-02-28", "D", 2)
+    assert_even(read(["2019-12-31", "2020-01-31", "2020-02-29", "2020-03-31"]), "2019-12-31", "ME", 4)
+    assert_even(read(["2016-02-29", "2017-02-28", "2018-02-28"]), "2016-02-29", "YE-FEB", 3)
+
+
+def test_a_series_too_short_to_tell_its_frequency_has_that_of_the_others() -> None:
+    month = list(pd.date_range("2024-01-01", periods=4, freq="MS"))
+    panel = panel_of_frame(several(a=month, b=[month[2]], c=[month[0], month[2]]))
+    assert panel.frequency == "MS"
+    np.testing.assert_array_equal(panel["c"].values[:, 0], [0, np.nan, 1])
+    assert_even(read(["2024-01-01", "2024-01-03"]), "2024-01-01", "2D", 2)
+    assert_even(read(["2024-01-01"], "D"), "2024-01-01", "D", 1)
+    assert read([7]).series[0].start == 7
+
+
+def test_a_single_time_is_a_series_of_one_step_or_is_refused_for_its_frequency() -> None:
+    for frame in (table(["2024-01-01"]), several(a=["2024-01-01"], b=["2024-01-02"])):
+        try:
+            assert [len(series) for series in panel_of_frame(frame)] == [1] * len(frame)
+        except ValueError as error:
+            assert "frequency=" in str(error)
+
+
+@pytest.mark.parametrize("first, second", [("QS", "2020-04-01"), ("QE", "2020-06-30")])
+def test_quarters_that_begin_in_another_quarter_are_of_one_frequency(first: str, second: str) -> None:
+    one = pd.date_range("2020-01-01", periods=8, freq=first)
+    panel = panel_of_frame(several(a=one, b=pd.date_range(second, periods=8, freq=first)))
+    assert [series.start for series in panel] == [one[0].to_datetime64(), np.datetime64(second)]
+    assert [len(series) for series in panel] == [8, 8]
+
+
+def test_a_single_week_of_the_stock_exchange_beside_many() -> None:
+    days = pd.date_range("2024-01-01", periods=40, freq="B")
+    panel = panel_of_frame(several(a=days, b=days[:5]))
+    assert (panel.frequency, len(panel["b"])) == ("B", 5)
+
+
+def test_different_frequencies_name_both_series() -> None:
+    frame = several(Sales=DAYS, Prices=pd.date_range("2024-01-01", periods=9, freq="W"))
+    sentence = r"^The series 'Sales' has the frequency 'D' in the table, but the series 'Prices' '7D': "
+    with pytest.raises(ValueError, match=sentence + "keep series of one frequency in a file"):
+        panel_of_frame(frame)
+    # A frequency that is named settles it, and the mend says so.
+    assert [len(series) for series in panel_of_frame(frame, frequency="D")] == [40, 57]
+    with pytest.raises(ValueError, match="frequency="):
+        panel_of_frame(frame)
+
+
+def test_times_without_a_frequency_are_refused() -> None:
+    sentence = r"^The times of the series in the table follow no frequency, such as 2024-01-01 00:00:00, .*: bring "
+    with pytest.raises(ValueError, match=sentence + r"them on an even grid, or name the frequency by frequency='h'"):
+        read(["2024-01-01", "2024-01-02 03:04", "2024-01-05"])
+    quarters = pd.date_range("2024-01-01", periods=6, freq="QS")
+    for times in (
+        ["2024-01-15", "2024-02-15", "2024-03-15"],
+        [*DAYS[:5], pd.Timestamp("2024-01-05 06:00")],
+        [*quarters, quarters[-1] + pd.DateOffset(months=1)],
+    ):
+        with pytest.raises(ValueError, match="follow no frequency"):
+            read(times)
+
+
+def test_the_sentence_names_the_times_that_are_uneven() -> None:
+    uneven = [*DAYS[:5], pd.Timestamp("2024-01-06 05:00")]
+    with pytest.raises(ValueError, match="2024-01-06 05:00"):
+        read(uneven)
+    with pytest.raises(ValueError, match="2024-01-06 05:00"):
+        read(uneven, "D")
+
+
+@pytest.mark.parametrize("times, frequency", [("h", "D"), ("7D", "W"), ("14D", "MS")])
+def test_times_between_the_steps_of_a_frequency_that_is_named(times: str, frequency: str) -> None:
+    sentence = rf"^Some times of the series in the table lie between the steps of the frequency '{frequency}', such "
+    with pytest.raises(ValueError, match=sentence + r"as .*: bring them on an even grid, or name another one by freq"):
+        read(pd.date_range("2024-01-02", periods=9, freq=times), frequency)
+
+
+def test_a_finer_frequency_leaves_steps_empty() -> None:
+    values = read(pd.date_range("2024-01-01", periods=3, freq="h"), "30min").series[0].values[:, 0]
+    np.testing.assert_array_equal(values, [0, np.nan, 1, np.nan, 2])
+
+
+def test_a_time_far_away_does_not_fill_the_memory() -> None:
+    with pytest.raises(ValueError, match=r"^The series in the table would have 105,190,561 steps of 'min': mend its"):
+        read(["1824-01-01", "1824-01-01 00:01", "1824-01-01 00:02", "2024-01-01"])
+
+
+@pytest.mark.parametrize("frequency", ["hourly", "", "M", "H", "0h", "0D", "-1D", "-1MS"])
+def test_what_is_no_frequency_is_refused(frequency: str) -> None:
+    sentence = re.escape(f"frequency={frequency!r}") + " is no frequency: it is written as pandas does, such as h, 15m"
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        check_frequency(frequency)
+    with pytest.raises(ValueError, match=r"^--frequency"), flags_in_sentences():
+        read(DAYS, frequency)
+
+
+def test_a_frequency_is_not_for_whole_numbers() -> None:
+    for frame in (table([1, 2, 3]), table([1, 2, 3])[["y"]]):
+        with pytest.raises(
+            ValueError, match=r"^frequency='h' is for times, and the table has whole numbers: leave it"
+        ):
+            panel_of_frame(frame, frequency="h")
+
+
+@pytest.mark.parametrize("frequency", [*FREQUENCIES, *NAMED_ONLY])
+@pytest.mark.parametrize("seed", range(3))
+def test_steps_and_times_are_inverse(frequency: str, seed: int) -> None:
+    start = pd.date_range("2019-12-30 00:00", periods=2, freq=frequency)[1]
+    steps = np.sort(np.random.default_rng(seed).choice(200, size=50, replace=False))
+    times = later_times(start.to_datetime64(), frequency, steps)
+    assert times.dtype == "datetime64[ns]"
+    assert steps_from(start, pd.Series(times), frequency).tolist() == steps.tolist()
+    assert times.tolist() == pd.date_range(start, periods=200, freq=frequency).as_unit("ns")[steps].asi8.tolist()
+    between = pd.Series([times[0] + np.timedelta64(1, "ms"), times[-1]])
+    assert steps_from(start, between, frequency) is None
+
+
+def test_steps_and_times_of_whole_numbers() -> None:
+    assert later_times(5, None, [0, 3]).tolist() == [5, 8]
+    assert steps_from(5, pd.Series([5, 8]), None).tolist() == [0, 3]
+    assert later_times(np.datetime64("2024-02-28"), "D", [1, 2]).astype("M8[D]").astype(str).tolist() == [
+        "2024-02-29",
+        "2024-03-01",
+    ]
+
+
+@pytest.mark.parametrize(
+    "frequency, season",
+    [
+        *(("500ms", 7200), ("s", 3600), ("30s", 120), ("min", 1440), ("10min", 144), ("15min", 96), ("h", 24)),
+        *(("6h", 4), ("12h", 2), ("D", 7), ("B", 5), ("7D", 52), ("W", 52), ("W-MON", 52), ("MS", 12), ("ME", 12)),
+        *(("QS", 4), ("QE-FEB", 4), ("YS", 1), ("YE-JUN", 1), ("2D", 1)),
+        *(("2MS", 6), ("3MS", 4), ("6MS", 2), ("2W", 26), ("BME", 12), ("BMS", 12), ("BQS", 4), ("BYE", 1)),
+    ],
+)
+def test_the_season_of_a_frequency_is_the_day_the_week_or_the_year(frequency: str, season: int) -> None:
+    assert season_of_frequency(frequency) == season
+
+
+@pytest.mark.parametrize("season", [4, 7, 12, 24, 48])
+def test_a_season_is_found_in_spite_of_trend_noise_and_gaps(season: int) -> None:
+    generator = np.random.default_rng(season)
+    turn = np.arange(400) * 2 * np.pi / season
+    values = (np.cos(turn) + 0.5 * np.sin(2 * turn))[:, None] * [1.0, -3.0] + np.linspace(0, 20, 400)[:, None]
+    values += 0.2 * generator.normal(size=values.shape)
+    values[-3:, 0] = np.nan
+    assert find_season([values]) == season
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_walks_and_lines_have_no_season(seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(size=(300, 1))
+    for values in (noise, noise.cumsum(0), np.arange(300.0)[:, None], np.ones((300, 1)), noise[:3], noise[:0]):
+        assert find_season([values]) == 1
+    assert find_season([np.full((50, 2), np.nan)]) == find_season([]) == 1
+
+
+def test_a_season_is_that_of_most_series() -> None:
+    waves = [np.sin(np.arange(200) * 2 * np.pi / length)[:, None] for length in (12, 12, 24)]
+    assert find_season(waves) == 12
+    assert find_season([waves[0], *np.random.default_rng(0).normal(size=(3, 200, 1))]) == 1
+
+
+def test_a_series_in_a_sentence() -> None:
+    assert (shown_series("A"), shown_series("")) == ("the series 'A'", "the series")
+
+
+def test_steps_that_are_missing_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    panel_of_frame(several(Load=["2024-01-01", "2024-01-02", "2024-01-05"]), frequency="D")
+    assert "The series 'Load' of the table: 2 steps are missing." in caplog.messages
