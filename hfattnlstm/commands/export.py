@@ -15,7 +15,6 @@ from .._files import same_file
 from .._parsing import SentenceParser
 from .._places import loading_from
 from ..data.progress import no_progress_bars
-from ..deploy.forecaster_export import export_forecaster
 from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
@@ -81,6 +80,9 @@ def _export_forecaster(parsed: argparse.Namespace, output: Path) -> OnnxExport:
             raise ValueError(
                 f"--{name} is for classifiers of texts, and {parsed.model} is a forecaster: leave it out."
             )
+    # Of tables, and so of the extra `train`, forecasters alone know.
+    from ..deploy.forecaster_export import export_forecaster
+
     with no_progress_bars(), loading_from(parsed.model) as place:
         return export_forecaster(place, output, opset=parsed.opset)
 

@@ -14,7 +14,6 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..data.progress import no_progress_bars
-from ..data.series_summary import SeriesSummary
 from ..training.display import Display
 from ..training.report import format_value
 from .live import Bars
@@ -69,7 +68,7 @@ class TrainDisplay(Display):
         """Print what is said of the examples."""
         if not self._summary:
             return
-        if isinstance(summary, SeriesSummary):
+        if hasattr(summary, "lines"):
             print("\n".join(summary.lines()))
         else:
             from .data_report import print_summary

@@ -50,8 +50,8 @@ def split_series(
     Example:
 
     ```python
-    >>> split_series(panel, 24, ["8640", "11520", "14400"])
-    SplitEnds(train=[8640], validation=[11520], test=[14400])
+    >>> split_series(panel, 24, ["140", "180", "240"])
+    SplitEnds(train=[140], validation=[180], test=[240])
     ```
     """
     ends = [_ends_of(each, panel, horizon, borders, validation_size) for each in panel]

@@ -5,11 +5,21 @@ It needs the extra `onnx`: `pip install "hfattnlstm[onnx]"`.
 
 from __future__ import annotations
 
-from .forecaster_export import export_forecaster
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .._extras import needs_extra
 from .onnx_check import Agreement
 from .onnx_export import OnnxExport, export_onnx
 from .onnx_model import OnnxAttnLSTMForSequenceClassification, find_onnx_file, is_onnx, onnx_pipeline
 from .session import open_session
+
+
+if TYPE_CHECKING:
+    from .forecaster_export import export_forecaster
+
+# What needs the extra `train`, which the rest does not, is imported when it is first used.
+_OF_SERIES = ("export_forecaster",)
 
 
 __all__ = [
@@ -23,3 +33,10 @@ __all__ = [
     "onnx_pipeline",
     "open_session",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_SERIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with needs_extra(f"{__name__}.{name}"):
+        return getattr(importlib.import_module(".forecaster_export", __name__), name)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .._extras import needs_extra
 from ..data.marks import marks_of_spans
 from .explaining import Explainer, explain
 from .explanation import Explanation, Explanations
@@ -9,8 +13,18 @@ from .faithfulness import Faithfulness, Measure
 from .html import explanations_page
 from .rationales import Agreement, Plausibility, plausibility
 from .segments import WeightedSpan, WeightedSpans
-from .series import ForecastExplanation, ForecastFaithfulness, explain_forecasts
 from .summary import Average, FaithfulnessSummary
+
+
+if TYPE_CHECKING:
+    from .series import ForecastExplanation, ForecastFaithfulness, explain_forecasts
+
+# What needs the extra `train`, which the rest does not, is imported when it is first used.
+_OF_SERIES = (
+    "ForecastExplanation",
+    "ForecastFaithfulness",
+    "explain_forecasts",
+)
 
 
 __all__ = [
@@ -33,3 +47,10 @@ __all__ = [
     "marks_of_spans",
     "plausibility",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_SERIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with needs_extra(f"{__name__}.{name}"):
+        return getattr(importlib.import_module(".series", __name__), name)

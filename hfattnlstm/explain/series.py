@@ -106,7 +106,8 @@ class ForecastExplanation:
         extent = (-parts * width + 0.5, 0.5, 0, 1)
         image = below.imshow(self.weights[None], aspect="auto", cmap="Oranges", vmin=0, extent=extent)
         below.set_yticks([])
-        below.set_xlim(above.get_xlim())
+        # The picture of the weights would leave no room for the forecast.
+        below.set_xlim(-length + 0.5, len(self.forecast) + 0.5)
         below.set_xlabel("steps from the last one that was read")
         figure.colorbar(image, ax=below, label="weight")
         return with_fonts(figure)
@@ -136,7 +137,7 @@ def explain_forecasts(
     >>> forecaster = Forecaster.from_pretrained("power-model")
     >>> found = next(explain_forecasts(forecaster.model, forecaster.processor, forecaster.load("power.csv")))
     >>> found.faithfulness.verdict
-    'Better than a random ranking: ...'
+    '...the forecast moves by ...'
     ```
     """
     config = model.config
