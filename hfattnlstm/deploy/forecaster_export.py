@@ -136,7 +136,7 @@ def _facts(config: AttnLSTMForecasterConfig) -> dict[str, Any]:
     return {
         "context_length": config.context_length,
         "prediction_length": config.prediction_length,
-        "quantiles": json.dumps(config.quantiles) if config.quantiles else None,
+        "quantiles": json.dumps(config.quantile_levels) if config.quantile_levels else None,
     }
 
 

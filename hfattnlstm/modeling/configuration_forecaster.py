@@ -38,7 +38,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
             the absolute values (Salinas et al., 2020).
         front: What reads the values: `"segments"`, a linear layer over runs of steps (Lin et al., 2023), or
             `"convolution"`, one with a maximum over windows.
-        segment_length: Steps of a segment, and of what an autoregressive decoder forecasts in one go.
+        segment_length: Steps of a segment, and of what autoregressive decoding forecasts in one go.
         conv_kernel_size: Steps that a convolution sees.
         conv_pool_size: Steps of a window of which the maximum is kept.
         embedding_size: Width of what the recurrence reads.
@@ -57,14 +57,15 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         pooler_score, pooler_size, pooler_num_heads, pooler_temperature, pooler_normalizer: Of the attention, as in
             [`AttnLSTMConfig`].
         pooler_l2_coef, pooler_entropy_coef, pooler_diversity_coef: Penalties on its weights, as in [`AttnLSTMConfig`].
-        decoder: `"direct"`, all steps at once from the pooled states, or `"autoregressive"`, segment after segment by
+        decoding: `"direct"`, all steps at once from the pooled states, or `"autoregressive"`, segment after segment by
             an LSTM which reads its own last segment, and attends to the past anew for each.
         linear_forecast: Whether a linear forecast from the past is added (Zeng et al., 2023).
         recurrent_share: What the recurrent forecast is multiplied by before that; below 1 where both were weighed.
         quantile_spread: What the distances of quantiles from their median, or the scale of a distribution, are
             multiplied by, to be as wide as held-out values say.
         loss: `"mae"`, `"mse"`, `"huber"`, `"quantile"`, or `"nll"`, the likelihood of `distribution_output`.
-        quantiles: Those that are forecast with `loss="quantile"`, in rising order, .5 among them.
+        quantiles: Those that are forecast with `loss="quantile"`, in rising order, .5 among them; .01, .1, .2 to .9
+            and .99 when it is None.
         distribution_output: `"student_t"`, `"normal"` or `"negative_binomial"`, the last one for counts.
         num_parallel_samples: Futures that `generate` draws of each series.
         classifier_hidden_size: Width of a tanh layer before the forecast or the logits; None leaves it out.
@@ -95,7 +96,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         **dict.fromkeys(("num_input_channels", "num_attention_heads", "intermediate_size"), MOST_UNITS),
         **dict.fromkeys(("static_embedding_size", "num_parallel_samples"), MOST_UNITS),
     }
-    needed_by = {"context_layers": ("intermediate_size",), "cardinality": ("static_embedding_size",)}
+    needed_by = {"cardinality": ("static_embedding_size",), "linear_forecast": ("recurrent_share",)}
 
     num_input_channels: int = 1
     context_length: int = 336
@@ -117,7 +118,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     num_attention_heads: int = 4
     intermediate_size: int | None = None
     pooling: str | list[str] = "attention"
-    decoder: Literal["direct", "autoregressive"] = "direct"
+    decoding: Literal["direct", "autoregressive"] = "direct"
     linear_forecast: bool = False
     recurrent_share: float | int = 1.0
     quantile_spread: float | int = 1.0
@@ -127,10 +128,10 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     num_parallel_samples: int = 100
     initializer_range: float | int = 0.1
 
-    def __post_init__(self, **kwargs):
-        if self.loss == "quantile" and self.quantiles is None:
-            self.quantiles = list(QUANTILES)
-        super().__post_init__(**kwargs)
+    @property
+    def quantile_levels(self) -> tuple[float, ...]:
+        """Those that are forecast, in rising order; none but with `loss="quantile"`."""
+        return tuple(self.quantiles or QUANTILES) if self.loss == "quantile" else ()
 
     @property
     def num_steps(self) -> int:
@@ -153,7 +154,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     @property
     def attends(self) -> bool:
         """Whether something pays attention to the states, as the fields that begin with `pooler_` say."""
-        return self.decoder == AUTOREGRESSIVE or super().attends
+        return self.decoding == AUTOREGRESSIVE or super().attends
 
     def validate_architecture(self) -> None:
         """Sizes, probabilities and the fields that depend on each other."""
@@ -172,11 +173,20 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
             raise ValueError(
                 f"hidden_size={self.hidden_size} must be a multiple of num_attention_heads={self.num_attention_heads}."
             )
-        if self.decoder == AUTOREGRESSIVE:
+        if self.intermediate_size is not None and "transformer" not in (self.context_layers or ()):
+            raise ValueError('intermediate_size is for "transformer" in context_layers: leave it out, or add that.')
+        if self.front == "convolution" and self.decoding == DIRECT:
+            self._refuse("segment_length", 'front="convolution", which reads windows')
+        if self.decoding == AUTOREGRESSIVE:
+            self._refuse("classifier_hidden_size", 'decoding="autoregressive", which has a layer of its own')
             if self.poolings != ("attention",):
-                raise ValueError('pooling is for decoder="direct": leave one of the two out.')
+                raise ValueError('pooling is for decoding="direct": leave one of the two out.')
             if self.pooler_score == "dot" and self.pooler_num_heads > 1:
                 raise ValueError('pooler_score="dot" has one head in an autoregressive decoder: take "general".')
+
+    def _refuse(self, name: str, beside: str) -> None:
+        if getattr(self, name) != getattr(type(self), name):
+            raise ValueError(f"{name} has no effect with {beside}: leave it out.")
 
     def _validate_covariates(self) -> None:
         for name in ("num_time_features", "num_static_real_features"):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from transformers import initialization as init
 
 from .attention import Attention
+from .lstm_backends import run_lstm
 from .pooled_head import PooledHead
 
 
@@ -124,7 +125,8 @@ class DirectDecoder(nn.Module):
 class AutoregressiveDecoder(nn.Module):
     """Segment after segment: an LSTM reads its last one, and attends to the past for the next (Luong et al., 2015).
 
-    It reads what it has forecast itself in training too, so that both are the same.
+    It reads what it has forecast itself, without a linear forecast beside it, in training too, so that both are the
+    same.
 
     Args:
         hidden_size: Width of the states, of the past and of its own.
@@ -199,7 +201,8 @@ class AutoregressiveDecoder(nn.Module):
         outputs, weights = [], []
         for of_segment in self._features_by_segment(features):
             read = [last.flatten(1), *([] if of_segment is None else [of_segment.flatten(1)])]
-            query, state = self.lstm(torch.cat(read, -1).unsqueeze(0), state)
+            query, cell = run_lstm(self.lstm, torch.cat(read, -1).unsqueeze(0), state, None)
+            state = query, cell.unsqueeze(0)
             attended, attention = self.attention(states, query.transpose(0, 1), mask)
             joined = torch.cat([query.squeeze(0), attended.flatten(1)], -1)
             raw = self.out_proj(self.dropout(torch.tanh(self.join(joined)))).unflatten(-1, self.shape)

@@ -16,7 +16,7 @@ from .configuration_forecaster import DIRECT, AttnLSTMForecasterConfig
 from .context import ContextLayer, SelfAttention
 from .layout import can_be_read
 from .modeling_base import AttnLSTMBaseModel
-from .pooling import AttentionPooling, Pooler
+from .pooling import AttentionPooling, PooledStates, Pooler
 from .reading_order import ReadingOrder, full_reading_order, reading_order
 from .recurrence import LSTMLayer, LSTMStack
 from .series_fronts import ConvolutionFront, SegmentFront, any_in_windows
@@ -52,7 +52,8 @@ class AttnLSTMForecasterModelOutput(ModelOutput):
     Attributes:
         last_hidden_state: (batch, channels, steps, hidden_size); without `channels` where they are mixed.
         pooler_output: (batch, channels, pooled_size), or (batch, pooled_size); None without a pooling layer.
-        hidden_states: The input of the first layer and the output of each, in the same form; None unless asked for.
+        hidden_states: The input of the first LSTM layer and the output of each, in the same form, the last of them
+            after the context layers; None unless asked for.
         attentions: Of each context layer (batch, channels · heads, steps, steps), and of the pooling, the last one,
             (batch, channels · heads, 1, steps), channel by channel; None unless asked for.
         loc, scale: (batch, 1, channels), what was taken off each series, and what the rest was divided by.
@@ -155,7 +156,7 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
             )
             for kind in config.context_layers or ()
         )
-        self.pooler = _pooler(config) if add_pooling_layer and config.decoder == DIRECT else None
+        self.pooler = _pooler(config) if add_pooling_layer and config.decoding == DIRECT else None
         self.post_init()
 
     @can_return_tuple
@@ -204,7 +205,7 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
             hidden_states=None if outputs.hidden_states is None else tuple(map(fold, outputs.hidden_states)),
             attentions=None
             if outputs.attentions is None
-            else tuple(attention_by_series(each, past_values.shape[0]) for each in outputs.attentions),
+            else tuple(attention_by_series(each, self.config) for each in outputs.attentions),
             loc=outputs.loc,
             scale=outputs.scale,
             reading=reading if output_reading else None,
@@ -229,9 +230,11 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
                 f"past_observed_mask has the shape {tuple(past_observed_mask.shape)}, but past_values "
                 f"{tuple(values.shape)}: they must be equal."
             )
-        features = past_time_features
+        features = None
         if config.num_time_features:
-            features = checked_input("past_time_features", features, (values.shape[1], config.num_time_features))
+            features = checked_input(
+                "past_time_features", past_time_features, (values.shape[1], config.num_time_features)
+            )
         values, mask, features = _as_long_as(config.context_length, values, past_observed_mask, features)
         series = self.scaling(values, mask)
         static = None
@@ -247,14 +250,20 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
         for layer in self.context:
             states = layer(states, mask)
         if self.context:
-            final = states.transpose(0, 1).flatten(0, 1).index_select(0, order.last)
-        pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
+            final = _last_states(states, mask)
+        pooled, weights = (None, None) if self.pooler is None else self._pool(states, mask, final, series)
         return AttnLSTMForecasterModelOutput(
             last_hidden_state=states,
             loc=series.loc,
             scale=series.scale,
             reading=SeriesReading(states, mask, final, pooled, weights, series, static),
         )
+
+    def _pool(self, states: Tensor, mask: Tensor, final: Tensor, series: ScaledSeries) -> PooledStates:
+        if series.observed is not None:
+            # Where nothing was observed inside of a series, the LSTM has states all the same.
+            states = states.masked_fill(~mask[..., None], 0.0)
+        return self.pooler(states, mask, final)
 
     def _step_inputs(self, series: ScaledSeries, features: Tensor | None) -> Tensor:
         """(rows, length, width); 0 before the first value."""
@@ -291,12 +300,25 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
         )
 
     def _with_channels(self, of_rows: Tensor) -> Tensor:
-        return of_rows.unflatten(0, (-1, self.config.num_input_channels))
+        return of_rows.unflatten(0, by_channels(of_rows, self.config))
 
 
-def attention_by_series(weights: Tensor, batch: int) -> Tensor:
+def by_channels(of_rows: Tensor, config: AttnLSTMForecasterConfig) -> tuple[int, int]:
+    """Series and channels of so many rows; the batch may have none."""
+    channels = 1 if config.mix_channels else config.num_input_channels
+    return of_rows.shape[0] // channels, channels
+
+
+def attention_by_series(weights: Tensor, config: AttnLSTMForecasterConfig) -> Tensor:
     """Attention (rows, heads, queries, steps) as (batch, channels · heads, queries, steps), channel by channel."""
-    return weights.reshape(batch, -1, *weights.shape[2:])
+    return weights.unflatten(0, by_channels(weights, config)).flatten(1, 2)
+
+
+def _last_states(states: Tensor, mask: Tensor) -> Tensor:
+    """Of states (rows, steps, size), that of the last step where the mask is True; 0 where that is nowhere."""
+    places = torch.arange(mask.shape[1], device=mask.device)
+    last = torch.where(mask, places, 0).amax(1)
+    return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)
 
 
 def _front(config: AttnLSTMForecasterConfig, input_size: int) -> SegmentFront | ConvolutionFront:

@@ -29,8 +29,8 @@ class AttnLSTMForTimeSeriesClassification(AttnLSTMForecasterPreTrainedModel):
 
     def __init__(self, config: AttnLSTMForecasterConfig):
         super().__init__(config)
-        if config.decoder != DIRECT:
-            raise ValueError(f'decoder="{config.decoder}" makes forecasts: leave it out for a classifier.')
+        if config.decoding != DIRECT:
+            raise ValueError(f'decoding="{config.decoding}" makes forecasts: leave it out for a classifier.')
         self.num_labels = config.num_labels
         self.attnlstm_forecaster = AttnLSTMForecasterModel(config)
         channels = 1 if config.mix_channels else config.num_input_channels

@@ -24,6 +24,7 @@ from .modeling_forecaster import (
     AttnLSTMForecasterPreTrainedModel,
     SeriesReading,
     attention_by_series,
+    by_channels,
     checked_input,
 )
 from .pooling import attention_penalty
@@ -40,8 +41,8 @@ class AttnLSTMForecasterOutput(ModelOutput):
             `loss="nll"`, the parameters of the distribution of each value, a tuple of such tensors, as
             [`make_distribution`] takes them.
         quantile_outputs: (batch, prediction_length, channels, quantiles), in rising order; None without quantiles.
-        hidden_states: The input of the first LSTM layer and the output of each, (batch, channels, steps, width); None
-            unless asked for.
+        hidden_states: The input of the first LSTM layer and the output of each, (batch, channels, steps, width), the
+            last of them after the context layers; None unless asked for.
         attentions: Of each context layer, and last of what makes the forecast, (batch, channels · heads, queries,
             steps) each, with one query for the whole future, or one for each segment of it; None unless asked for.
         loc, scale: (batch, 1, channels), what was taken off each series, and what the rest was divided by. Forecasts
@@ -100,8 +101,13 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
         ```
         """
         config = self.config
+        before = config.linear_forecast, config.recurrent_share
         config.linear_forecast, config.recurrent_share = True, recurrent_share
-        config.validate_architecture()
+        try:
+            config.validate_architecture()
+        except ValueError:
+            config.linear_forecast, config.recurrent_share = before
+            raise
         self.linear = LinearForecast(config.context_length, config.prediction_length).to(self.device, self.dtype)
         self.linear.weight.copy_(weight)
         self.linear.bias.copy_(bias)
@@ -148,7 +154,7 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
         forecast, quantiles = self._to_forecast(decoded.outputs, reading.series)
         attentions = outputs.attentions
         if decoded.weights is not None and (self.config.output_attentions if asked is None else asked):
-            attentions = (*(attentions or ()), attention_by_series(decoded.weights, past_values.shape[0]))
+            attentions = (*(attentions or ()), attention_by_series(decoded.weights, self.config))
         loss = None
         if future_values is not None:
             weights = reading.weights if decoded.weights is None else decoded.weights
@@ -182,29 +188,31 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
                 'call the model itself, or train one with loss="nll".'
             )
         outputs = self(past_values, *args, **kwargs | {"return_dict": True})
-        distribution = make_distribution(self.config.distribution_output, outputs.prediction_outputs)
+        # Half precision has no random numbers for all of them.
+        parameters = tuple(part.float() for part in outputs.prediction_outputs)
+        distribution = make_distribution(self.config.distribution_output, parameters)
         drawn = distribution.sample((self.config.num_parallel_samples,))
         return SampleTSPredictionOutput(sequences=drawn.transpose(0, 1))
 
     def _decode(self, reading: SeriesReading, features: Tensor | None) -> Decoded:
         """Outputs (batch, prediction_length, channels, num_outputs) in the scale in which the series was read."""
         config = self.config
-        rows, batch = reading.states.shape[0], reading.series.values.shape[0]
+        rows, (_, channels) = reading.states.shape[0], by_channels(reading.states, config)
         if config.num_time_features:
             shape = (config.prediction_length, config.num_time_features)
             features = checked_input("future_time_features", features, shape)
-            features = features.repeat_interleave(rows // batch, 0).to(reading.states.dtype)
+            features = features.repeat_interleave(channels, 0).to(reading.states.dtype)
         else:
             features = None
         known = [] if reading.static is None else [reading.static]
-        if config.decoder == AUTOREGRESSIVE:
+        if config.decoding == AUTOREGRESSIVE:
             context, last = torch.cat([reading.final, *known], -1), self._last_segment(reading, rows)
             decoded = self.decoder(reading.states, reading.mask, context, last, self._to_values, features)
         else:
             decoded = self.decoder(torch.cat([reading.pooled, *known], -1), features)
         outputs = decoded.outputs.unflatten(-1, (-1, self.num_outputs))
         if not config.mix_channels:
-            outputs = outputs.squeeze(2).unflatten(0, (batch, -1)).transpose(1, 2)
+            outputs = outputs.squeeze(2).unflatten(0, by_channels(outputs, config)).transpose(1, 2)
         return Decoded(self._with_linear(outputs, reading.series), decoded.weights)
 
     def _with_linear(self, outputs: Tensor, series: ScaledSeries) -> Tensor:
@@ -251,7 +259,8 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
 
     def _median(self, values: Tensor) -> Tensor:
         """Of the quantiles in the last dimension; of one number, that."""
-        return values[..., self.config.quantiles.index(0.5) if self.config.quantiles else 0]
+        levels = self.config.quantile_levels
+        return values[..., levels.index(0.5) if levels else 0]
 
     def _loss(
         self,
@@ -265,13 +274,15 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
         config = self.config
         shape = (config.prediction_length, config.num_input_channels)
         target = checked_input("future_values", future_values, shape)
+        if future_observed_mask is not None:
+            checked_input("future_observed_mask", future_observed_mask, shape)
         known = observed_values(target, future_observed_mask)
         if known is not None:
             target = torch.where(known, target, 0.0)
         if config.loss == "nll":
             losses = negative_log_likelihood(config.distribution_output, forecast, target.to(forecast[0]))
         elif config.loss == "quantile":
-            losses = quantile_loss(quantiles, target.to(quantiles), config.quantiles)
+            losses = quantile_loss(quantiles, target.to(quantiles), config.quantile_levels)
         else:
             losses = point_loss(config.loss, forecast, target.to(forecast))
         loss = mean_over_known(losses, known)
@@ -286,7 +297,7 @@ def _num_outputs(config: AttnLSTMForecasterConfig) -> int:
     """Numbers that make the forecast of a value."""
     if config.loss == "nll":
         return num_parameters(config.distribution_output)
-    return len(config.quantiles) if config.loss == "quantile" else 1
+    return len(config.quantile_levels) or 1
 
 
 def _decoder(
@@ -294,7 +305,7 @@ def _decoder(
 ) -> DirectDecoder | AutoregressiveDecoder:
     channels = config.num_input_channels if config.mix_channels else 1
     static = 0 if backbone.static is None else backbone.static.size
-    if config.decoder == AUTOREGRESSIVE:
+    if config.decoding == AUTOREGRESSIVE:
         return AutoregressiveDecoder(
             config.hidden_size,
             config.prediction_length,

@@ -85,7 +85,8 @@ class InstanceScaling(nn.Module):
 
     Args:
         center: `"none"`, `"mean"`, or `"last"`, the last value that was observed (Zeng et al., 2023).
-        scale: `"none"`, `"std"`, or `"mean_abs"`, the mean of the absolute values.
+        scale: `"none"`, `"std"`, or `"mean_abs"`, the mean of the absolute values; at least 1e-5, and 1
+            in place of that where no centre is taken off.
 
     Raises:
         ValueError: For another name.
@@ -114,9 +115,12 @@ class InstanceScaling(nn.Module):
             values: (batch, length, channels); NaN and infinite numbers count as missing.
             mask: The same shape, 0 where a value is missing; all are there without it.
         """
+        values = values if values.is_floating_point() else values.float()
         observed, begun = observed_values(values, mask), None
         filled = values
         if observed is not None:
+            # Of what is missing nothing may be left, for a gradient would find it.
+            values = torch.where(observed, values, 0.0)
             filled, begun = fill_forward(values, observed)
         loc = self._center(filled, values, observed)
         scale = self._scale(values, observed)
@@ -135,10 +139,13 @@ class InstanceScaling(nn.Module):
             return torch.ones_like(values[:, :1])
         if self.scale == "mean_abs":
             scale = _mean(values.abs(), observed)
-            # Counts that have been 0 so far, or none at all, are left as they are.
-            return torch.where(scale < SMALLEST_SCALE, 1.0, scale)
-        spread = (values - _mean(values, observed)).square()
-        return _mean(spread, observed).sqrt().clamp(min=SMALLEST_SCALE)
+        else:
+            spread = (values - _mean(values, observed)).square()
+            # The root of 0 has no gradient.
+            scale = _mean(spread, observed).clamp(min=SMALLEST_SCALE**2).sqrt()
+        # What has been 0 so far, or missing, is left as it is; what never changed will go on so.
+        stays = self.scale == "mean_abs" or self.center == "none"
+        return torch.where(scale <= SMALLEST_SCALE, 1.0 if stays else SMALLEST_SCALE, scale)
 
 
 def _mean(values: Tensor, observed: Tensor | None) -> Tensor:

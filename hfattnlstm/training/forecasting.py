@@ -23,7 +23,7 @@ from ..data.series_splits import SplitEnds, split_series
 from ..data.series_summary import SeriesSummary, summarize_series
 from ..data.series_times import find_season, season_of_frequency
 from ..data.series_windows import SeriesWindows, collate_windows
-from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
+from ..modeling.configuration_forecaster import AUTOREGRESSIVE, AttnLSTMForecasterConfig
 from ..modeling.forecast_distributions import make_distribution
 from ..modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
 from ..modeling.series_scaling import InstanceScaling
@@ -177,12 +177,15 @@ class ForecastingTask(Task):
             num_input_channels=len(panel.channels),
             context_length=lookback,
             prediction_length=model.horizon,
-            segment_length=segment,
+            **({"segment_length": segment} if self._reads_segments() else {}),
             num_time_features=len(panel.columns.features) + 2 * len(self.data.calendar or ()),
             num_static_real_features=len(panel.columns.static_real),
             cardinality=self._cardinality() if static.static_categories else None,
             **forecaster_fields(model),
         )
+
+    def _reads_segments(self) -> bool:
+        return self.model.front == "segments" or self.model.decoding == AUTOREGRESSIVE
 
     def _cardinality(self) -> list[int]:
         return [len(set(names)) for names in zip(*(each.static_categories for each in self.panel), strict=True)]
@@ -366,7 +369,7 @@ class StreamedErrors:
         self._sums = self._fresh()
 
     def _fresh(self) -> ForecastSums:
-        return ForecastSums(self._config.quantiles or ())
+        return ForecastSums(self._config.quantile_levels)
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
         """Add a batch; after the last one, return the metrics of all."""
@@ -378,7 +381,7 @@ class StreamedErrors:
             return {}
         found = self._sums.metrics()
         self._sums = self._fresh()
-        return {name: found[name] for name in metric_names(self._config.quantiles or ()) if name in found}
+        return {name: found[name] for name in metric_names(self._config.quantile_levels) if name in found}
 
     def _forecast(self, predictions: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
         if self._config.loss == "nll":

@@ -86,7 +86,7 @@ class ForecasterArguments:
     pooler_l2_coef: float = flag(0.0, "Weight of the squares of the attention in the loss.")
     pooler_entropy_coef: float = flag(0.0, "Weight of its entropy in the loss.")
     pooler_diversity_coef: float = flag(0.0, "Weight of the overlap of its heads in the loss.")
-    decoder: Literal["direct", "autoregressive"] = flag("direct", "All steps at once, or segment after segment.")
+    decoding: Literal["direct", "autoregressive"] = flag("direct", "All steps at once, or segment after segment.")
     linear_forecast: Literal["fitted", "trained", "none"] = flag(
         "fitted",
         "A linear forecast beside the recurrent one: fitted to the training part and weighed on the validation part, "

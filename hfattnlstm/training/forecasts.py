@@ -39,7 +39,7 @@ def levels_of(config: AttnLSTMForecasterConfig) -> tuple[float, ...]:
     """
     if config.loss == "nll":
         return QUANTILES
-    return tuple(config.quantiles or ())
+    return config.quantile_levels
 
 
 def model_inputs(batch: dict[str, Any]) -> dict[str, Tensor]:

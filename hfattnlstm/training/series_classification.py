@@ -145,11 +145,12 @@ class SeriesClassificationTask(LabelledTask):
             return model
         lengths = [len(each) for each in examples["train"]["values"]]
         lookback = self.model.lookback or max(lengths)
+        segment = self.model.segment_length or max(round(lookback / _SEGMENTS), 1)
         names = self.label_names or ["LABEL_0"]
         config = AttnLSTMForecasterConfig(
             num_input_channels=len(processor.channels),
             context_length=lookback,
-            segment_length=self.model.segment_length or max(round(lookback / _SEGMENTS), 1),
+            **({} if self.model.front == "convolution" else {"segment_length": segment}),
             problem_type=self.problem_type,
             id2label=dict(enumerate(names)),
             **classifier_fields(self.model),

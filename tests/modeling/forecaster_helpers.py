@@ -162,7 +162,8 @@ def numpy_scaling(values: np.ndarray, mask: np.ndarray, center: str, scale: str)
         if len(known):
             locs[channel] = {"none": 0.0, "mean": known.mean(), "last": known[-1]}[center]
         if scale == "std":
-            scales[channel] = max(known.std() if len(known) else 0.0, 1e-5)
+            spread = known.std() if len(known) else 0.0
+            scales[channel] = spread if spread > 1e-5 else 1.0 if center == "none" else 1e-5
         elif scale == "mean_abs" and len(known) and np.abs(known).mean() >= 1e-5:
             scales[channel] = np.abs(known).mean()
         scaled[:, channel] = np.where(begun[:, channel], (np.array(filled) - locs[channel]) / scales[channel], 0)
@@ -344,7 +345,7 @@ def numpy_parameters(name: str, raw: np.ndarray, loc: Any, scale: Any) -> tuple[
 def _numpy_value(config: AttnLSTMForecasterConfig, raw: np.ndarray) -> np.ndarray:
     """What an autoregressive decoder reads of its outputs (…, outputs): the median, or the mean."""
     if config.loss != "nll":
-        return np.sort(raw, -1)[..., (config.quantiles or [0.5]).index(0.5)]
+        return np.sort(raw, -1)[..., (config.quantile_levels or (0.5,)).index(0.5)]
     parameters = numpy_parameters(config.distribution_output, raw, 0.0, 1.0)
     if config.distribution_output == "negative_binomial":
         return parameters[0] * np.exp(parameters[1])
@@ -420,7 +421,7 @@ def numpy_forecast(model: nn.Module, series: dict[str, np.ndarray]) -> NumpyFore
     outputs, attentions = [], []
     for index, row in enumerate(rows):
         own, attended = scaled.values if config.mix_channels else scaled.values[:, [index]], list(row.attentions)
-        if config.decoder == "direct":
+        if config.decoding == "direct":
             forecast = _numpy_direct(model, row, static, features)
         else:
             forecast, weights = _numpy_autoregressive(model, row, static, features, own)
@@ -447,7 +448,7 @@ def _with_linear(model: nn.Module, raw: np.ndarray, values: np.ndarray) -> np.nd
         if config.distribution_output != "negative_binomial":
             raw[..., center] = config.recurrent_share * raw[..., center] + linear[..., 0]
         return raw
-    middle = (config.quantiles or [0.5]).index(0.5)
+    middle = (config.quantile_levels or (0.5,)).index(0.5)
     ordered = np.sort(raw, -1)
     median = ordered[..., middle : middle + 1]
     return config.recurrent_share * median + config.quantile_spread * (ordered - median) + linear

@@ -9,7 +9,7 @@ from forecaster_helpers import COVARIATES, GAPS
 
 
 QUANTILES = {"loss": "quantile", "quantiles": [0.1, 0.5, 0.8]}
-AUTO = {"decoder": "autoregressive"}
+AUTO = {"decoding": "autoregressive"}
 TRANSFORMER = {"context_layers": ["transformer"], "num_attention_heads": 2, "intermediate_size": 5}
 MODELS: dict[str, dict[str, Any]] = {
     "default": {},

@@ -217,7 +217,7 @@ class TestLossOfAModel:
                     own = [float(part[step, channel]) for part in forecast]
                     expected.append(-scipy_log_likelihood(name, own, value))
                 elif "quantile" in name:
-                    expected.append(numpy_pinball(forecast[step, channel], value, model.config.quantiles))
+                    expected.append(numpy_pinball(forecast[step, channel], value, model.config.quantile_levels))
                 else:
                     expected.append(NUMPY_LOSSES[name](forecast[step, channel, 0] - value))
         loss = model(**batch | {"future_values": target}).loss.item()

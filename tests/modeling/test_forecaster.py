@@ -146,7 +146,7 @@ class TestOutputs:
         outputs = model(**batch, output_attentions=True, output_hidden_states=True)
         reading = model.attnlstm_forecaster(**without_future(batch), output_reading=True).reading
         steps = reading.mask.shape[1]
-        attended = "attention" in model.config.poolings or model.config.decoder == "autoregressive"
+        attended = "attention" in model.config.poolings or model.config.decoding == "autoregressive"
         assert len(outputs.attentions) == len(model.config.context_layers or ()) + attended
         for layer, weights in enumerate(outputs.attentions):
             context = layer < len(model.config.context_layers or ())

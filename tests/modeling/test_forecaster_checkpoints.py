@@ -47,7 +47,7 @@ every_class = pytest.mark.parametrize("model_class", CLASSES)
 
 
 def fits(model_class: type, name: str) -> bool:
-    return model_class is not AttnLSTMForTimeSeriesClassification or "decoder" not in OPTIONS[name]
+    return model_class is not AttnLSTMForTimeSeriesClassification or "decoding" not in OPTIONS[name]
 
 
 PAIRS = [(model_class, name) for model_class in CLASSES for name in OPTIONS if fits(model_class, name)]
@@ -290,7 +290,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 batch = torch.load("batch.pt")
 loaders = {
     "forecaster": AutoModelForTimeSeriesPrediction,
-    "decoder": AutoModelForTimeSeriesPrediction,
+    "decoding": AutoModelForTimeSeriesPrediction,
     "classifier": AutoModelForSequenceClassification,
     "backbone": AutoModel,
 }
@@ -320,7 +320,7 @@ def test_checkpoints_load_where_the_package_cannot_be_imported(tmp_path):
     rich = {**OPTIONS["convolution"], **TRANSFORMER}
     models = {
         "forecaster": series_model(**rich, loss="quantile"),
-        "decoder": series_model(**OPTIONS["autoregressive"]),
+        "decoding": series_model(**OPTIONS["autoregressive"]),
         "classifier": series_model(AttnLSTMForTimeSeriesClassification, **rich),
         "backbone": series_model(AttnLSTMForecasterModel, **rich),
     }
@@ -330,7 +330,7 @@ def test_checkpoints_load_where_the_package_cannot_be_imported(tmp_path):
         model.save_pretrained(tmp_path / name)
         files = {path.stem for path in (tmp_path / name).glob("*.py")}
         assert "modeling_forecaster" in files and not files & {"configuration_attnlstm", "modeling_attnlstm"}
-        assert ("modeling_time_series_prediction" in files) == (name in ("forecaster", "decoder"))
+        assert ("modeling_time_series_prediction" in files) == (name in ("forecaster", "decoding"))
     run_python(WITHOUT, {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}, tmp_path)
     for name, model in models.items():
         given = {key: each for key, each in batch.items() if name != "backbone" or key != "future_time_features"}

@@ -73,7 +73,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "front": "convolution",
         "conv_kernel_size": 5,
         "conv_pool_size": 4,
-        "decoder": "autoregressive",
+        "decoding": "autoregressive",
         "loss": "nll",
         "instance_center": "none",
         "distribution_output": "negative_binomial",
@@ -157,14 +157,12 @@ def test_no_field_is_left_out_of_the_round_trip():
 
 def test_quantiles_are_those_of_the_table_where_none_are_named(tmp_path):
     config = series_config(loss="quantile")
-    assert config.quantiles == list(QUANTILES)
+    assert config.quantiles is None and config.quantile_levels == QUANTILES
     config.save_pretrained(tmp_path)
-    assert AttnLSTMForecasterConfig.from_pretrained(tmp_path).quantiles == list(QUANTILES)
-    assert series_config(loss="quantile", quantiles=[0.5]).quantiles == [0.5]
+    assert AttnLSTMForecasterConfig.from_pretrained(tmp_path).quantile_levels == QUANTILES
+    assert series_config(loss="quantile", quantiles=[0.5]).quantile_levels == (0.5,)
+    assert series_config().quantile_levels == ()
     assert min(QUANTILES) > 0 and 0.5 in QUANTILES and sorted(set(QUANTILES)) == list(QUANTILES)
-    # Each has a list of its own.
-    series_config(loss="quantile").quantiles.append(0.95)
-    assert series_config(loss="quantile").quantiles == list(QUANTILES)
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -195,8 +193,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"cardinality": [3, 0]}, r"cardinality must hold numbers from 1 to 10,000,000, got \[3, 0\]"),
     ({"cardinality": [10**8]}, "cardinality must hold numbers from 1 to 10,000,000"),
     ({"static_embedding_size": 4}, "static_embedding_size has no effect without cardinality: leave it out, or set"),
-    ({"intermediate_size": 4}, "intermediate_size has no effect without context_layers: leave it out, or set that"),
-    ({"intermediate_size": 4, "context_layers": []}, "intermediate_size has no effect without context_layers"),
+    ({"intermediate_size": 4}, 'intermediate_size is for "transformer" in context_layers: leave it out, or add that'),
+    ({"intermediate_size": 4, "context_layers": []}, 'intermediate_size is for "transformer"'),
     ({"initializer_range": -0.1}, "initializer_range must not be negative, got -0.1"),
     ({"hidden_size": 7, "bidirectional": True}, 'hidden_size .* even, got 7: .*direction_merge than "concat"'),
     ({"direction_merge": "sum"}, "direction_merge is for two directions: leave it out with bidirectional=False"),
@@ -221,12 +219,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         'pooler_size=8 must be a multiple of pooler_num_heads=3 with pooler_score="diagonal_dot"',
     ),
     (
-        {"decoder": "autoregressive", "pooling": "last"},
-        'pooling is for decoder="direct": leave one of the two out',
+        {"decoding": "autoregressive", "pooling": "last"},
+        'pooling is for decoding="direct": leave one of the two out',
     ),
-    ({"decoder": "autoregressive", "pooling": ["attention", "last"]}, 'pooling is for decoder="direct"'),
+    ({"decoding": "autoregressive", "pooling": ["attention", "last"]}, 'pooling is for decoding="direct"'),
     (
-        {"decoder": "autoregressive", "pooler_score": "dot", "pooler_num_heads": 2},
+        {"decoding": "autoregressive", "pooler_score": "dot", "pooler_num_heads": 2},
         'pooler_score="dot" has one head in an autoregressive decoder: take "general"',
     ),
     ({"quantiles": [0.5]}, 'quantiles are for loss="quantile": leave them out, or set that'),
@@ -258,7 +256,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
             "instance_center": "none",
             "recurrent_share": 0.5,
         },
-        "recurrent_share has no place in a negative binomial",
+        "(recurrent_share|linear_forecast) has no place in a negative binomial|recurrent_share has no effect",
     ),
     (
         {
@@ -269,7 +267,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         },
         "quantile_spread has no place in a negative binomial",
     ),
-    ({"recurrent_share": -0.1}, "recurrent_share must not be negative, got -0.1"),
+    ({"recurrent_share": -0.1, "linear_forecast": True}, "recurrent_share must not be negative, got -0.1"),
     ({"quantile_spread": 0, "loss": "quantile"}, "quantile_spread must be above 0, got 0"),
     ({"quantile_spread": 1.5}, "quantile_spread is for quantiles: leave it out with loss='mae'"),
     ({"problem_type": "foo"}, "problem_type must be one of .*got 'foo'"),
@@ -303,7 +301,7 @@ def test_a_mistake_gets_a_sentence(mistake, sentence):
         ("instance_center", "first"),
         ("instance_scale", "max"),
         ("front", "linear"),
-        ("decoder", "transformer"),
+        ("decoding", "transformer"),
         ("loss", "crps"),
         ("distribution_output", "poisson"),
         ("pooler_score", "cosine"),
@@ -350,9 +348,9 @@ def test_quantiles_must_be_numbers(quantiles):
         {"conv_kernel_size": 3, "conv_pool_size": 2},
         {"loss": "quantile", "quantiles": [0.01, 0.5, 0.99]},
         {"loss": "nll", "num_parallel_samples": 3},
-        {"decoder": "autoregressive", "pooling": ["attention"]},
-        {"decoder": "autoregressive", "pooler_score": "dot"},
-        {"decoder": "autoregressive", "pooler_l2_coef": 0.1, "pooler_num_heads": 2},
+        {"decoding": "autoregressive", "pooling": ["attention"]},
+        {"decoding": "autoregressive", "pooler_score": "dot"},
+        {"decoding": "autoregressive", "pooler_l2_coef": 0.1, "pooler_num_heads": 2},
         {"cardinality": [1], "static_embedding_size": 1},
         {"residual": True, "embedding_size": 8},
     ],
@@ -440,4 +438,4 @@ def test_the_names_in_the_config_are_those_that_the_blocks_know():
     assert typing.get_args(hints["pooler_normalizer"]) == tuple(NORMALIZERS)
     assert typing.get_args(hints["direction_merge"]) == DIRECTION_MERGES
     own = AttnLSTMForecasterConfig.__annotations__
-    assert typing.get_args(own["decoder"]) == (DIRECT, AUTOREGRESSIVE)
+    assert typing.get_args(own["decoding"]) == (DIRECT, AUTOREGRESSIVE)

@@ -190,9 +190,9 @@ class TestRefusals:
 
     def test_an_autoregressive_decoder(self):
         with pytest.raises(
-            ValueError, match='decoder="autoregressive" makes forecasts: leave it out for a classifier'
+            ValueError, match='decoding="autoregressive" makes forecasts: leave it out for a classifier'
         ):
-            classifier(decoder="autoregressive")
+            classifier(decoding="autoregressive")
 
     @pytest.mark.parametrize(
         ("labels", "sentence"),

@@ -286,7 +286,7 @@ class TestShownWindows:
         np.testing.assert_allclose(first.attention.sum(-1), 1, rtol=1e-5)
 
     def test_an_autoregressive_decoder_has_a_row_for_each_segment(self) -> None:
-        forecaster = tiny_model(decoder="autoregressive", prediction_length=8, segment_length=3)
+        forecaster = tiny_model(decoding="autoregressive", prediction_length=8, segment_length=3)
         windows = windows_of([wave()[:, None]], future=8)
         (window, *_) = show_windows(forecaster, windows, ("y",))
         assert window.attention.shape == (3, 6) and window.quantiles is None

@@ -254,9 +254,9 @@ class TestKinds:
         self, tmp_path: Path, table: pd.DataFrame, loss: str, decoder: str
     ) -> None:
         pooling = ("--pooling", "attention") if decoder == "autoregressive" else ()
-        flags = ("--loss", loss, "--decoder", decoder, *pooling, *BORDERS, "--max_steps", "2")
+        flags = ("--loss", loss, "--decoding", decoder, *pooling, *BORDERS, "--max_steps", "2")
         run = train(tmp_path, table, *flags)
-        assert (run.model.config.loss, run.model.config.decoder) == (loss, decoder)
+        assert (run.model.config.loss, run.model.config.decoding) == (loss, decoder)
         past, came = scaled_parts(table, ENDS[1], ENDS[2])
         found = forecast_batch(load_saved(tmp_path)[0], {"past_values": torch.from_numpy(past).float().unsqueeze(-1)})
         for name, value in errors(found.values[..., 0].double().numpy(), came).items():
@@ -275,8 +275,8 @@ class TestKinds:
         assert math.isfinite(run.metrics["eval_crps"]) and run.model.linear is None
 
     def test_the_autoregressive_decoder_needs_no_other_flag(self, tmp_path: Path, table: pd.DataFrame) -> None:
-        run = train(tmp_path, table, "--decoder", "autoregressive")
-        assert run.model.config.decoder == "autoregressive"
+        run = train(tmp_path, table, "--decoding", "autoregressive")
+        assert run.model.config.decoding == "autoregressive"
 
     @pytest.mark.parametrize("metric", ["mse", "eval_mae", "crps", "loss"])
     @pytest.mark.parametrize("loss", ["quantile", "nll"])

@@ -84,7 +84,7 @@ CHANGES = {
     "pooler_l2_coef": ("", "--pooler_l2_coef 1"),
     "pooler_entropy_coef": ("", "--pooler_entropy_coef 1"),
     "pooler_diversity_coef": ("", "--pooler_diversity_coef 1"),
-    "decoder": ("--pooling attention", "--decoder autoregressive"),
+    "decoding": ("--pooling attention", "--decoder autoregressive"),
     "linear_forecast": ("", "--linear_forecast trained"),
     "loss": ("", "--loss mae"),
     "quantiles": ("", "--quantiles 0.2 0.5 0.7"),
@@ -196,7 +196,7 @@ def test_a_trace_is_the_same_again(traces: dict[str, dict[str, Any]]) -> None:
         ("--pooler_size 4 --pooler_score dot", "pooler_size is for the scores additive and diagonal_dot"),
         ("--loss mae --quantiles 0.5", 'quantiles are for loss="quantile"'),
         ("--distribution_output normal", 'distribution_output is for loss="nll"'),
-        ("--decoder autoregressive --pooling last", 'pooling is for decoder="direct"'),
+        ("--decoder autoregressive --pooling last", 'pooling is for decoding="direct"'),
     ],
 )
 def test_flags_without_effect_are_refused(tmp_path: Path, flags: str, sentence: str) -> None:
