@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .modeling.shown_results import ShownResults
     from .training.evaluation import Evaluation, evaluate_logits
+    from .training.forecast_scores import score_forecasts
     from .training.forecaster import Forecaster
     from .training.lazy_adamw import LazyAdamW
     from .training.sklearn_classifier import AttnLSTMClassifier
@@ -73,6 +74,7 @@ _HOME = {
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",
     "released_model": "_released",
+    "score_forecasts": "training.forecast_scores",
     "summarize_texts": "data.summary",
     "train_tokenizer": "data.tokenization",
 }

@@ -41,6 +41,7 @@ from .forecasting_arguments import (
     SeriesArguments,
     columns_of,
     forecaster_fields,
+    windows_that_choose,
 )
 from .forecasts import forecast_batch, levels_of
 from .linear_forecasts import fit_linear
@@ -265,7 +266,8 @@ class ForecastingTask(Task):
                     f"The {part} part of {self.panel.origin} has no {horizon} steps to forecast: take a smaller "
                     "--horizon, or move the --borders."
                 )
-        windows["validation"] = windows["validation"].thinned(self.data.validation_windows)
+        most = windows_that_choose(self.data, self.config.num_input_channels)
+        windows["validation"] = windows["validation"].thinned(most)
         return windows
 
     def summarize(

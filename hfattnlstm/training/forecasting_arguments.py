@@ -16,6 +16,8 @@ USUAL_PASSES, FEWEST_UPDATES, MOST_UPDATES = 3, 600, 2_000
 # Channels of all windows of a batch, where its size is not chosen: about as many series are read at once.
 _ROWS_OF_A_BATCH = 256
 _FEWEST_WINDOWS, _MOST_WINDOWS = 8, 256
+# And those of all windows that choose the best checkpoint.
+_ROWS_THAT_CHOOSE = 14_000
 FITTED, TRAINED, NONE = "fitted", "trained", "none"
 
 
@@ -47,7 +49,10 @@ class SeriesArguments:
         "one, nothing is tested.",
     )
     validation_size: float | None = flag(None, "Without borders, share of each series held out at its end; a tenth.")
-    validation_windows: int = flag(2_000, "Windows at most by which the best checkpoint is chosen, evenly spaced.")
+    validation_windows: int | None = flag(
+        None,
+        "Windows at most that choose the best checkpoint, evenly spaced; without, as many as have 14,000 channels.",
+    )
 
 
 @dataclass
@@ -111,7 +116,7 @@ class ForecastingArguments(RunArguments):
     num_train_epochs: float | None = flag(
         None, "Passes over the windows; without, 3, but as many as give 600 to 2,000 updates.", "epochs"
     )
-    learning_rate: float = flag(5e-4, "Highest learning rate.", "lr")
+    learning_rate: float = flag(3e-4, "Highest learning rate.", "lr")
     lr_scheduler_type: str = flag("cosine", "How it falls.")
     warmup_steps: float = flag(0.05, "Steps in which it rises, or their share.")
     weight_decay: float = flag(0.0, "Weight decay.")
@@ -152,6 +157,11 @@ class ForecastingArguments(RunArguments):
             size = self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps
             updates = math.ceil(texts / size)
             self.num_train_epochs = min(max(USUAL_PASSES * updates, FEWEST_UPDATES), MOST_UPDATES) / updates
+
+
+def windows_that_choose(data: SeriesArguments, channels: int) -> int:
+    """How many windows choose the best checkpoint at most, of so many channels each."""
+    return data.validation_windows or max(_ROWS_THAT_CHOOSE // channels, 1)
 
 
 def columns_of(data: SeriesArguments) -> SeriesColumns:

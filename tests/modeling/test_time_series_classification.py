@@ -178,7 +178,7 @@ class TestLoss:
             batch["labels"] = torch.nn.functional.one_hot(batch["labels"], 3).float()
         optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
         start = model(**batch).loss.item()
-        for _ in range(60):
+        for _ in range(90):
             optimizer.zero_grad()
             model(**batch).loss.backward()
             optimizer.step()
