@@ -51,7 +51,7 @@ class SeriesArguments:
     validation_size: float | None = flag(None, "Without borders, share of each series held out at its end; a tenth.")
     validation_windows: int | None = flag(
         None,
-        "Windows at most that choose the best checkpoint, evenly spaced; without, as many as have 14,000 channels.",
+        "Windows that choose the best checkpoint at most, evenly spaced; as many as have 14,000 channels without.",
     )
 
 
