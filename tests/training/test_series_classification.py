@@ -1,0 +1,113 @@
+"""Classification and regression of series: made-up ones, and digits that are read row by row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from transformers import AutoModelForSequenceClassification
+
+from hfattnlstm import AttnLSTMForTimeSeriesClassification, SeriesProcessor
+from hfattnlstm.commands.main import main
+from hfattnlstm.training import TaskRun, parse_task, run_task
+
+
+SMALL = ["--hidden_size", "16", "--embedding_size", "8", "--disable_tqdm", "true", "--lr", "0.01"]
+
+
+def write(path: Path, rows: list[tuple[Any, Any]]) -> str:
+    path.write_text("\n".join(json.dumps({"values": values, "label": label}) for values, label in rows))
+    return str(path)
+
+
+def waves(count: int = 120) -> list[tuple[list[float], str]]:
+    """Slow and fast waves, of different lengths and beginnings."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for index in range(count):
+        fast = index % 2
+        time = np.arange(generator.integers(20, 31)) + generator.uniform(0, 9)
+        rows.append((np.sin(time * (1.5 if fast else 0.5)).round(4).tolist(), "fast" if fast else "slow"))
+    return rows
+
+
+def run(*flags: str) -> TaskRun:
+    return run_task(parse_task(["--task", "series-classification", *SMALL, *flags]))
+
+
+def test_series_are_told_apart_and_the_model_is_saved_whole(tmp_path: Path) -> None:
+    data, out = write(tmp_path / "waves.jsonl", waves()), tmp_path / "model"
+    found = run("--train_file", data, "--epochs", "8", "--output_dir", str(out), "--plots")
+    assert found.metrics["eval_accuracy"] == 1 and found.details["eval"]["per_class"]["fast"]["f1"] == 1
+    assert {"confusion_matrix.png", "learning_curve.png"} <= {path.name for path in out.iterdir()}
+    model = AutoModelForSequenceClassification.from_pretrained(out)
+    processor = SeriesProcessor.from_pretrained(out)
+    assert type(model) is AttnLSTMForTimeSeriesClassification and model.config.id2label == {0: "fast", 1: "slow"}
+    scaled = processor.scaled(np.array(waves()[0][0])[:, None])
+    assert model(torch.from_numpy(scaled)[None]).logits.argmax().item() == 1
+    card = (out / "README.md").read_text()
+    assert "A classifier of time series" in card and "language of its texts" not in card
+
+
+def test_digits_are_read_as_series(tmp_path: Path) -> None:
+    digits = load_digits()
+    rows = [(image.tolist(), int(digit)) for image, digit in zip(digits.images, digits.target)][:600]
+    found = run(
+        *("--train_file", write(tmp_path / "digits.jsonl", rows), "--epochs", "6", "--hidden_size", "48"),
+        *("--output_dir", str(tmp_path / "model")),
+    )
+    assert found.metrics["eval_accuracy"] > 0.8
+    assert found.model.config.num_input_channels == 8 and found.model.config.context_length == 8
+
+
+@pytest.mark.parametrize(
+    ("labels", "metric"),
+    [([0.25, 0.5, 0.75], "eval_mse"), ([[1, 0], [0, 1], [1, 1]], "eval_f1_micro")],
+)
+def test_numbers_and_several_labels(labels: list, metric: str, tmp_path: Path) -> None:
+    rows = [([float(index % 3), 1.0, 2.0], labels[index % 3]) for index in range(30)]
+    found = run(
+        *("--train_file", write(tmp_path / "x.jsonl", rows), "--max_steps", "2"),
+        *("--output_dir", str(tmp_path / "model")),
+    )
+    assert np.isfinite(found.metrics[metric])
+
+
+def test_scales_are_those_of_the_training_series(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", [([1.0, 3.0], "a"), ([1.0, 3.0], "b")] * 8)
+    far = write(tmp_path / "test.jsonl", [([1000.0, 3000.0], "a"), ([9.0, 9.0], "b")])
+    found = run(
+        *("--train_file", train, "--validation_file", train, "--test_file", far, "--do_predict"),
+        *("--max_steps", "1", "--output_dir", str(tmp_path / "model")),
+    )
+    assert found.processor.scaled(np.array([[3.0]])).item() == 1
+    assert "test_accuracy" in found.metrics
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "Give either --dataset or --train_file."),
+        (["--train_file", "x.jsonl", "--rdrop_alpha", "1"], "--rdrop_alpha has no effect in this task"),
+        (["--train_file", "x.jsonl", "--do_train", "false"], "--do_train false needs --model_name_or_path"),
+        (["--train_file", "x.jsonl", "--pooling", "best"], "pooling must be one of"),
+        (["--train_file", "nowhere.jsonl"], "There is no file nowhere.jsonl"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(
+    flags: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "x.jsonl", [([1.0], "a"), ([2.0], "b")])
+    assert main(["train", "--task", "series-classification", *flags, "--output_dir", "model"]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
