@@ -9,23 +9,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from transformers.feature_extraction_utils import FeatureExtractionMixin
+from transformers.utils import logging
 
 from .._parsing import did_you_mean
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
-from .series_times import later_times, shown_series
+from .series_times import capital, later_times, shown_series
 
+
+logger = logging.get_logger(__name__)
 
 STANDARD, NO_SCALER = "standard", "none"
 # Of each time, what stands for it between 0 and 1, as a sine and a cosine.
 CALENDAR = {
     "hour": lambda times: (times.hour + times.minute / 60) / 24,
-    "weekday": lambda times: times.dayofweek / 7,
+    "weekday": lambda times: times.day_of_week / 7,
     "monthday": lambda times: (times.day - 1) / 31,
     "month": lambda times: (times.month - 1) / 12,
 }
-# Below this, what does not change is left as it is.
+# Below this share of its mean, what changes is no more than rounding.
 _SMALLEST = 1e-8
 
 
@@ -57,7 +60,8 @@ class SeriesProcessor(FeatureExtractionMixin):
         season_length: Steps of a season; 1 for none.
         scaler: `"standard"`, with which each channel of each series is scaled by the mean and the deviation of its
             training part, or of the past that is given where it is new; or `"none"`.
-        scales: Of each series by name, the means and the deviations of its channels.
+        scales: Of each series by name, the means and the deviations of its channels; None for a channel without
+            values in the training part, which is scaled by the past that is given.
         calendar: Of `CALENDAR`, what of each time is given to the model.
         feature_scales: Mean and deviation of each column that is known in advance.
         static_scales: Mean and deviation of each number that is known of a series.
@@ -80,7 +84,7 @@ class SeriesProcessor(FeatureExtractionMixin):
         frequency: str | None = None,
         season_length: int = 1,
         scaler: str = STANDARD,
-        scales: dict[str, list[list[float]]] | None = None,
+        scales: dict[str, list[list[float | None]]] | None = None,
         calendar: Sequence[str] = (),
         feature_scales: list[list[float]] | None = None,
         static_scales: list[list[float]] | None = None,
@@ -108,7 +112,7 @@ class SeriesProcessor(FeatureExtractionMixin):
         scaler: str = STANDARD,
         calendar: Sequence[str] = (),
     ) -> SeriesProcessor:
-        """Learn scales and categories from the training parts alone.
+        """Learn scales from the training parts alone, and the names of categories.
 
         Args:
             panel: The series.
@@ -117,19 +121,21 @@ class SeriesProcessor(FeatureExtractionMixin):
             scaler, calendar: As in the class.
 
         Raises:
-            ValueError: For a calendar without times, or an unknown part of it.
+            ValueError: For an unknown scaler, a calendar without times, or an unknown part of it.
         """
+        _check_scaler(scaler)
         _check_calendar(calendar, panel)
         trained = [each.until(end) for each, end in zip(panel, train_ends, strict=True) if end]
         features = [each.features[: len(each)] for each in trained if each.features is not None]
         static = [each.static_real[None] for each in trained if each.static_real is not None]
-        names = zip(*(each.static_categories for each in trained))
+        # A series that begins after the training part has a category, too.
+        names = zip(*(each.static_categories for each in panel))
         return cls(
             columns=asdict(panel.columns),
             frequency=panel.frequency,
             season_length=season_length,
             scaler=scaler,
-            scales={each.name: _rounded(_scale_of(each.values)) for each in trained} if scaler == STANDARD else {},
+            scales=_scales_of(trained, panel) if scaler == STANDARD else {},
             calendar=calendar,
             feature_scales=_rounded(_scale_of(np.concatenate(features))) if features else None,
             static_scales=_rounded(_scale_of(np.concatenate(static))) if static else None,
@@ -144,6 +150,7 @@ class SeriesProcessor(FeatureExtractionMixin):
             values: (steps, channels), of all training series behind each other.
             scaler: As in the class.
         """
+        _check_scaler(scaler)
         channels = tuple(f"channel_{index}" for index in range(values.shape[1]))
         scales = {"": _rounded(_scale_of(values))} if scaler == STANDARD else {}
         return cls(asdict(SeriesColumns(targets=channels)), scaler=scaler, scales=scales)
@@ -181,8 +188,13 @@ class SeriesProcessor(FeatureExtractionMixin):
             channels = series.values.shape[1]
             return np.zeros(channels, np.float32), np.ones(channels, np.float32)
         known = self.scales.get(series.name)
-        mean, std = _scale_of(series.values) if known is None else known
-        return np.asarray(mean, np.float32), np.asarray(std, np.float32)
+        if known is None:
+            return tuple(part.astype(np.float32) for part in _scale_of(series.values))
+        mean, std = np.asarray(known, np.float32)
+        unknown = np.isnan(mean)
+        if unknown.any():
+            mean[unknown], std[unknown] = _scale_of(series.values[:, unknown])
+        return mean, std
 
     def inputs(self, series: Series, further: int = 0) -> SeriesInputs:
         """A series as the model takes it.
@@ -196,7 +208,7 @@ class SeriesProcessor(FeatureExtractionMixin):
         """
         if series.values.shape[1] != len(self.channels):
             raise ValueError(
-                f"{shown_series(series.name).capitalize()} has {series.values.shape[1]} channels, but the model was "
+                f"{capital(shown_series(series.name))} has {series.values.shape[1]} channels, but the model was "
                 f"trained on {len(self.channels)}: {quote(self.channels)}."
             )
         mean, std = self.scale_of(series)
@@ -213,9 +225,14 @@ class SeriesProcessor(FeatureExtractionMixin):
         parts = []
         if self.series_columns.features:
             known = series.features if series.features is not None else np.empty((0, 0), np.float32)
+            if len(known) < len(series):
+                raise ValueError(
+                    f"{capital(shown_series(series.name))} has {quote(self.series_columns.features)} for {len(known)} "
+                    f"of its {len(series)} steps: give what is known of all of them."
+                )
             if len(known) < length:
                 raise ValueError(
-                    f"{shown_series(series.name).capitalize()} has {quote(self.series_columns.features)} for "
+                    f"{capital(shown_series(series.name))} has {quote(self.series_columns.features)} for "
                     f"{len(known) - len(series)} steps after its last value, and {length - len(series)} are forecast: "
                     f"give what is known of them, in rows without a value, or by {option('future')}."
                 )
@@ -233,7 +250,7 @@ class SeriesProcessor(FeatureExtractionMixin):
             return None
         if series.static_real is None:
             raise ValueError(
-                f"{shown_series(series.name).capitalize()} lacks {quote(self.series_columns.static_real)}, which the "
+                f"{capital(shown_series(series.name))} lacks {quote(self.series_columns.static_real)}, which the "
                 "model was trained with: add the columns."
             )
         mean, std = np.asarray(self.static_scales, np.float32)
@@ -244,7 +261,7 @@ class SeriesProcessor(FeatureExtractionMixin):
             return None
         if len(series.static_categories) != len(self.categories):
             raise ValueError(
-                f"{shown_series(series.name).capitalize()} lacks {quote(self.series_columns.static_categories)}, "
+                f"{capital(shown_series(series.name))} lacks {quote(self.series_columns.static_categories)}, "
                 "which the model was trained with: add the columns."
             )
         for name, known, column in zip(
@@ -252,11 +269,16 @@ class SeriesProcessor(FeatureExtractionMixin):
         ):
             if name not in known:
                 raise ValueError(
-                    f"{shown_series(series.name).capitalize()} has {name!r} in {column!r}, which no series had in the "
+                    f"{capital(shown_series(series.name))} has {name!r} in {column!r}, which no series had in the "
                     f"training{did_you_mean(name, known) or ':'} leave such a column out of a training to forecast "
                     "series with new ones."
                 )
         return np.array([known.index(name) for name, known in zip(series.static_categories, self.categories)])
+
+
+def _check_scaler(scaler: str) -> None:
+    if scaler not in (STANDARD, NO_SCALER):
+        raise ValueError(f"{option('scaler', scaler)} is none of {STANDARD}, {NO_SCALER}.")
 
 
 def _check_calendar(calendar: Sequence[str], panel: Panel) -> None:
@@ -267,6 +289,23 @@ def _check_calendar(calendar: Sequence[str], panel: Panel) -> None:
         raise ValueError(f"{option('calendar', calendar[0])} needs times, which {panel.origin} has not: leave it out.")
 
 
+def _scales_of(trained: Sequence[Series], panel: Panel) -> dict[str, list[list[float | None]]]:
+    """By series, of its training part; None for a channel without a value in it, which is told."""
+    scales = {}
+    for each in trained:
+        mean, std = _rounded(_scale_of(each.values))
+        for channel in np.flatnonzero(~np.isfinite(each.values).any(0)):
+            mean[channel] = std[channel] = None
+            logger.warning(
+                "%s of %s has no value of %r in the training part: it is scaled by what is known later.",
+                capital(shown_series(each.name)),
+                panel.origin,
+                panel.channels[channel],
+            )
+        scales[each.name] = [mean, std]
+    return scales
+
+
 def _scale_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each column, over what is there; 0 and 1 where that does not change, or is nothing."""
     known = np.isfinite(values)
@@ -275,7 +314,8 @@ def _scale_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = wide.sum(0) / count
     spread = np.where(known, values - mean, 0.0)
     std = np.sqrt((spread**2).sum(0) / count)
-    return mean, np.where(std < _SMALLEST * np.maximum(np.abs(mean), 1), 1.0, std)
+    constant = std <= np.maximum(_SMALLEST * np.abs(mean), np.finfo(np.float32).tiny)
+    return mean, np.where(constant, 1.0, std)
 
 
 def _rounded(scale: Iterable[np.ndarray]) -> list[list[float]]:

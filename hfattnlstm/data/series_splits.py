@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .._wording import option
-from .series import Panel, Series
+from .series import Panel
 from .series_times import later_times
 
 
@@ -38,9 +39,10 @@ def split_series(
 
     Args:
         panel: The series.
-        horizon: Steps that are forecast; a part has at least as many.
+        horizon: Steps that are forecast; a part has at least as many of some series.
         borders: Where the parts end: two for training and validation, or three with a test part behind them. All are
-            numbers of rows, or shares of each series, such as `0.7`, or times, which begin the next part.
+            numbers of rows, or shares of each series, such as `0.7`, or times, which begin the next part. A series
+            that ends or begins between them takes part in what it reaches.
         validation_size: Without borders, the share of each series that is held out at its end; a tenth, when it is
             None.
 
@@ -54,56 +56,81 @@ def split_series(
     SplitEnds(train=[140], validation=[180], test=[240])
     ```
     """
-    ends = [_ends_of(each, panel, horizon, borders, validation_size) for each in panel]
-    if not any(part[0] > 0 and part[1] - part[0] >= horizon for part in ends):
-        longest = max(map(len, panel))
+    if validation_size is not None and not 0 < validation_size < 1:
+        raise ValueError(f"{option('validation_size', validation_size)} is no share between 0 and 1, such as 0.1.")
+    if borders is not None:
+        parts = _parts_at(borders, panel)
+        _check_parts(parts, borders, panel, horizon)
+        return SplitEnds(parts[0], parts[1], parts[2] if len(parts) > 2 else None)
+    held_out = [max(round((validation_size or HELD_OUT) * len(each)), horizon) for each in panel]
+    train = [max(len(each) - count, 0) for each, count in zip(panel, held_out, strict=True)]
+    if not any(train):
         raise ValueError(
-            f"No series of {panel.origin} is long enough: the longest has {longest:,} steps, of which {horizon} are "
-            f"held out for every forecast of {horizon}. Take a smaller horizon, or longer series."
+            f"No series of {panel.origin} is long enough: the longest has {_longest(panel):,} steps, of which "
+            f"{horizon} are held out for every forecast of {horizon}. Take a smaller horizon, or longer series."
         )
-    parts = [list(part) for part in zip(*ends, strict=True)]
-    return SplitEnds(parts[0], parts[1], parts[2] if len(parts) > 2 else None)
+    return SplitEnds(train, [len(each) for each in panel], None)
 
 
-def _ends_of(
-    series: Series, panel: Panel, horizon: int, borders: Sequence[str] | None, validation_size: float | None
-) -> tuple[int, ...]:
-    if borders is None:
-        held_out = max(round((validation_size or HELD_OUT) * len(series)), horizon)
-        return max(len(series) - held_out, 0), len(series)
+def _longest(panel: Panel) -> int:
+    return max(map(len, panel))
+
+
+def _parts_at(borders: Sequence[str], panel: Panel) -> list[list[int]]:
+    """Of each border, how many steps of each series lie before it: all of a series that ends earlier."""
     if len(borders) not in (2, 3):
         raise ValueError(f"{option('borders')} takes two or three: where training, validation and test end.")
-    places = [_place(str(border), borders, series, panel) for border in borders]
-    if any(later <= earlier for earlier, later in itertools.pairwise(places)):
-        if len(panel) > 1 and places[0] >= len(series):
-            return tuple(places)
-        raise ValueError(f"{option('borders', ' '.join(map(str, borders)))} must rise, and lie within the series.")
-    return tuple(places)
-
-
-def _place(border: str, borders: Sequence[str], series: Series, panel: Panel) -> int:
-    if all(str(each).isdigit() for each in borders):
-        place = int(border)
-        if len(panel) == 1 and place > len(series):
+    texts = [str(border) for border in borders]
+    if all(text.isdigit() for text in texts):
+        beyond = next((int(text) for text in texts if int(text) > _longest(panel)), None)
+        if beyond is not None:
             raise ValueError(
-                f"{option('borders')} names row {place:,}, but {panel.origin} has {len(series):,}: lower it."
+                f"{option('borders')} names row {beyond:,}, but {panel.origin} has {_longest(panel):,}: lower it."
             )
-        return min(place, len(series))
-    if all(_is_share(str(each)) for each in borders):
-        return round(float(border) * len(series))
+        places = list(map(int, texts))
+        parts = [[min(place, len(each)) for each in panel] for place in places]
+    elif all(map(_is_share, texts)):
+        places = list(map(float, texts))
+        parts = [[round(place * len(each)) for each in panel] for place in places]
+    else:
+        places = [_time(text, panel) for text in texts]
+        known = [later_times(each.start, panel.frequency, range(len(each))) for each in panel]
+        parts = [[int(np.searchsorted(times, place)) for times in known] for place in places]
+    rising = all(earlier < later for earlier, later in itertools.pairwise(places))
+    if not rising or any(earlier == later for earlier, later in itertools.pairwise(parts)):
+        raise ValueError(f"{option('borders', ' '.join(texts))} must rise, and lie within the series.")
+    return parts
+
+
+def _check_parts(parts: list[list[int]], borders: Sequence[str], panel: Panel, horizon: int) -> None:
+    """Every part has a series that is long enough in it, which need not be the same one."""
+    if not any(parts[0]):
+        raise ValueError(f"{option('borders')} leaves nothing to learn from before {str(borders[0])!r}: move it.")
+    for name, before, after in zip(("validation", "test"), parts, parts[1:]):
+        longest = max(later - earlier for earlier, later in zip(before, after, strict=True))
+        if longest < horizon:
+            raise ValueError(
+                f"{option('borders', ' '.join(map(str, borders)))} leaves {longest} steps in the {name} part of "
+                f"{panel.origin}, and {horizon} are forecast: move them apart, or take a smaller horizon."
+            )
+
+
+def _time(border: str, panel: Panel) -> np.datetime64:
+    """The time of a border, which has its year in front, or its month in letters: 01.03.2024 may be two days."""
     if panel.frequency is None:
         raise ValueError(
             f"{option('borders')} takes numbers of rows, or shares such as 0.7, for series without times, not "
             f"{border!r}."
         )
     try:
-        time = pd.Timestamp(border).to_datetime64()
+        time = pd.Timestamp(border) if re.match(r"\d{4}\b|.*[A-Za-z]{3}", border) else pd.NaT
+        if time is not pd.NaT:
+            return (time if time.tz is None else time.tz_convert(None)).as_unit("ns").to_datetime64()
     except ValueError:
-        raise ValueError(
-            f"{option('borders')} takes numbers of rows, shares such as 0.7, or times such as 2024-12-31, not "
-            f"{border!r}."
-        ) from None
-    return int(np.searchsorted(later_times(series.start, panel.frequency, range(len(series))), time))
+        pass
+    raise ValueError(
+        f"{option('borders')} takes numbers of rows, shares such as 0.7, or times such as 2024-12-31, not {border!r}."
+    )
 
 
 def _is_share(border: str) -> bool:

@@ -49,7 +49,9 @@ class SeriesSummary:
         steps = f"{longest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
         names = ", ".join(self.channels[:_SHOWN]) + (", …" if len(self.channels) > _SHOWN else "")
         every = f"every {self.frequency}" if self.frequency else "without times"
-        missing = f"  missing: {self.missing:.1%}".replace("%", " %") if self.missing else ""
+        # A few of many are not none.
+        share = f"{self.missing:.1%}" if self.missing >= 0.0005 else "below 0.1%"
+        missing = f"  missing: {share}".replace("%", " %") if self.missing else ""
         season = f"season: {self.season} steps" if self.season > 1 else "no season"
         return [
             f"series: {self.series:,}  values: {names}  steps: {steps}, {every}  {season}{missing}",

@@ -14,7 +14,8 @@ from .._parsing import did_you_mean
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
-from .series_times import check_frequency, find_frequency, parse_times, shown_series, steps_from
+from .series_dates import parse_times
+from .series_times import capital, check_frequency, find_frequency, shown_series, steps_from, time_between
 
 
 logger = logging.get_logger(__name__)
@@ -66,12 +67,12 @@ def panel_of_frame(
     frame = frame.rename(columns=str)
     if frame.columns.duplicated().any():
         twice = frame.columns[frame.columns.duplicated()][0]
-        raise ValueError(f"{_capital(origin)} has the column {twice!r} twice: rename one of them.")
+        raise ValueError(f"{capital(origin)} has the column {twice!r} twice: rename one of them.")
     if frequency is not None:
         check_frequency(frequency)
     _check_named(frame, columns, origin)
     if len(frame) == 0:
-        raise ValueError(f"{_capital(origin)} has no rows.")
+        raise ValueError(f"{capital(origin)} has no rows.")
     if _is_of_gluonts(frame, columns):
         return _panel_of_gluonts(frame, columns, frequency, origin)
     if _has_a_series_a_row(frame, columns):
@@ -123,7 +124,7 @@ def _has_a_series_a_row(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
 
 def _panel_of_rows(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> Panel:
     names = frame.iloc[:, 0].astype(str)
-    logger.info("%s is read with a series in each row, its name in the column %r.", _capital(origin), frame.columns[0])
+    logger.info("%s is read with a series in each row, its name in the column %r.", capital(origin), frame.columns[0])
     table = frame.iloc[:, 1:].to_numpy("float32")
     series = []
     for name, row in zip(names, table, strict=True):
@@ -155,14 +156,14 @@ def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> S
         if left:
             logger.warning(
                 "%s has further columns, which are not read: %s; %s names what is known in advance of every step.",
-                _capital(origin),
+                capital(origin),
                 quote(left),
                 option("known_columns"),
             )
     if not targets:
-        raise ValueError(f"{_capital(origin)} has no column with values: name it by {option('target_columns')}.")
+        raise ValueError(f"{capital(origin)} has no column with values: name it by {option('target_columns')}.")
     if time is None:
-        logger.warning("%s has no column with times: its rows are taken for steps in their order.", _capital(origin))
+        logger.warning("%s has no column with times: its rows are taken for steps in their order.", capital(origin))
     found = replace(columns, id=identity, time=time, targets=tuple(targets))
     if found != columns:
         logger.info("series: %s  times: %s  values: %s", identity or "one", time or "rows", ", ".join(targets))
@@ -231,10 +232,10 @@ def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.Da
         if still.any():
             row = kept[still].iloc[0]
             raise ValueError(
-                f"{_capital(origin)} has {row['time']} twice in {shown_series(row['id'])}, with different values: "
+                f"{capital(origin)} has {row['time']} twice in {shown_series(row['id'])}, with different values: "
                 f"keep one of the rows, or name the column with the names of series by {option('id_column')}."
             )
-        logger.warning("%s has %d rows twice: each is read once.", _capital(origin), len(table) - len(kept))
+        logger.warning("%s has %d rows twice: each is read once.", capital(origin), len(table) - len(kept))
         table = kept
     order = table.groupby("id", sort=False)["time"]
     if not order.is_monotonic_increasing.all():
@@ -256,20 +257,21 @@ def _on_grid(
     start = group["time"].iloc[0]
     places = steps_from(start, group["time"], frequency)
     if places is None:
+        between = time_between(start, group["time"], frequency)
         raise ValueError(
             f"Some times of {shown_series(name)} in {origin} lie between the steps of the frequency {frequency!r}, "
-            f"such as those after {start}: bring them on an even grid, or name another one by {option('frequency')}."
+            f"such as {between}: bring them on an even grid, or name another one by {option('frequency')}."
         )
     length = int(places[-1]) + 1
     if length > _MOST_STEPS:
         raise ValueError(
-            f"{_capital(shown_series(name))} in {origin} would have {length:,} steps of {frequency or 1!r}: mend its "
+            f"{capital(shown_series(name))} in {origin} would have {length:,} steps of {frequency or 1!r}: mend its "
             f"times, or name a longer one by {option('frequency')}."
         )
     values = _spread(group[list(columns.targets)], places, length)
     known = np.flatnonzero(np.isfinite(values).any(1))
     if not len(known):
-        logger.warning("%s of %s has no values: it is left out.", _capital(shown_series(name)), origin)
+        logger.warning("%s of %s has no values: it is left out.", capital(shown_series(name)), origin)
         return None
     features = _spread(group[list(columns.features)], places, length) if columns.features else None
     if features is not None and not np.isfinite(features).all():
@@ -279,7 +281,7 @@ def _on_grid(
             f"{option('known_columns')} says is known of every step: fill it in."
         )
     if len(group) < length:
-        logger.info("%s of %s: %d steps are missing.", _capital(shown_series(name)), origin, length - len(group))
+        logger.info("%s of %s: %d steps are missing.", capital(shown_series(name)), origin, length - len(group))
     real, categories = static.get(name, (None, ()))
     begin = np.datetime64(start, "ns") if frequency is not None else _begin(start)
     return Series(name, begin, values[: known[-1] + 1], features, real, categories)
@@ -327,7 +329,7 @@ def _static_values(
         real = row[list(columns.static_real)].to_numpy("float32") if columns.static_real else None
         if real is not None and not np.isfinite(real).all():
             raise ValueError(
-                f"{_capital(shown_series(str(name)))} of {origin} lacks one of {quote(columns.static_real)}."
+                f"{capital(shown_series(str(name)))} of {origin} lacks one of {quote(columns.static_real)}."
             )
         found[str(name)] = real, tuple(str(row[column]) for column in columns.static_categories)
     return found
@@ -344,7 +346,7 @@ def _panel_of_gluonts(frame: pd.DataFrame, columns: SeriesColumns, frequency: st
         check_frequency(frequency)
     if frequency is None:
         raise ValueError(
-            f"{_capital(origin)} has `start` and `target`, but no frequency: name it by {option('frequency', 'h')}."
+            f"{capital(origin)} has `start` and `target`, but no frequency: name it by {option('frequency', 'h')}."
         )
     series = []
     for row, name in enumerate(names):
@@ -382,13 +384,9 @@ def _array(target: Any, name: str, origin: str) -> np.ndarray:
 
 def _checked(panel: Panel) -> Panel:
     if not len(panel):
-        raise ValueError(f"{_capital(panel.origin)} has no values: name the columns by {option('target_columns')}.")
+        raise ValueError(f"{capital(panel.origin)} has no values: name the columns by {option('target_columns')}.")
     names = [each.name for each in panel]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{_capital(panel.origin)} has two series called {twice!r}: give each a name of its own.")
+        raise ValueError(f"{capital(panel.origin)} has two series called {twice!r}: give each a name of its own.")
     return panel
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Times of series: reading them, the frequency that they follow, and the steps of a season."""
+"""Times of series: the frequency that they follow, steps from one to another, and those of a season."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from transformers.utils import logging
 
 from .._wording import option
 
 
-logger = logging.get_logger(__name__)
-
 # Steps of a season, by the seconds between two of them: a day, and where days are counted, a week.
 _HOUR, _DAY = 3_600, 86_400
-# Of what is counted by the calendar: the year.
-_CALENDAR_SEASONS = {"M": 12, "Q": 4, "W": 52, "B": 5}
-_DAY_AND_MONTH = r"(\d{1,2})[/.-](\d{1,2})[/.-]\d{4}"
-# Days written as one number.
-_WHOLE_DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+# Of what is counted by the calendar: the year, in days that are a whole number of weeks.
+_CALENDAR_SEASONS = {"SM": 24, "M": 12, "Q": 4, "W": 52}
+_YEAR = 364
+# Share of its steps that a series has at least where it is taken for one of a finer frequency with gaps.
+_KNOWN = 0.5
 # Steps that are enough to tell a frequency.
 _LOOKED_AT = 2_000
 # Steps of the longest season that is looked for where there are no times: two weeks of hours.
@@ -28,76 +25,6 @@ _LONGEST_SEASON = 336
 _ALIKE, _STANDARD_ERRORS = 0.15, 4.5
 # Of several seasons, the shortest is taken that is so alike, compared with the best one.
 _AS_GOOD = 0.7
-
-
-def parse_times(column: pd.Series, name: str, origin: str) -> pd.Series:
-    """The times of a column, as times without a zone, or as whole numbers.
-
-    Times with a zone become those of UTC, which is told.
-
-    Raises:
-        ValueError: For what is no time; names the column and the value.
-    """
-    if pd.api.types.is_bool_dtype(column) or column.isna().any():
-        _refuse_time(column, column.isna() if not pd.api.types.is_bool_dtype(column) else None, name, origin)
-    if pd.api.types.is_integer_dtype(column):
-        text = column.astype(str)
-        return _parse_text(text, name, origin) if text.str.fullmatch(_WHOLE_DAY).all() else column.astype("int64")
-    if pd.api.types.is_float_dtype(column):
-        whole = column == column.round()
-        if not whole.all():
-            _refuse_time(column, ~whole, name, origin)
-        return column.astype("int64")
-    if isinstance(column.dtype, pd.PeriodDtype):
-        column = column.dt.to_timestamp()
-    if not pd.api.types.is_datetime64_any_dtype(column):
-        text = column.astype(str).str.strip()
-        if text.str.fullmatch(r"[+-]?\d{1,7}").all():
-            return text.astype("int64")
-        column = _parse_text(text, name, origin)
-    if column.dt.tz is not None:
-        logger.warning("The times of column %r have a time zone: they are read as those of UTC.", name)
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    return column.astype("datetime64[ns]")
-
-
-def _parse_text(text: pd.Series, name: str, origin: str) -> pd.Series:
-    zoned = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True) & text.str.contains(":", regex=False)
-    if zoned.any() and not zoned.all():
-        raise ValueError(
-            f"Column {name!r} of {origin} has times with a time zone and times without, such as "
-            f"{text[~zoned].iloc[0]!r}: write all of them in one way."
-        )
-    parsed = pd.to_datetime(text, errors="coerce", utc=bool(zoned.any()), format="ISO8601")
-    if parsed.isna().any():
-        options = {"dayfirst": _day_is_first(text, name)} if text.str.match(_DAY_AND_MONTH).all() else {}
-        parsed = pd.to_datetime(text, errors="coerce", utc=bool(zoned.any()), format="mixed", **options)
-    return _refuse_time(text, parsed.isna(), name, origin) if parsed.isna().any() else parsed
-
-
-def _day_is_first(text: pd.Series, name: str) -> bool:
-    """Whether the day stands before the month; where both may be, the order that spaces the times evenly, told."""
-    numbers = text.str.extract(_DAY_AND_MONTH).astype("int64")
-    if (numbers > 12).any().any():
-        return bool((numbers[0] > 12).any())
-    uneven = {}
-    for first in (True, False):
-        times = pd.to_datetime(text, errors="coerce", format="mixed", dayfirst=first)
-        uneven[first] = times.drop_duplicates().diff().nunique()
-    chosen = uneven[True] < uneven[False]
-    order = "day, month" if chosen else "month, day"
-    logger.warning("The times of column %r, such as %r, are read as %s, year.", name, text.iloc[0], order)
-    return chosen
-
-
-def _refuse_time(column: pd.Series, wrong: pd.Series | None, name: str, origin: str) -> pd.Series:
-    value = column.iloc[0] if wrong is None else column[wrong].iloc[0]
-    row = 1 if wrong is None else int(np.flatnonzero(wrong.to_numpy())[0]) + 1
-    shown = "nothing" if pd.isna(value) else repr(str(value))
-    raise ValueError(
-        f"Row {row} of {origin} has {shown} in the column {name!r}, which should hold times or whole numbers: mend "
-        f"it, or name the column of the times by {option('time_column')}."
-    )
 
 
 def find_frequency(times: Sequence[pd.Series], names: Sequence[str], origin: str) -> str | None:
@@ -111,38 +38,69 @@ def find_frequency(times: Sequence[pd.Series], names: Sequence[str], origin: str
     Raises:
         ValueError: When series follow different frequencies, or one none.
     """
-    found: dict[str, str] = {}
+    dated = [(name, each) for name, each in zip(names, times, strict=True) if not pd.api.types.is_integer_dtype(each)]
+    if not dated:
+        return None
     # One that is too short to tell its frequency follows that of the others.
-    told = [(name, each) for name, each in zip(names, times, strict=True) if len(each) > 2] or [*zip(names, times)]
+    told = [part for part in dated if len(part[1]) > 2] or [part for part in dated if len(part[1]) > 1]
+    found: dict[str, str] = {}
     for name, each in told:
-        if pd.api.types.is_integer_dtype(each) or len(each) < 2:
-            continue
         frequency = _frequency_of(pd.DatetimeIndex(each.iloc[:_LOOKED_AT]))
         if frequency is None:
             raise ValueError(
-                f"The times of {shown_series(name)} in {origin} follow no frequency, such as {each.iloc[0]}, "
-                f"{each.iloc[1]}: bring them on an even grid, or name the frequency by {option('frequency', 'h')}."
+                f"The times of {shown_series(name)} in {origin} follow no frequency, such as {_uneven(each)}: bring "
+                f"them on an even grid, or name the frequency by {option('frequency', 'h')}."
             )
         found.setdefault(frequency, name)
-        if len(found) > 1:
-            (first, one), (second, other) = list(found.items())[:2]
-            raise ValueError(
-                f"{shown_series(one).capitalize()} has the frequency {first!r} in {origin}, but {shown_series(other)} "
-                f"{second!r}: keep series of one frequency in a file."
-            )
-    return next(iter(found), None)
+    if not found:
+        raise ValueError(
+            f"The series in {origin} have a single time each, which tells no frequency: name it by "
+            f"{option('frequency', 'h')}."
+        )
+    return next(iter(found)) if len(found) == 1 else _common_frequency(found, [each for _, each in told], origin)
+
+
+def _common_frequency(found: dict[str, str], times: Sequence[pd.Series], origin: str) -> str:
+    """Of the frequencies that were found, the coarsest of those on which all series lie without many gaps."""
+    totals = {frequency: _total_steps(frequency, times) for frequency in found}
+    fitting = {frequency: total for frequency, total in totals.items() if total is not None}
+    if fitting:
+        return min(fitting, key=fitting.__getitem__)
+    (first, one), (second, other) = list(found.items())[:2]
+    raise ValueError(
+        f"{capital(shown_series(one))} has the frequency {first!r} in {origin}, but {shown_series(other)} {second!r}: "
+        f"keep series of one frequency in a file, or name that of all by {option('frequency', first)}."
+    )
+
+
+def _total_steps(frequency: str, times: Sequence[pd.Series]) -> int | None:
+    total = 0
+    for each in times:
+        places = steps_from(each.iloc[0], each, frequency)
+        if places is None or len(each) < _KNOWN * (places[-1] + 1):
+            return None
+        total += int(places[-1]) + 1
+    return total
+
+
+def _uneven(times: pd.Series) -> str:
+    """The first time, and the two of the first step that is no multiple of the usual one."""
+    steps = np.diff(times.to_numpy())
+    kinds, counts = np.unique(steps, return_counts=True)
+    place = int(np.flatnonzero((steps % kinds[counts.argmax()]) != np.timedelta64(0))[:1].sum())
+    return ", ".join(str(times.iloc[index]) for index in dict.fromkeys((0, place, place + 1)))
 
 
 def _frequency_of(times: pd.DatetimeIndex) -> str | None:
     steps = np.diff(times.to_numpy())
     kinds, counts = np.unique(steps, return_counts=True)
     usual = kinds[counts.argmax()]
-    if usual >= np.timedelta64(27, "D"):
-        return _frequency_by_months(times)
+    by_months = _frequency_by_months(times) if usual >= np.timedelta64(27, "D") else None
+    if by_months is not None:
+        return by_months
     if ((kinds % usual) != np.timedelta64(0)).any():
         return None
-    weekdays = times.dayofweek
-    if usual == np.timedelta64(1, "D") and weekdays.max() == 4 and np.timedelta64(3, "D") in kinds:
+    if usual == np.timedelta64(1, "D") and times.day_of_week.max() == 4 and np.timedelta64(3, "D") in kinds:
         return "B"
     days = usual / np.timedelta64(1, "D")
     if days == round(days):
@@ -173,16 +131,33 @@ def steps_from(start: object, times: pd.Series, frequency: str | None) -> np.nda
     array([0, 2])
     ```
     """
+    places = _places(start, times, frequency)
+    return places if (places >= 0).all() else None
+
+
+def time_between(start: object, times: pd.Series, frequency: str) -> object:
+    """The first of the times that lies between two steps.
+
+    Example:
+
+    ```python
+    >>> str(time_between(pd.Timestamp("2024-01-01"), pd.Series(pd.to_datetime(["2024-01-01", "2024-01-15"])), "MS"))
+    '2024-01-15 00:00:00'
+    ```
+    """
+    return times.iloc[int((_places(start, times, frequency) < 0).argmax())]
+
+
+def _places(start: object, times: pd.Series, frequency: str | None) -> np.ndarray:
+    """Steps after `start`; -1 between two of them."""
     if frequency is None:
         return (times - start).to_numpy()
     fixed = _seconds(frequency)
     if fixed is not None:
         nanoseconds = (times - start).to_numpy().astype("timedelta64[ns]").astype("int64")
         step = round(fixed * 1e9)
-        return nanoseconds // step if not (nanoseconds % step).any() else None
-    grid = pd.date_range(start, times.iloc[-1], freq=frequency)
-    found = grid.get_indexer(pd.DatetimeIndex(times))
-    return found if (found >= 0).all() else None
+        return np.where(nanoseconds % step, -1, nanoseconds // step)
+    return pd.date_range(start, times.iloc[-1], freq=frequency).get_indexer(pd.DatetimeIndex(times))
 
 
 def later_times(start: object, frequency: str | None, steps: Iterable[int]) -> np.ndarray:
@@ -214,9 +189,10 @@ def _seconds(frequency: str) -> float | None:
 
 
 def check_frequency(frequency: str) -> None:
-    """ValueError for what pandas does not know as a frequency."""
+    """ValueError for what pandas does not know as a frequency, and for one that does not go on."""
     try:
-        pd.tseries.frequencies.to_offset(frequency)
+        if pd.tseries.frequencies.to_offset(frequency).n < 1:
+            raise ValueError
     except ValueError:
         raise ValueError(
             f"{option('frequency', frequency)} is no frequency: it is written as pandas does, such as h, 15min, D, W, "
@@ -235,11 +211,18 @@ def season_of_frequency(frequency: str) -> int:
     ```
     """
     seconds = _seconds(frequency)
-    if seconds is None or seconds >= _DAY:
-        name = pd.tseries.frequencies.to_offset(frequency).name
-        if seconds is not None:
-            return {1: 7, 7: 52}.get(round(seconds / _DAY), 1)
-        return _CALENDAR_SEASONS.get(name[:1], 1)
+    if seconds is None:
+        offset = pd.tseries.frequencies.to_offset(frequency)
+        code = offset.rule_code.partition("-")[0]
+        if code in ("B", "C"):
+            return 5 if offset.n == 1 else 1
+        # Without what says that a month begins with its first day of business.
+        code = code.lstrip("CB")
+        season = next((steps for begin, steps in _CALENDAR_SEASONS.items() if code.startswith(begin)), 1)
+        return season // offset.n if season % offset.n == 0 else 1
+    if seconds >= _DAY:
+        days = seconds / _DAY
+        return 7 if days == 1 else _YEAR // round(days) if days % 7 == 0 and _YEAR % days == 0 else 1
     return max(round(_DAY / seconds), 1) if seconds >= 60 else max(round(_HOUR / seconds), 1)
 
 
@@ -313,3 +296,17 @@ def _likeness(values: np.ndarray) -> np.ndarray:
 def shown_series(name: str) -> str:
     """A series as a sentence names it."""
     return f"the series {name!r}" if name else "the series"
+
+
+def capital(text: str) -> str:
+    """The beginning of a sentence; the name of a file, or of a series, stays as it is.
+
+    Example:
+
+    ```python
+    >>> capital("the table"), capital(shown_series("Load")), capital("sales.csv")
+    ('The table', "The series 'Load'", 'sales.csv')
+    ```
+    """
+    ours = text in ("the table", "the series") or text.startswith(("the series '", 'the series "'))
+    return text[:1].upper() + text[1:] if ours else text

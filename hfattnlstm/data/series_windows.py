@@ -56,7 +56,9 @@ class SeriesWindows(Dataset):
         return -(-self.total // self.every)
 
     def thinned(self, most: int) -> SeriesWindows:
-        """The same with at most so many windows."""
+        """The same with at most so many windows, of which there is at least one."""
+        if most < 1:
+            raise ValueError(f"{most} windows are too few: keep 1 at least.")
         other = copy.copy(self)
         other.every = max(-(-self.total // most), 1)
         return other
