@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
+import json
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .._wording import option
+from .naming import quote
 from .series import Panel, SeriesColumns
-from .series_tables import panel_of_frame
+from .series_tables import ID_NAMES, panel_of_frame
 from .sources import reason_of
-from .text_lines import DAMAGED, ending_of, open_bytes
+from .text_lines import COMPRESSED, DAMAGED, ending_of, open_bytes
+
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl")
+# What stands for a missing cell, in a column that holds no names.
+_MISSING = ("", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>")
+# Of other files that people keep tables in, so that a missing one is not looked for on the Hub.
+_OTHERS = (".xlsx", ".xls", ".ods", ".feather", ".arrow", ".zip", ".7z", ".zst")
 
 
 def load_series(
-    source: str | PathLike[str] | pd.DataFrame | Panel,
+    source: str | PathLike[str] | pd.DataFrame | Panel | Dataset,
     columns: SeriesColumns | None = None,
     *,
     frequency: str | None = None,
@@ -27,14 +43,17 @@ def load_series(
 
     Args:
         source: A csv, tsv, JSON lines or parquet file, perhaps compressed, a data set on the Hub or a folder in its
-            layout, or a table; in one of the forms of [`panel_of_frame`]. A panel is returned as it is.
+            layout, or a table, also one of `datasets`; in one of the forms of [`panel_of_frame`]. A panel is returned
+            as it is.
         columns: Where what is; what is not said is found.
         frequency: Time between two steps, as pandas writes it; found without.
         split: Of a data set.
 
     Raises:
         FileNotFoundError: When there is no such file or data set.
-        ValueError: For a file that cannot be read, and as [`panel_of_frame`].
+        TypeError: For a source that is none of these.
+        ValueError: For a file that cannot be read, another frequency than that of a panel, and as
+            [`panel_of_frame`].
 
     Example:
 
@@ -45,55 +64,137 @@ def load_series(
     ```
     """
     if isinstance(source, Panel):
+        if frequency not in (None, source.frequency):
+            raise ValueError(
+                f"{option('frequency', frequency)} is for a table: these series have {source.frequency!r}, leave it "
+                "out."
+            )
         return source
-    return panel_of_frame(read_table(source, split), columns, frequency, name_of(source))
+    names = () if columns is None or columns.id is None else (columns.id,)
+    return panel_of_frame(read_table(source, split, names), columns, frequency, name_of(source))
 
 
 def name_of(source: object) -> str:
     """A source as a sentence names it."""
-    return "the table" if isinstance(source, pd.DataFrame) else str(source)
+    return str(source) if isinstance(source, (str, PathLike)) else "the table"
 
 
-def read_table(source: str | PathLike[str] | pd.DataFrame, split: str = "train") -> pd.DataFrame:
-    """The table of a source of [`load_series`], as it stands there; a table is returned as it is."""
+def read_table(
+    source: str | PathLike[str] | pd.DataFrame | Dataset, split: str = "train", text_columns: Collection[str] = ()
+) -> pd.DataFrame:
+    """The table of a source of [`load_series`], as it stands there; a table is returned as it is.
+
+    Args:
+        source: As there.
+        split: Of a data set.
+        text_columns: Columns of a csv whose cells are text, whatever they look like, beside those with usual names of
+            names of series: "007" is no 7, and "NA" a name.
+    """
     if isinstance(source, pd.DataFrame):
         return source
+    if isinstance(source, pd.Series):
+        return source.to_frame(source.name if source.name is not None else "y")
+    if isinstance(source, Mapping) and split in source:
+        source = source[split]
+    if not isinstance(source, (str, PathLike)):
+        if hasattr(source, "to_pandas"):
+            return source.to_pandas()
+        raise TypeError(f"Series are read from a file, a folder, the Hub or a table, not {type(source).__name__}.")
     path = Path(source).expanduser()
-    if ending_of(path) not in ENDINGS:
-        return _read_data_set(str(source), split)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}: check its name.")
-    return _read_file(path)
+    if ending_of(path) in ENDINGS:
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {path}: check its name.")
+        return _read_file(path, {*ID_NAMES, *text_columns})
+    if path.is_file() or path.suffix.lower() in _OTHERS:
+        raise ValueError(
+            f"{path} is no file that is read: convert it into one of {quote(ENDINGS)}, which may be compressed as "
+            f"one of {quote(COMPRESSED)}."
+        )
+    return _read_data_set(path, str(source), split)
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
     ending = ending_of(path)
     try:
+        if ending in (".json", ".jsonl"):
+            return _read_json(path)
+        if ending != ".parquet":
+            return _read_csv(path, text_columns)
         with open_bytes(path) as stream:
-            if ending == ".parquet":
-                return pd.read_parquet(stream)
-            if ending in (".json", ".jsonl"):
-                return pd.read_json(stream, lines=True, convert_dates=False)
-            separator = _separator(stream.readline())
-        with open_bytes(path) as stream:
-            return pd.read_csv(stream, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
+            return pd.read_parquet(stream)
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
-    except (ValueError, *DAMAGED) as error:
+    except (ValueError, csv.Error, *DAMAGED) as error:
         raise ValueError(f"{path} cannot be read, check that it is whole: {reason_of(error)}") from None
 
 
-def _separator(header: bytes) -> str:
-    """The one that divides the header into most columns."""
-    return max((",", ";", "\t", "|"), key=lambda separator: header.count(separator.encode()))
+def _read_json(path: Path) -> pd.DataFrame:
+    """Objects, one a line or all in one list."""
+    with open_bytes(path) as stream:
+        text = stream.read().decode("utf-8-sig").strip()
+    if text.startswith("["):
+        rows = json.loads(text)
+    else:
+        rows = [_parsed(line, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"row {number} is no object with a value for each column")
+    return pd.DataFrame(rows)
 
 
-def _read_data_set(name: str, split: str) -> pd.DataFrame:
+def _parsed(line: str, number: int) -> object:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number} is no JSON, {error}") from None
+
+
+def _read_csv(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
+    """A csv as it is: pandas renames columns that are there twice, and moves them where rows end with a separator."""
+    separator, header = _header(path)
+    places = range(len(header))
+    texts = [place for place in places if {header[place], header[place].lower()} & set(text_columns)]
+    with open_bytes(path) as stream:
+        table = pd.read_csv(
+            stream,
+            sep=separator,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            header=0,
+            names=places,
+            index_col=False,
+            dtype=dict.fromkeys(texts, str),
+            keep_default_na=False,
+            na_values={place: _MISSING for place in places if place not in texts},
+        )
+    kept = [bool(name) or not table.iloc[:, place].isna().all() for place, name in enumerate(header)]
+    table.columns = [name or f"Unnamed: {place}" for place, name in enumerate(header)]
+    return table.loc[:, kept]
+
+
+def _header(path: Path) -> tuple[str, list[str]]:
+    """The separator, which divides the first line into most columns, and their names."""
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+        lines = (line for line in text if line.strip())
+        first = next(lines, None)
+        if first is None:
+            raise ValueError("it is empty")
+        separator = max((",", ";", "\t", "|"), key=first.count)
+        rows = csv.reader(itertools.chain([first], lines), delimiter=separator, skipinitialspace=True)
+        header, row = next(rows), next(rows, [])
+    if len(row) == len(header) + 1 and not row[-1].strip():
+        header.append("")
+    if len(row) > len(header):
+        raise ValueError(f"line 2 has {len(row)} cells, and the header {len(header)}")
+    return separator, [name.strip() for name in header]
+
+
+def _read_data_set(path: Path, name: str, split: str) -> pd.DataFrame:
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
     try:
-        return load_dataset(name if not Path(name).is_dir() else str(Path(name).resolve()), split=split).to_pandas()
+        return load_dataset(str(path.resolve()) if path.is_dir() else name, split=split).to_pandas()
     except (FileNotFoundError, ConnectionError) as error:
         raise FileNotFoundError(
             f"No data set is found at {name!r}, neither here nor on the Hub, check the name: {reason_of(error)}"

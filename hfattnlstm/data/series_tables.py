@@ -1,10 +1,9 @@
-"""From a table to series: long tables, wide ones, a series a row, and the form of GluonTS."""
+"""From a table to series: long tables and wide ones; other forms are read by modules of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,10 @@ from .._parsing import did_you_mean
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
-from .series_dates import parse_times
+from .series_cells import checked_panel, names_of, numbers_of, tidy_table
+from .series_dates import LIKE_A_DATE, parse_times
+from .series_gluonts import is_of_gluonts, panel_of_gluonts
+from .series_rows import has_a_series_a_row, panel_of_rows
 from .series_times import capital, check_frequency, find_frequency, shown_series, steps_from, time_between
 
 
@@ -24,10 +26,6 @@ logger = logging.get_logger(__name__)
 ID_NAMES = ("unique_id", "item_id", "series_id", "ts_id")
 TIME_NAMES = ("ds", "date", "datetime", "timestamp", "time", "day", "hour", "month")
 TARGET_NAMES = ("y", "target", "value")
-# Names of the columns that a panel has which was read from no such table.
-LONG_COLUMNS = SeriesColumns(id="unique_id", time="ds", targets=("y",))
-# A table with a series a row has at least so many steps.
-_FEWEST_IN_A_ROW = 3
 # Steps that one series has at most where they are on a grid of times: an hour between two years makes 17 million
 # seconds of missing values.
 _MOST_STEPS = 100_000_000
@@ -63,20 +61,16 @@ def panel_of_frame(
     ```
     """
     columns = columns or SeriesColumns()
-    frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex) or frame.index.name is None)
-    frame = frame.rename(columns=str)
-    if frame.columns.duplicated().any():
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise ValueError(f"{capital(origin)} has the column {twice!r} twice: rename one of them.")
+    frame = tidy_table(frame, columns, origin)
     if frequency is not None:
         check_frequency(frequency)
-    _check_named(frame, columns, origin)
     if len(frame) == 0:
         raise ValueError(f"{capital(origin)} has no rows.")
-    if _is_of_gluonts(frame, columns):
-        return _panel_of_gluonts(frame, columns, frequency, origin)
-    if _has_a_series_a_row(frame, columns):
-        return _panel_of_rows(frame, columns, origin)
+    if is_of_gluonts(frame, columns):
+        return panel_of_gluonts(frame, columns, frequency, origin)
+    if has_a_series_a_row(frame, columns, frozenset((*TIME_NAMES, *TARGET_NAMES))):
+        return panel_of_rows(frame, columns, frequency, origin)
+    _check_named(frame, columns, origin)
     return _panel_of_times(frame, _find_columns(frame, columns, origin), frequency, origin)
 
 
@@ -101,41 +95,6 @@ def _check_named(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> No
             raise ValueError(f"The column {name!r} is named for two purposes: leave it out of one.")
 
 
-def _is_of_gluonts(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
-    if not {"start", "target"} <= set(frame.columns) or columns.time not in (None, "start"):
-        return False
-    return isinstance(frame["target"].iloc[0], (list, tuple, np.ndarray))
-
-
-def _has_a_series_a_row(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
-    """Whether the first column has a different name in each row, and numbers stand behind it."""
-    if columns.time is not None or columns.targets or len(frame.columns) <= _FEWEST_IN_A_ROW:
-        return False
-    first, others = frame.iloc[:, 0], frame.iloc[:, 1:]
-    if any(name.lower() in TIME_NAMES for name in frame.columns) or not first.is_unique:
-        return False
-    if not pd.api.types.is_string_dtype(first) and first.dtype != object:
-        return False
-    numbers = all(
-        pd.api.types.is_numeric_dtype(dtype) or others[name].isna().all() for name, dtype in others.dtypes.items()
-    )
-    return numbers and not first.astype(str).str.contains(r"\d{1,4}[-/.:]\d{1,2}").any()
-
-
-def _panel_of_rows(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> Panel:
-    names = frame.iloc[:, 0].astype(str)
-    logger.info("%s is read with a series in each row, its name in the column %r.", capital(origin), frame.columns[0])
-    table = frame.iloc[:, 1:].to_numpy("float32")
-    series = []
-    for name, row in zip(names, table, strict=True):
-        known = np.flatnonzero(np.isfinite(row))
-        if len(known):
-            # The rows of shorter series are filled up with nothing.
-            series.append(Series(name, 1, row[: known[-1] + 1, None]))
-    found = replace(LONG_COLUMNS, id=str(frame.columns[0]), time=None)
-    return _checked(Panel(series, found, None, origin))
-
-
 def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> SeriesColumns:
     """The columns that were named, and the others by their usual names or what they hold."""
     taken = {columns.id, columns.time, *columns.targets, *columns.features, *columns.static_real}
@@ -145,7 +104,7 @@ def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> S
     time = columns.time or _by_name([name for name in free if name != identity], TIME_NAMES)
     free = [name for name in free if name not in (identity, time)]
     if time is None:
-        dated = [name for name in free if pd.api.types.is_datetime64_any_dtype(frame[name])]
+        dated = [name for name in free if _is_dated(frame[name])]
         time = dated[0] if dated else None
         free = [name for name in free if name != time]
     targets = columns.targets
@@ -170,18 +129,22 @@ def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> S
     return found
 
 
+def _is_dated(column: pd.Series) -> bool:
+    if pd.api.types.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype):
+        return True
+    is_text = column.dtype == object or pd.api.types.is_string_dtype(column)
+    return bool(is_text and column.astype(str).str.match(LIKE_A_DATE).all())
+
+
 def _by_name(free: Sequence[str], names: Sequence[str]) -> str | None:
     lower = {name.lower(): name for name in reversed(free)}
     return next((lower[name] for name in names if name in lower), None)
 
 
 def _panel_of_times(frame: pd.DataFrame, columns: SeriesColumns, frequency: str | None, origin: str) -> Panel:
-    numbers = {name: _numbers(frame, name, origin) for name in (*columns.targets, *columns.features)}
+    numbers = {name: numbers_of(frame[name], name, origin) for name in (*columns.targets, *columns.features)}
     table = pd.DataFrame(numbers)
-    if columns.id is not None and frame[columns.id].isna().any():
-        row = int(np.flatnonzero(frame[columns.id].isna())[0]) + 1
-        raise ValueError(f"Row {row} of {origin} has no name of a series in the column {columns.id!r}: mend it.")
-    table["id"] = "" if columns.id is None else frame[columns.id].astype(str).to_numpy()
+    table["id"] = names_of(frame, columns.id, origin)
     if columns.time is None:
         table["time"] = table.groupby("id", sort=False).cumcount().astype("int64")
     else:
@@ -198,29 +161,7 @@ def _panel_of_times(frame: pd.DataFrame, columns: SeriesColumns, frequency: str 
     columns = _numbers_apart(frame, columns)
     static = _static_values(frame, columns, origin)
     series = [_on_grid(str(name), group, columns, frequency, origin, static) for name, group in groups]
-    return _checked(Panel([each for each in series if each is not None], columns, frequency, origin))
-
-
-def _numbers(frame: pd.DataFrame, name: str, origin: str) -> np.ndarray:
-    """The numbers of a column; NaN where there is nothing.
-
-    Raises:
-        ValueError: For what is no number.
-    """
-    column = frame[name]
-    if pd.api.types.is_bool_dtype(column):
-        return column.to_numpy("float32")
-    numbers = pd.to_numeric(column, errors="coerce")
-    text = column.astype(str).str.strip().str.lower()
-    wrong = numbers.isna() & column.notna() & ~text.isin(["", "nan", "na", "n/a", "null", "none", "<na>"])
-    wrong |= np.isinf(numbers.to_numpy("float64", na_value=np.nan))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            f"Row {row + 1} of {origin} has {str(column.iloc[row])!r} in the column {name!r}, which is no number: "
-            f"mend it, leave it empty if it is missing, or name the columns with values by {option('target_columns')}."
-        )
-    return numbers.to_numpy("float32", na_value=np.nan)
+    return checked_panel(Panel([each for each in series if each is not None], columns, frequency, origin))
 
 
 def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.DataFrame:
@@ -266,7 +207,7 @@ def _on_grid(
     if length > _MOST_STEPS:
         raise ValueError(
             f"{capital(shown_series(name))} in {origin} would have {length:,} steps of {frequency or 1!r}: mend its "
-            f"times, or name a longer one by {option('frequency')}."
+            + ("times." if frequency is None else f"times, or name a longer one by {option('frequency')}.")
         )
     values = _spread(group[list(columns.targets)], places, length)
     known = np.flatnonzero(np.isfinite(values).any(1))
@@ -283,13 +224,8 @@ def _on_grid(
     if len(group) < length:
         logger.info("%s of %s: %d steps are missing.", capital(shown_series(name)), origin, length - len(group))
     real, categories = static.get(name, (None, ()))
-    begin = np.datetime64(start, "ns") if frequency is not None else _begin(start)
+    begin = int(start) if frequency is None else np.datetime64(start, "ns")
     return Series(name, begin, values[: known[-1] + 1], features, real, categories)
-
-
-def _begin(start: Any) -> np.datetime64 | int:
-    """A single time without a frequency, or a whole number."""
-    return int(start) if isinstance(start, (int, np.integer)) else np.datetime64(start, "ns")
 
 
 def _spread(part: pd.DataFrame, places: np.ndarray, length: int) -> np.ndarray:
@@ -312,9 +248,9 @@ def _static_values(
     if not columns.static_real and not columns.static_categories:
         return {}
     part = frame[[*columns.static_real, *columns.static_categories]].copy()
-    part["id"] = "" if columns.id is None else frame[columns.id].astype(str).to_numpy()
+    part["id"] = names_of(frame, columns.id, origin)
     for name in columns.static_real:
-        part[name] = _numbers(frame, name, origin)
+        part[name] = numbers_of(frame[name], name, origin)
     counts = part.groupby("id", sort=False).nunique(dropna=False)
     for name in counts.columns:
         if (counts[name] > 1).any():
@@ -324,69 +260,14 @@ def _static_values(
                 f"is named by {option('known_columns')}."
             )
     first = part.drop_duplicates("id").set_index("id")
+    for name, lacking in first.isna().iterrows():
+        if lacking.any():
+            raise ValueError(
+                f"{capital(shown_series(str(name)))} of {origin} lacks one of {quote(first.columns[lacking])}: fill "
+                "it in."
+            )
     found = {}
     for name, row in first.iterrows():
         real = row[list(columns.static_real)].to_numpy("float32") if columns.static_real else None
-        if real is not None and not np.isfinite(real).all():
-            raise ValueError(
-                f"{capital(shown_series(str(name)))} of {origin} lacks one of {quote(columns.static_real)}."
-            )
         found[str(name)] = real, tuple(str(row[column]) for column in columns.static_categories)
     return found
-
-
-def _panel_of_gluonts(frame: pd.DataFrame, columns: SeriesColumns, frequency: str | None, origin: str) -> Panel:
-    """A series a row: `start`, `target`, and perhaps `item_id`, `feat_dynamic_real`, `feat_static_real`, `_cat`."""
-    names = (
-        frame["item_id"].astype(str) if "item_id" in frame else pd.Series([f"T{row + 1}" for row in range(len(frame))])
-    )
-    starts = parse_times(frame["start"].reset_index(drop=True), "start", origin)
-    if frequency is None and "freq" in frame:
-        frequency = str(frame["freq"].iloc[0])
-        check_frequency(frequency)
-    if frequency is None:
-        raise ValueError(
-            f"{capital(origin)} has `start` and `target`, but no frequency: name it by {option('frequency', 'h')}."
-        )
-    series = []
-    for row, name in enumerate(names):
-        values = _array(frame["target"].iloc[row], name, origin)
-        features = frame["feat_dynamic_real"].iloc[row] if "feat_dynamic_real" in frame else None
-        real = frame["feat_static_real"].iloc[row] if "feat_static_real" in frame else None
-        categories = frame["feat_static_cat"].iloc[row] if "feat_static_cat" in frame else ()
-        series.append(
-            Series(
-                name,
-                np.datetime64(starts.iloc[row], "ns"),
-                values,
-                None if features is None else np.stack([np.asarray(each, "float32") for each in features]).T,
-                None if real is None else np.asarray(real, "float32"),
-                tuple(str(each) for each in categories),
-            )
-        )
-    channels = series[0].values.shape[1]
-    targets = ("target",) if channels == 1 else tuple(f"target_{index}" for index in range(channels))
-    features = () if series[0].features is None else tuple(f"known_{i}" for i in range(series[0].features.shape[1]))
-    real = () if series[0].static_real is None else tuple(f"static_{i}" for i in range(len(series[0].static_real)))
-    categories = tuple(f"category_{index}" for index in range(len(series[0].static_categories)))
-    found = SeriesColumns("item_id", "start", targets, features, real, categories)
-    return _checked(Panel(series, found, frequency, origin))
-
-
-def _array(target: Any, name: str, origin: str) -> np.ndarray:
-    """(length, channels) of a list of numbers, or one list a channel, as GluonTS has them."""
-    try:
-        values = np.array([np.asarray(part, "float32") for part in target], "float32")
-    except (TypeError, ValueError):
-        raise ValueError(f"The target of {shown_series(name)} in {origin} is no list of numbers: mend it.") from None
-    return values[:, None] if values.ndim == 1 else values.T
-
-
-def _checked(panel: Panel) -> Panel:
-    if not len(panel):
-        raise ValueError(f"{capital(panel.origin)} has no values: name the columns by {option('target_columns')}.")
-    names = [each.name for each in panel]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{capital(panel.origin)} has two series called {twice!r}: give each a name of its own.")
-    return panel

@@ -380,7 +380,7 @@ def test_what_is_known_of_a_series_does_not_change(values: list) -> None:
 
 
 def test_a_series_of_which_nothing_is_known_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^The series 'Bb' of the table lacks one of 'size'\.$"):
+    with pytest.raises(ValueError, match=r"^The series 'Bb' of the table lacks one of 'size': fill it in\.$"):
         panel_of_frame(long(size=[1.0] * 4 + [np.nan] * 4), SeriesColumns(static_categories=("size",)))
     with pytest.raises(ValueError, match=r"^Row 1 of the table has 'x' in the column 'size', which is no number"):
         panel_of_frame(long(size="x"), SeriesColumns(static_real=("size",)))
