@@ -53,7 +53,7 @@ def export(arguments: Sequence[str]) -> int:
     if parsed.check_texts is not None and not parsed.int8:
         raise ValueError("--check_texts are for --int8: float32 is always checked against the model.")
     output = _default_output(parsed.model) if parsed.output is None else Path(parsed.output).expanduser()
-    if load_backbone_config(parsed.model).model_type == AttnLSTMForecasterConfig.model_type:
+    if _is_forecaster(parsed.model):
         print(_report(_export_forecaster(parsed, output)))
         return 0
     _check_texts_stay(output, parsed.check_texts)
@@ -72,6 +72,10 @@ def export(arguments: Sequence[str]) -> int:
     if result.warning:
         print(f"hfattnlstm export: {result.warning}", file=sys.stderr)
     return 0
+
+
+def _is_forecaster(name: str) -> bool:
+    return load_backbone_config(name).model_type == AttnLSTMForecasterConfig.model_type
 
 
 def _export_forecaster(parsed: argparse.Namespace, output: Path) -> OnnxExport:

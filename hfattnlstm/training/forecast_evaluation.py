@@ -75,17 +75,24 @@ class ForecastEvaluation:
         rows = {"model": self.metrics, **self.others}
         return {row: {name: scores[name] for name in names} for row, scores in rows.items()}
 
-    def verdict(self) -> str:
-        """A sentence that says what the model does not beat, and by how much."""
-        beaten_by = [
-            f"{other} has a lower {name} ({scores[name]:.4f} against {self.metrics[name]:.4f})"
+    def beaten_by(self) -> list[tuple[str, str]]:
+        """Names of the simple forecasts that are better, each with the metric in which it is."""
+        return [
+            (other, name)
             for other, scores in self.others.items()
             for name in _DECIDING
             if scores[name] < self.metrics[name]
         ]
-        if not beaten_by:
+
+    def verdict(self) -> str:
+        """A sentence that says what the model does not beat, and by how much."""
+        better = [
+            f"{other} has a lower {name} ({self.others[other][name]:.4g} against {self.metrics[name]:.4g})"
+            for other, name in self.beaten_by()
+        ]
+        if not better:
             return f"The model beats {', '.join(self.others)} in {' and '.join(_DECIDING)}."
-        return f"The model does not beat every simple forecast: {'; '.join(beaten_by)}."
+        return f"The model does not beat every simple forecast: {'; '.join(better)}."
 
 
 def evaluate_forecasts(

@@ -17,6 +17,8 @@ from .linear_forecasts import LinearMap, batches_of, fit_linear, naive_map
 
 # Weight of "the shares sum to 1" among the equations that say how well they forecast.
 _SUM_TO_ONE = 1e3
+# How much lower the error must be, relatively, for another forecast to have a share.
+_WORTH_IT = 0.02
 _SPREADS = np.round(np.geomspace(0.02, 5, 81), 3)
 _BATCH = 256
 
@@ -34,31 +36,30 @@ class Shares(NamedTuple):
 
 
 def candidate_maps(model: Any, windows: SeriesWindows, season: int) -> dict[str, LinearMap]:
-    """Linear forecasts in the scale in which the model reads a window, fitted to the training part.
+    """Linear forecasts in the scale in which the model reads a window, that of least squares first.
 
     Args:
         model: The forecaster.
-        windows: Of the training part.
+        windows: Of the training part, to which they are fitted.
         season: Steps of a season; 1 for none.
     """
     length, horizon = windows.context_length, windows.prediction_length
-    maps = {"last value": naive_map(length, horizon, season=1)}
+    (fitted,) = fit_linear(windows, model.attnlstm_forecaster.scaling, [length])
+    maps = {"linear": fitted, "last value": naive_map(length, horizon, season=1)}
     if 1 < season <= length:
         maps["last season"] = naive_map(length, horizon, season=season)
-    scaling = model.attnlstm_forecaster.scaling
-    lookbacks = [length] if length < 4 else [length, length // 2]
-    fitted = fit_linear(windows, scaling, lookbacks)
-    return maps | {f"linear, {lookback} steps": each for lookback, each in zip(lookbacks, fitted, strict=True)}
+    return maps
 
 
 def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindows, season: int) -> Shares:
     """Give a trained forecaster a linear forecast, so that both together have the smallest squared error.
 
-    The shares are not negative and sum to 1; so what does not help is left out.
+    The shares are not negative and sum to 1. The last value and the last season have one only where that lowers the
+    error by two per cent, for smaller differences on one stretch of time do not last.
 
     Args:
         model: An [`AttnLSTMForTimeSeriesPrediction`] without one.
-        train: The windows that it has learnt from, which the linear forecasts are fitted to.
+        train: The windows that it has learnt from, which the linear forecast is fitted to.
         held_out: Those by which the shares are found.
         season: Steps of a season; 1 for none.
 
@@ -66,32 +67,48 @@ def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindow
         The shares.
     """
     maps = candidate_maps(model, train, season)
-    shares = _find_shares(model, list(maps.values()), held_out)
+    shares = _find_shares(_errors_together(model, list(maps.values()), held_out))
     weight = sum(share * each.weight for share, each in zip(shares[1:], maps.values(), strict=True))
     bias = sum(share * each.bias for share, each in zip(shares[1:], maps.values(), strict=True))
     model.set_linear_forecast(weight, bias, float(shares[0]))
     return Shares(float(shares[0]), dict(zip(maps, map(float, shares[1:]), strict=True)))
 
 
-def _find_shares(model: Any, maps: list[LinearMap], windows: SeriesWindows) -> np.ndarray:
-    """Of the model and of each map, those with the smallest squared error on the windows."""
-    size = len(maps) + 1
-    gram, products = torch.zeros(size, size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
+def _errors_together(model: Any, maps: list[LinearMap], windows: SeriesWindows) -> np.ndarray:
+    """The products of the errors of the model and of each map, summed over the windows: (forecasts, forecasts)."""
+    products = torch.zeros(len(maps) + 1, len(maps) + 1, dtype=torch.float64)
     for batch in batches_of(windows, _BATCH):
         target = batch["future_values"]
         known = torch.isfinite(target)
         forecasts = [forecast_batch(model, batch).values, *_mapped(model, maps, batch)]
-        table = torch.stack([each[known] for each in forecasts]).double()
-        gram += table @ table.T
-        products += table @ target[known].double()
-    mean = max(float(gram.diagonal().mean()), 1e-12)
-    # The square root of the normal equations: least squares with the same solution, of a few rows.
-    values, vectors = np.linalg.eigh((gram / mean).numpy())
-    kept = values > 1e-10
-    root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
-    aim = (vectors[:, kept].T @ (products / mean).numpy()) / np.sqrt(values[kept])
-    shares, _ = nnls(np.vstack([root, np.full(size, _SUM_TO_ONE)]), np.append(aim, _SUM_TO_ONE))
-    return shares / max(shares.sum(), 1e-12)
+        errors = torch.stack([(each - target)[known] for each in forecasts]).double()
+        products += errors @ errors.T
+    return products.numpy()
+
+
+def _find_shares(products: np.ndarray) -> np.ndarray:
+    """The shares with the smallest squared error, of the first two forecasts, and of others that are worth it."""
+    chosen = [0, 1]
+    shares, error = _best_shares(products, chosen)
+    for other in range(2, len(products)):
+        with_other, lower = _best_shares(products, [*chosen, other])
+        if lower < (1 - _WORTH_IT) * error:
+            chosen, shares, error = [*chosen, other], with_other, lower
+    return shares
+
+
+def _best_shares(products: np.ndarray, chosen: list[int]) -> tuple[np.ndarray, float]:
+    """Shares of all forecasts, 0 but for those that are chosen, and their squared error."""
+    part = products[np.ix_(chosen, chosen)]
+    scale = max(float(part.diagonal().mean()), 1e-300)
+    # As the shares sum to 1, the error of all is the sum of their errors: its length is the smallest.
+    values, vectors = np.linalg.eigh(part / scale)
+    root = np.sqrt(np.clip(values, 0, None))[:, None] * vectors.T
+    found, _ = nnls(np.vstack([root, np.full(len(chosen), _SUM_TO_ONE)]), np.append(np.zeros(len(root)), _SUM_TO_ONE))
+    found = found / max(found.sum(), 1e-300)
+    shares = np.zeros(len(products))
+    shares[chosen] = found
+    return shares, float(found @ part @ found)
 
 
 def _mapped(model: Any, maps: list[LinearMap], batch: dict[str, Any]) -> list[Tensor]:

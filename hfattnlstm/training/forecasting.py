@@ -326,6 +326,8 @@ class ForecastingTask(Task):
         )
         if self.training.plots:
             evaluation = replace(evaluation, shown=show_windows(model, rows, self.panel.channels))
+        if evaluation.beaten_by():
+            logger.warning("%s part: %s", {"eval": "Validation"}.get(prefix, "Test"), evaluation.verdict())
         metrics = {f"{prefix}_{name}": value for name, value in evaluation.metrics.items()}
         for name, scores in evaluation.others.items():
             metrics |= {f"{name.replace(' ', '_')}_{prefix}_{score}": scores[score] for score in (MSE, MAE)}
