@@ -20,6 +20,10 @@ _NOTHING = ("", "nan", "na", "n/a", "null", "none", "<na>")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
+class NoTimesError(ValueError):
+    """A frequency was given for series that have no times."""
+
+
 def tidy_table(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.DataFrame:
     """A table with names as text, and with its index as columns, where that says something.
 

@@ -225,6 +225,12 @@ class SeriesProcessor(FeatureExtractionMixin):
         parts = []
         if self.series_columns.features:
             known = series.features if series.features is not None else np.empty((0, 0), np.float32)
+            if len(known) and known.shape[1] != len(self.series_columns.features):
+                raise ValueError(
+                    f"{capital(shown_series(series.name))} has {known.shape[1]} numbers that are known in advance, "
+                    f"but the model was trained on {len(self.series_columns.features)}: "
+                    f"{quote(self.series_columns.features)}."
+                )
             if len(known) < len(series):
                 raise ValueError(
                     f"{capital(shown_series(series.name))} has {quote(self.series_columns.features)} for {len(known)} "

@@ -10,26 +10,28 @@ from transformers.utils import logging
 
 from .._wording import option
 from .series import Panel, Series, SeriesColumns
-from .series_cells import checked_panel, names_of, numbers_of
+from .series_cells import NoTimesError, checked_panel, names_of, numbers_of
 from .series_dates import LIKE_A_DATE
 from .series_times import capital, shown_series
 
 
 logger = logging.get_logger(__name__)
 
+# What columns of other tables are usually called.
+TIME_NAMES = ("ds", "date", "datetime", "timestamp", "time", "day", "hour", "month")
+TARGET_NAMES = ("y", "target", "value")
 # What such series have instead of a column with values; so are their columns known again.
 _TARGETS = ("y",)
 # Columns that such a table has at least, where nobody says that it is one.
 _FEWEST = 4
 
 
-def has_a_series_a_row(frame: pd.DataFrame, columns: SeriesColumns, other_names: frozenset[str]) -> bool:
+def has_a_series_a_row(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
     """Whether a column has a different name in each row, and numbers stand behind it.
 
     Args:
         frame: The table.
         columns: Those that are named, or that such a table was found to have before.
-        other_names: Names of columns, in small letters, which such a table does not have.
     """
     again = columns.targets == _TARGETS and columns.id is not None
     if columns.time is not None or columns.features or columns.static_real or columns.static_categories:
@@ -37,7 +39,7 @@ def has_a_series_a_row(frame: pd.DataFrame, columns: SeriesColumns, other_names:
     if (columns.targets and not again) or not (again or len(frame.columns) >= _FEWEST):
         return False
     identity = columns.id or frame.columns[0]
-    if identity not in frame.columns or any(name.lower() in other_names for name in frame.columns):
+    if identity not in frame.columns or any(name.lower() in (*TIME_NAMES, *TARGET_NAMES) for name in frame.columns):
         return False
     names = frame[identity]
     if not (names.dtype == object or isinstance(names.dtype, (pd.CategoricalDtype, pd.StringDtype, pd.ArrowDtype))):
@@ -61,7 +63,7 @@ def panel_of_rows(frame: pd.DataFrame, columns: SeriesColumns, frequency: str | 
         ValueError: For a row without a name, what is no number, and a frequency.
     """
     if frequency is not None:
-        raise ValueError(
+        raise NoTimesError(
             f"{option('frequency', frequency)} is for times, and {origin} has a series in each row without any: leave "
             "it out."
         )

@@ -13,10 +13,10 @@ from .._parsing import did_you_mean
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
-from .series_cells import checked_panel, names_of, numbers_of, tidy_table
+from .series_cells import NoTimesError, checked_panel, names_of, numbers_of, tidy_table
 from .series_dates import LIKE_A_DATE, parse_times
-from .series_gluonts import is_of_gluonts, panel_of_gluonts
-from .series_rows import has_a_series_a_row, panel_of_rows
+from .series_gluonts import START, is_of_gluonts, panel_of_gluonts
+from .series_rows import TARGET_NAMES, TIME_NAMES, has_a_series_a_row, panel_of_rows
 from .series_times import capital, check_frequency, find_frequency, shown_series, steps_from, time_between
 
 
@@ -24,8 +24,6 @@ logger = logging.get_logger(__name__)
 
 # What columns are usually called; the first that is there is taken, which is told.
 ID_NAMES = ("unique_id", "item_id", "series_id", "ts_id")
-TIME_NAMES = ("ds", "date", "datetime", "timestamp", "time", "day", "hour", "month")
-TARGET_NAMES = ("y", "target", "value")
 # Steps that one series has at most where they are on a grid of times: an hour between two years makes 17 million
 # seconds of missing values.
 _MOST_STEPS = 100_000_000
@@ -68,10 +66,37 @@ def panel_of_frame(
         raise ValueError(f"{capital(origin)} has no rows.")
     if is_of_gluonts(frame, columns):
         return panel_of_gluonts(frame, columns, frequency, origin)
-    if has_a_series_a_row(frame, columns, frozenset((*TIME_NAMES, *TARGET_NAMES))):
+    if has_a_series_a_row(frame, columns):
         return panel_of_rows(frame, columns, frequency, origin)
     _check_named(frame, columns, origin)
     return _panel_of_times(frame, _find_columns(frame, columns, origin), frequency, origin)
+
+
+def columns_like(frame: pd.DataFrame, columns: SeriesColumns) -> SeriesColumns:
+    """The columns of another table that hold the same, as far as its form is the same; the rest is found.
+
+    Args:
+        frame: The table, as from [`tidy_table`].
+        columns: Those of the table before, such as that of a training.
+
+    Example:
+
+    ```python
+    >>> columns_like(pd.DataFrame({"when": [], "y": []}), SeriesColumns("unique_id", "ds", ("y",)))
+    SeriesColumns(id=None, time=None, targets=(), features=(), static_real=(), static_categories=())
+    ```
+    """
+    if is_of_gluonts(frame, SeriesColumns()):
+        return columns if columns.time == START else SeriesColumns()
+    if {columns.id, columns.time, *columns.targets} - {None} <= set(frame.columns) or has_a_series_a_row(
+        frame, columns
+    ):
+        return columns
+    real, categories = (
+        tuple(name for name in names if name in frame.columns)
+        for names in (columns.static_real, columns.static_categories)
+    )
+    return SeriesColumns(features=columns.features, static_real=real, static_categories=categories)
 
 
 def _check_named(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> None:
@@ -155,7 +180,7 @@ def _panel_of_times(frame: pd.DataFrame, columns: SeriesColumns, frequency: str 
     if frequency is None:
         frequency = find_frequency([group["time"] for _, group in groups], names, origin)
     elif pd.api.types.is_integer_dtype(table["time"]):
-        raise ValueError(
+        raise NoTimesError(
             f"{option('frequency', frequency)} is for times, and {origin} has whole numbers: leave it out."
         )
     columns = _numbers_apart(frame, columns)

@@ -14,11 +14,14 @@ import torch
 
 from .._parsing import did_you_mean
 from .._places import loading_from
+from .._wording import option
 from ..data.series import Panel, Series, SeriesColumns
+from ..data.series_cells import NoTimesError, tidy_table
 from ..data.series_files import load_series, name_of, read_table
+from ..data.series_gluonts import START
 from ..data.series_processor import SeriesInputs, SeriesProcessor
-from ..data.series_tables import panel_of_frame
-from ..data.series_times import later_times
+from ..data.series_tables import columns_like, panel_of_frame
+from ..data.series_times import later_times, shown_series
 from ..data.series_windows import collate_windows, padded_before, window_at
 from ..modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
 from .forecast_evaluation import ShownWindow
@@ -37,6 +40,8 @@ CUTOFF, VALUE = "cutoff", "y"
 ONCE, ALWAYS, NEVER = "once", "always", "never"
 # Windows that are forecast together, and channels in a picture at most.
 BATCH, MOST_DRAWN = 256, 8
+# Values that tell of which frequency a series is, in spite of gaps.
+_ENOUGH_TO_TELL = 10
 
 
 class Forecaster:
@@ -152,25 +157,50 @@ class Forecaster:
             future: Covariates of the steps behind it, in a table with the same columns; its values are not read.
 
         Raises:
-            ValueError: For other columns, and as [`load_series`].
+            ValueError: For other columns, another frequency, a future of which the model knows nothing, and as
+                [`load_series`].
         """
         self._check_fitted()
+        if future is not None:
+            self._check_future(frame)
         if isinstance(frame, Panel):
             return frame
         columns, name = self.processor.series_columns, name_of(frame)
-        table = read_table(frame)
+        table = _table_of(frame, columns)
         if future is not None:
-            table = _with_future(table, read_table(future), columns)
-        if not {columns.id, columns.time, *columns.targets} - {None} <= set(map(str, table.columns)):
-            # Of another form than the table of the training, such as a series a row.
-            columns = SeriesColumns(features=columns.features)
-        panel = panel_of_frame(
-            table, columns, None if _has_no_times(table, columns) else self.processor.frequency, name
-        )
-        if (panel.frequency is None) != (self.processor.frequency is None):
-            had, has = ("times", "none") if panel.frequency is None else ("no times", "some")
-            raise ValueError(f"The model was trained on series with {had}, and {name} has {has}: give it the same.")
+            table = _with_future(table, _table_of(future, columns), columns)
+        try:
+            panel = panel_of_frame(table, columns_like(table, columns), self.processor.frequency, name)
+        except NoTimesError:
+            raise ValueError(
+                f"The model was trained on series with times, and {name} has none: give it the same."
+            ) from None
+        if panel.frequency is not None and self.processor.frequency is None:
+            raise ValueError(f"The model was trained on series with no times, and {name} has some: give it the same.")
+        self._check_steps(panel)
         return panel
+
+    def _check_future(self, frame: Any) -> None:
+        if isinstance(frame, Panel):
+            raise ValueError(f"{option('future')} is for a table: give it when the series are loaded.")
+        columns = self.processor.series_columns
+        if not columns.features:
+            raise ValueError(f"The model knows nothing in advance, which {option('future')} would hold: leave it out.")
+        if columns.time == START:
+            raise ValueError(
+                f"{option('future')} is for tables with a row a step: let feat_dynamic_real go on behind the target."
+            )
+
+    def _check_steps(self, panel: Panel) -> None:
+        """ValueError for series of a coarser frequency, which would have the same gap behind each of their values."""
+        for series in panel if panel.frequency is not None else ():
+            places = np.flatnonzero(np.isfinite(series.values).any(1))
+            apart = int(np.gcd.reduce(np.diff(places))) if len(places) >= _ENOUGH_TO_TELL else 1
+            if apart > 1:
+                raise ValueError(
+                    f"The model was trained on steps of {panel.frequency!r}, and {shown_series(series.name)} in "
+                    f"{panel.origin} has values only {apart} steps apart: give it series of the same frequency."
+                )
 
     def _read(self, frame: Any) -> Panel:
         """Series as the flags say, before anything is trained."""
@@ -415,25 +445,25 @@ class Forecaster:
             raise ValueError("This Forecaster is not fitted yet: call fit, or load one by Forecaster.from_pretrained.")
 
 
+def _table_of(source: Any, columns: SeriesColumns) -> pd.DataFrame:
+    return tidy_table(read_table(source, text_columns=[columns.id] if columns.id else []), columns, name_of(source))
+
+
 def _with_future(table: pd.DataFrame, future: pd.DataFrame, columns: SeriesColumns) -> pd.DataFrame:
     """The rows of a table with those of its future below, whose values are unknown."""
     needed = [name for name in (columns.id, columns.time, *columns.features) if name is not None]
     for name in needed:
         if name not in future.columns:
             raise ValueError(f"The table of what is known in advance has no column {name!r}: add it.")
-    static = [name for name in (*columns.static_real, *columns.static_categories) if name in table]
     below = future[needed].copy()
-    if static:
-        keys = [columns.id] if columns.id is not None else []
-        known = table[[*keys, *static]].drop_duplicates()
-        below = below.merge(known, on=keys, how="left") if keys else below.assign(**known.iloc[0].to_dict())
+    for name in (*columns.static_real, *columns.static_categories):
+        if name in table and columns.id is None:
+            below[name] = next(iter(table[name]), None)
+        elif name in table and columns.id in table:
+            # A name may be a number in one of the tables, and text in the other.
+            known = pd.Series(table[name].to_numpy(), table[columns.id].astype(str))
+            below[name] = below[columns.id].astype(str).map(known[~known.index.duplicated()])
     return pd.concat([table, below], ignore_index=True)
-
-
-def _has_no_times(table: pd.DataFrame, columns: SeriesColumns) -> bool:
-    """Whether the steps of a table are counted by whole numbers."""
-    time = columns.time
-    return time is None or pd.api.types.is_integer_dtype(table[time])
 
 
 def _in_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
