@@ -9,6 +9,7 @@ import pandas as pd
 
 from .._wording import option
 from .series import Panel, SeriesColumns
+from .series_dates import LIKE_A_DATE
 from .series_times import capital
 
 
@@ -61,8 +62,7 @@ def _with_index(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
     for level, name in enumerate(index.names):
         values = index.get_level_values(level)
         if name is None:
-            is_time = isinstance(values, (pd.DatetimeIndex, pd.PeriodIndex))
-            name = "ds" if is_time else "unique_id" if index.nlevels > 1 else None
+            name = "ds" if is_dated(values.to_series()) else "unique_id" if index.nlevels > 1 else None
         if isinstance(index, pd.RangeIndex) or name is None or str(name) in frame.columns:
             continue
         if str(name) in found:
@@ -70,6 +70,22 @@ def _with_index(frame: pd.DataFrame, origin: str) -> pd.DataFrame:
         found[str(name)] = values
     frame = frame.reset_index(drop=True)
     return pd.concat([pd.DataFrame(found), frame], axis=1) if found else frame
+
+
+def is_dated(column: pd.Series) -> bool:
+    """Whether a column holds times, or text that looks like them.
+
+    Example:
+
+    ```python
+    >>> is_dated(pd.Series(["2024-01-31", "2024-02-29"])), is_dated(pd.Series(["H1", "H2"]))
+    (True, False)
+    ```
+    """
+    if pd.api.types.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype):
+        return True
+    is_text = column.dtype == object or pd.api.types.is_string_dtype(column)
+    return bool(is_text and len(column) and column.astype(str).str.match(LIKE_A_DATE).all())
 
 
 def numbers_of(column: pd.Series, name: str, origin: str) -> np.ndarray:

@@ -122,21 +122,28 @@ def _parse_dates(text: pd.Series, name: str, origin: str, has_zone: bool) -> pd.
     text = text.str.replace(r"^(\d{4}-\d\d-\d\d)/\d{4}-\d\d-\d\d$", r"\1", regex=True)
     text = text.str.replace(r"^(\d{4})-?Q([1-4])$", lambda found: f"{found[1]}-{3 * int(found[2]) - 2}", regex=True)
     parts = text.str.extract(rf"^{_DAY_AND_MONTH}")
-    options = {} if parts.isna().any().any() else {"dayfirst": _day_is_first(text, parts, name, origin)}
+    in_parts = parts.notna().all(axis=1)
+    options = {"dayfirst": _day_is_first(text, parts, name, origin)} if in_parts.all() else {}
     parsed = pd.to_datetime(text, errors="coerce", utc=has_zone, format="mixed", **options)
     dated = text.str.replace(_CLOCK, "", regex=True).str.contains(_DATED, regex=True)
-    return parsed.where(dated)
+    parsed = parsed.where(dated)
+    if in_parts.any() and (parsed.notna() & ~in_parts).any():
+        _refuse_both(text[in_parts].iloc[0], text[parsed.notna() & ~in_parts].iloc[0], name, origin)
+    return parsed
+
+
+def _refuse_both(one: str, other: str, name: str, origin: str) -> None:
+    raise ValueError(
+        f"Column {name!r} of {origin} has times written in two ways, {one!r} and {other!r}: write all of them "
+        "in one way, best as 2024-12-31."
+    )
 
 
 def _day_is_first(text: pd.Series, parts: pd.DataFrame, name: str, origin: str) -> bool:
     """Whether the day stands before the month; where both may be, the order that spaces the times evenly, told."""
     late = parts.astype("int64") > 12
     if late[0].any() and late[1].any():
-        row, other = (text[late[place]].iloc[0] for place in (0, 1))
-        raise ValueError(
-            f"Column {name!r} of {origin} has the day before the month in {row!r}, and behind it in {other!r}: write "
-            "all of them in one way, best as 2024-12-31."
-        )
+        _refuse_both(text[late[0]].iloc[0], text[late[1]].iloc[0], name, origin)
     if late.any().any():
         return bool(late[0].any())
     times = {first: pd.to_datetime(text, format="mixed", dayfirst=first).sort_values() for first in (False, True)}

@@ -39,6 +39,10 @@ def panel_of_gluonts(frame: pd.DataFrame, columns: SeriesColumns, frequency: str
         ValueError: For rows that do not fit together, a start between two steps, and columns that are named though
             such a table has them by its form.
     """
+    if columns.id not in (None, ID, *frame.columns):
+        raise ValueError(
+            f"{option('id_column', columns.id)} names no column of {origin}: it has {quote(frame.columns)}."
+        )
     identity = columns.id if columns.id in frame.columns else ID if ID in frame.columns else None
     names = [f"T{row + 1}" for row in range(len(frame))] if identity is None else names_of(frame, identity, origin)
     frequency = frequency or _frequency_beside(frame, origin)

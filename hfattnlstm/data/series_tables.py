@@ -13,8 +13,8 @@ from .._parsing import did_you_mean
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
-from .series_cells import NoTimesError, checked_panel, names_of, numbers_of, tidy_table
-from .series_dates import LIKE_A_DATE, parse_times
+from .series_cells import NoTimesError, checked_panel, is_dated, names_of, numbers_of, tidy_table
+from .series_dates import parse_times
 from .series_gluonts import START, is_of_gluonts, panel_of_gluonts
 from .series_rows import TARGET_NAMES, TIME_NAMES, has_a_series_a_row, panel_of_rows
 from .series_times import capital, check_frequency, find_frequency, shown_series, steps_from, time_between
@@ -129,7 +129,7 @@ def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> S
     time = columns.time or _by_name([name for name in free if name != identity], TIME_NAMES)
     free = [name for name in free if name not in (identity, time)]
     if time is None:
-        dated = [name for name in free if _is_dated(frame[name])]
+        dated = [name for name in free if is_dated(frame[name])]
         time = dated[0] if dated else None
         free = [name for name in free if name != time]
     targets = columns.targets
@@ -152,13 +152,6 @@ def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> S
     if found != columns:
         logger.info("series: %s  times: %s  values: %s", identity or "one", time or "rows", ", ".join(targets))
     return found
-
-
-def _is_dated(column: pd.Series) -> bool:
-    if pd.api.types.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype):
-        return True
-    is_text = column.dtype == object or pd.api.types.is_string_dtype(column)
-    return bool(is_text and column.astype(str).str.match(LIKE_A_DATE).all())
 
 
 def _by_name(free: Sequence[str], names: Sequence[str]) -> str | None:
