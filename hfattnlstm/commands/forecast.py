@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ Commands:
   train FILE --horizon N      learn to forecast the series of a file
   predict MODEL FILE          forecast what comes after each series
   anomalies MODEL FILE        tell which values were not to be expected
+  explain MODEL FILE          say which part of its past each forecast looked at
 
 Examples:
   hfattnlstm forecast train power.csv --horizon 96 --output_dir my-forecaster
@@ -114,10 +115,47 @@ def _anomalies(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _explain(arguments: Sequence[str]) -> int:
+    parser = _parser("explain", "Say which part of its past each forecast looked at, and how far that can be trusted.")
+    parser.add_argument("--series", nargs="+", help="names of the series that are explained; all without")
+    parser.add_argument("--picture", help="PNG or SVG file to draw the first of them in")
+    parser.add_argument("--no_faithfulness", action="store_true", help="leave out how far it can be trusted")
+    parsed = parser.parse_args(arguments)
+    _check(parsed)
+    from ..explain.series import explain_forecasts
+
+    forecaster = _load(parsed.model)
+    panel = forecaster.load(parsed.file).only(parsed.series)
+    explained = explain_forecasts(
+        forecaster.model, forecaster.processor, panel, faithfulness=not parsed.no_faithfulness
+    )
+    _write(_weights(explained, len(panel.channels), parsed.picture, parsed.output is not None), parsed.output)
+    if parsed.output is not None:
+        print(f"Wrote {parsed.output}: the weight of each part of the past")
+    return 0
+
+
+def _weights(explained: Iterable[Any], channels: int, picture: str | None, tells: bool) -> Iterator[pd.DataFrame]:
+    """The weights of each forecast as a table; what they are worth is told beside them."""
+    from ..data.figures import write_figure
+    from ..training.forecaster import row_name
+
+    for number, one in enumerate(explained):
+        name = row_name(one.series, one.channel, channels)
+        if number == 0 and picture is not None:
+            write_figure(one.plot(), picture)
+        if one.faithfulness is not None:
+            print(f"{name}: {one.faithfulness.verdict}", file=sys.stdout if tells else sys.stderr)
+        rows = one.to_frame()
+        rows.insert(0, "unique_id", name)
+        yield rows
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "predict": _predict,
     "anomalies": _anomalies,
+    "explain": _explain,
 }
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .._parsing import did_you_mean
+
 
 @dataclass(frozen=True)
 class Series:
@@ -89,6 +91,21 @@ class Panel:
     def channels(self) -> tuple[str, ...]:
         """What is forecast."""
         return self.columns.targets
+
+    def only(self, names: Sequence[str] | None) -> Panel:
+        """The series of these names; all where there are none.
+
+        Raises:
+            ValueError: There is no series of one of the names.
+        """
+        if names is None:
+            return self
+        for name in names:
+            if name not in self._by_name:
+                raise ValueError(
+                    f"There is no series {name!r} in {self.origin}{did_you_mean(name, self._by_name) or '.'}"
+                )
+        return replace(self, series=[self._by_name[name] for name in names], _by_name={})
 
     def until(self, ends: Sequence[int]) -> Panel:
         """The beginning of each series, up to its number of steps in `ends`."""

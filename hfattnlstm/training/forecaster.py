@@ -348,7 +348,7 @@ class Forecaster:
         nothing = np.full(forecast.values.shape[1], np.nan)
         windows = [
             ShownWindow(
-                _row_name(series.name, channel, len(panel.channels)),
+                row_name(series.name, channel, len(panel.channels)),
                 past[:, index],
                 nothing,
                 forecast.values[0, :, index].numpy(),
@@ -410,7 +410,7 @@ class Forecaster:
     ) -> pd.DataFrame:
         """A row for each series, channel and step."""
         channels = self.processor.channels
-        names = [_row_name(each.name, channel, len(channels)) for each in series for channel in channels]
+        names = [row_name(each.name, channel, len(channels)) for each in series for channel in channels]
         times = [
             later_times(each.start, self.processor.frequency, range(cutoff, cutoff + horizon))
             for each, cutoff in zip(series, cutoffs, strict=True)
@@ -470,7 +470,7 @@ def _in_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _row_name(series: str, channel: str, channels: int) -> str:
+def row_name(series: str, channel: str, channels: int) -> str:
     """What a row is of: the series, the channel of the only one, or both."""
     if not series:
         return channel
