@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -191,9 +192,12 @@ def _seconds(frequency: str) -> float | None:
 def check_frequency(frequency: str) -> None:
     """ValueError for what pandas does not know as a frequency, and for one that does not go on."""
     try:
-        if pd.tseries.frequencies.to_offset(frequency).n < 1:
-            raise ValueError
-    except ValueError:
+        with warnings.catch_warnings():
+            # Older versions of pandas still know the names of others before.
+            warnings.simplefilter("error", FutureWarning)
+            if pd.tseries.frequencies.to_offset(frequency).n < 1:
+                raise ValueError
+    except (ValueError, FutureWarning):
         raise ValueError(
             f"{option('frequency', frequency)} is no frequency: it is written as pandas does, such as h, 15min, D, W, "
             "MS or QS."

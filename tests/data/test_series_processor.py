@@ -152,6 +152,30 @@ def test_a_channel_without_values_in_training_is_scaled_by_what_is_given() -> No
     assert np.nanmax(np.abs(fit(source).inputs(source.series[0]).values)) < 10
 
 
+def test_a_channel_without_values_in_training_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    values = np.ones((LENGTH, 2), np.float32)
+    values[:40, 0] = np.nan
+    fit(Panel([Series("A", 0, values)], SeriesColumns(targets=("a", "b")), None, "power.csv"))
+    assert caplog.messages == [
+        "The series 'A' of power.csv has no value of 'a' in the training part: it is scaled by what is known later."
+    ]
+
+
+def test_a_series_without_a_training_part_has_a_category() -> None:
+    source = panel(full=True)
+    processor = SeriesProcessor.fit(source, [40, 0, 0], season_length=24)
+    assert processor.categories == [["shop", "web"], ["all"]]
+    assert processor.inputs(source["S1"]).static_categories.tolist() == [0, 0]
+
+
+def test_another_number_of_covariates_is_refused() -> None:
+    other = series("S1", **{**known(1), "features": np.zeros((BEYOND, 3), np.float32)})
+    with pytest.raises(
+        ValueError, match=r"^The series 'S1' has 3 numbers that are known in advance, but .* on 2: 'wi"
+    ):
+        fit(panel(full=True)).inputs(other)
+
+
 def test_nothing_at_all_is_zero_and_one() -> None:
     nothing = Series("Nothing", START, np.full((5, 2), np.nan, np.float32))
     mean, std = fit(panel()).scale_of(nothing)
