@@ -21,7 +21,7 @@ _MARKER = "config.json"
 # What is read of a folder, in the order in which damage is looked for.
 _READ = (
     *(_MARKER, "generation_config.json", "*.safetensors.index.json", "*.safetensors"),
-    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "preprocessor_config.json"),
 )
 # What the name of a repository looks like, with or without its owner.
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._extras import needs_extra
 from .._files import check_writable, is_stream, same_file, written_beside
 from .._parsing import SentenceParser, did_you_mean
+from .outputs import report_is_printed
 from .program import add_traceback
 
 
@@ -95,7 +97,7 @@ def _predict(arguments: Sequence[str]) -> int:
         rows, first = _write(pieces, parsed.output)
     if parsed.picture is not None:
         _draw(forecaster, panel, parsed.picture)
-    if parsed.output is not None:
+    if _is_told(parsed.output):
         series = len(panel) * len(panel.channels)
         print(f"Wrote {parsed.output}: {series:,} series, {rows // series} steps from {_shown_time(first)}")
     return 0
@@ -110,7 +112,7 @@ def _anomalies(arguments: Sequence[str]) -> int:
     found = _load(parsed.model).detect_anomalies(parsed.file, step=parsed.step)
     odd = found[found["anomaly"]]
     _write([found if parsed.all else odd], parsed.output)
-    if parsed.output is not None:
+    if _is_told(parsed.output):
         print(f"Wrote {parsed.output}: {len(odd):,} of {len(found):,} values lie outside of the widest interval")
     return 0
 
@@ -129,8 +131,9 @@ def _explain(arguments: Sequence[str]) -> int:
     explained = explain_forecasts(
         forecaster.model, forecaster.processor, panel, faithfulness=not parsed.no_faithfulness
     )
-    _write(_weights(explained, len(panel.channels), parsed.picture, parsed.output is not None), parsed.output)
-    if parsed.output is not None:
+    told = _is_told(parsed.output)
+    _write(_weights(explained, len(panel.channels), parsed.picture, told), parsed.output)
+    if told:
         print(f"Wrote {parsed.output}: the weight of each part of the past")
     return 0
 
@@ -175,12 +178,22 @@ def _check(parsed: argparse.Namespace) -> None:
         if Path(output).suffix.lower() not in _ENDINGS and not is_stream(output):
             raise ValueError(f"--output {output!r} must end in {' or '.join(_ENDINGS)}.")
         check_writable(output)
-        if same_file(output, parsed.file):
-            raise ValueError(f"--output {output} is the file that is read: write to another one.")
+        for read in (parsed.file, getattr(parsed, "future", None)):
+            if read is not None and same_file(output, read):
+                raise ValueError(f"--output {output} is the file that is read: write to another one.")
+    elif sys.stdout is None:
+        raise ValueError("Standard output is closed, and the forecasts would be lost: name a file by --output.")
     if picture is not None:
         if Path(picture).suffix.lower() not in (".png", ".svg"):
             raise ValueError(f"--picture {picture!r} must end in .png or .svg.")
         check_writable(picture)
+        with needs_extra("--picture"):
+            import matplotlib  # noqa: F401
+
+
+def _is_told(output: str | None) -> bool:
+    """Whether something is said of what was written; not where the table itself goes to standard output."""
+    return output is not None and report_is_printed(output)
 
 
 def _load(name: str) -> Any:

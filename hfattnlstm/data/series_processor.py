@@ -196,12 +196,13 @@ class SeriesProcessor(FeatureExtractionMixin):
             mean[unknown], std[unknown] = _scale_of(series.values[:, unknown])
         return mean, std
 
-    def inputs(self, series: Series, further: int = 0) -> SeriesInputs:
+    def inputs(self, series: Series, further: int = 0, scaled_by: int | None = None) -> SeriesInputs:
         """A series as the model takes it.
 
         Args:
             series: With the channels and covariates of the training.
             further: Steps after its last value of which the covariates are needed.
+            scaled_by: How many of its first steps a series is scaled by that training has not seen; all without.
 
         Raises:
             ValueError: For other channels, covariates that end too early, or a category that training has not seen.
@@ -211,7 +212,7 @@ class SeriesProcessor(FeatureExtractionMixin):
                 f"{capital(shown_series(series.name))} has {series.values.shape[1]} channels, but the model was "
                 f"trained on {len(self.channels)}: {quote(self.channels)}."
             )
-        mean, std = self.scale_of(series)
+        mean, std = self.scale_of(series if scaled_by is None else series.until(scaled_by))
         return SeriesInputs(
             (series.values - mean) / std,
             self._features(series, len(series) + further),

@@ -114,7 +114,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     conv_pool_size: int = 2
     embedding_size: int = 256
     bidirectional: bool = False
-    context_layers: list[Literal["attention", "transformer"]] | None = None
+    context_layers: list[str] | None = None
     num_attention_heads: int = 4
     intermediate_size: int | None = None
     pooling: str | list[str] = "attention"
@@ -169,6 +169,9 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         for name in ("conv_kernel_size", "conv_pool_size"):
             if self.front != "convolution" and getattr(self, name) != getattr(type(self), name):
                 raise ValueError(f'{name} is for front="convolution": leave it out, or set that.')
+        for kind in self.context_layers or ():
+            if kind not in CONTEXT_LAYERS:
+                raise ValueError(f"context_layers must be some of {', '.join(CONTEXT_LAYERS)}, got {kind!r}.")
         if self.context_layers and self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size={self.hidden_size} must be a multiple of num_attention_heads={self.num_attention_heads}."

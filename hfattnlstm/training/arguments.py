@@ -71,7 +71,7 @@ class RunArguments(TrainingArguments):
     output_dir: str | None = flag("outputs", "Folder for the model, its card, metrics and checkpoints.")
     do_train: bool = flag(True, "Whether to train.")
     do_eval: bool = flag(True, "Whether to measure on the validation split.")
-    plots: bool = flag(False, "Whether to draw the learning curve and the confusions in output_dir, as PNG files.")
+    plots: bool = flag(False, "Whether to draw the learning curve and what was measured in output_dir, as PNG files.")
     language: list[str] | None = flag(None, "For the card: languages of the texts as codes, such as en, or pt-BR.")
     license: str | None = flag(None, "For the card: licence of the model as the Hub calls it, such as apache-2.0.")
     overwrite: bool = flag(False, "Whether to replace what output_dir holds of a model.")

@@ -33,7 +33,8 @@ BOUNDS: dict[str, Bound] = {
             *("save_total_limit", "early_stopping_patience", "eval_accumulation_steps", "torch_empty_cache_steps"),
             *("dataloader_prefetch_factor", "max_train_samples", "max_length", "embedding_size"),
             *("hidden_size", "num_hidden_layers", "pooler_size", "pooler_num_heads", "classifier_hidden_size"),
-            *("ddp_timeout", "ddp_bucket_cap_mb"),
+            *("ddp_timeout", "ddp_bucket_cap_mb", "horizon", "lookback", "segment_length", "season_length"),
+            *("validation_windows", "conv_kernel_size", "conv_pool_size", "num_attention_heads", "intermediate_size"),
         ),
         _COUNT,
     ),
@@ -217,7 +218,8 @@ def _as_kind(kind: type, value: Any, hint: Any, kinds: list[Any]) -> Any:
         # A text is one where the flag takes texts, too.
         if not isinstance(value, list):
             value = None if str in kinds or isinstance(value, dict) or value is None else [value]
-        return _as_list(value)
+        numbers = any(get_origin(part) is list and get_args(part) == (float,) for part in _alternatives(hint))
+        return _as_numbers(value) if numbers else _as_list(value)
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
@@ -237,6 +239,11 @@ def _as_number(value: Any) -> float | None:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def _as_numbers(values: list[Any] | None) -> list[float] | None:
+    numbers = [_as_number(value) for value in values or ()]
+    return numbers if numbers and None not in numbers else None
 
 
 def _as_list(values: list[Any] | None) -> list[str] | None:

@@ -16,6 +16,11 @@ _USAGE = """from hfattnlstm import Forecaster
 
 forecaster = Forecaster.from_pretrained("{model_id}"{options})
 forecaster.predict("series.csv")"""
+_USAGE_WITHOUT_PACKAGE = """from transformers import AutoModelForTimeSeriesPrediction
+
+# Values are scaled as preprocessor_config.json says: (batch, context_length, channels).
+model = AutoModelForTimeSeriesPrediction.from_pretrained("{model_id}"{options})
+model(past_values=values).prediction_outputs"""
 _LIMITS = (
     "It has learnt from the series above alone. On series of other kinds, other frequencies or other times it will do "
     "worse than the metrics say; measure it on your own first.",
@@ -54,6 +59,7 @@ def forecaster_card(
         tags=("hfattnlstm", "lstm", "time-series"),
         general_limits=_LIMITS,
         has_language=False,
+        usage_without_package=_USAGE_WITHOUT_PACKAGE,
     )
 
 
@@ -69,7 +75,8 @@ def _recipe(task: Task, processor: SeriesProcessor, config: AttnLSTMForecasterCo
     }
     if task.shares is not None:
         others = [f"{name} {share:.2f}" for name, share in task.shares.others.items() if share > 0.005]
-        recipe["shares of the forecast"] = ", ".join([f"LSTM {task.shares.recurrent:.2f}", *others])
+        shares = ", ".join([f"LSTM {task.shares.recurrent:.2f}", *others])
+        recipe["shares of the forecast"] = f"{shares}, fitted to the validation part"
     return recipe
 
 

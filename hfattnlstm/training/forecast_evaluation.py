@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.series_processor import SeriesInputs
 from ..data.series_windows import SeriesWindows, collate_windows
 from ..modeling.series_scaling import InstanceScaling
-from .forecast_metrics import MAE, MSE, ForecastBatch, ForecastSums, owa
+from .forecast_metrics import MSE, ForecastBatch, ForecastSums, owa
 from .forecasts import Forecast, forecast_batch
 from .linear_forecasts import LinearMap, batches_of, naive_map
 from .naive_forecasts import naive2
@@ -22,6 +22,8 @@ from .naive_forecasts import naive2
 # What the forecaster is compared with, as the tables call it.
 NAIVE, SEASONAL, LINEAR = "last value", "last season", "linear"
 _NAIVE2 = "naive 2"
+# Seasons of the past from which it finds the season.
+_SEASONS_OF_NAIVE2 = 40
 # Errors that are kept for a picture, and windows that are shown in one.
 _MOST_RESIDUALS, SHOWN_WINDOWS = 20_000, 4
 _DECIDING = ("mse", "mae")
@@ -76,18 +78,18 @@ class ForecastEvaluation:
         return {row: {name: scores[name] for name in names} for row, scores in rows.items()}
 
     def beaten_by(self) -> list[tuple[str, str]]:
-        """Names of the simple forecasts that are better, each with the metric in which it is."""
+        """Names of the simple forecasts that are as good or better, each with the metric in which they are."""
         return [
             (other, name)
             for other, scores in self.others.items()
             for name in _DECIDING
-            if scores[name] < self.metrics[name]
+            if not self.metrics[name] < scores[name]
         ]
 
     def verdict(self) -> str:
         """A sentence that says what the model does not beat, and by how much."""
         better = [
-            f"{other} has a lower {name} ({self.others[other][name]:.4g} against {self.metrics[name]:.4g})"
+            f"{other} has {name} {self.others[other][name]:.4g} against {self.metrics[name]:.4g}"
             for other, name in self.beaten_by()
         ]
         if not better:
@@ -120,7 +122,7 @@ def evaluate_forecasts(
     """
     rivals = _rivals(windows, season, linear)
     sums = {"model": ForecastSums(quantiles), **{name: ForecastSums() for name in rivals}}
-    residuals, done, kept = [], 0, max(len(windows) * windows.prediction_length // _MOST_RESIDUALS, 1)
+    residuals, done, generator = [], 0, np.random.default_rng(0)
     seasonal = season > 1
     if seasonal:
         sums[_NAIVE2] = ForecastSums()
@@ -132,9 +134,10 @@ def evaluate_forecasts(
         for name, rival in rivals.items():
             sums[name].add(rival(batch["past_values"]), happened)
         if seasonal:
-            sums[_NAIVE2].add(_naive2(batch["past_values"], happened, season), happened)
-        errors = (happened.target - found.values).flatten()[:: kept * happened.target.shape[2]]
-        residuals.append(errors[torch.isfinite(errors)].numpy())
+            sums[_NAIVE2].add(_naive2(windows, range(done, done + count), season), happened)
+        errors = (happened.target - found.values).flatten().numpy()
+        kept = generator.random(len(errors)) < _MOST_RESIDUALS / (len(errors) / count * len(windows))
+        residuals.append(errors[kept & np.isfinite(errors)])
         done += count
         progress(done, len(windows))
     metrics = {name: each.metrics() for name, each in sums.items()}
@@ -215,12 +218,24 @@ def _happened(
     return ForecastBatch(batch["future_values"], of_series(means), of_series(stds), of_series(mase_scales))
 
 
-def _naive2(past: Tensor, happened: ForecastBatch, season: int) -> Tensor:
-    filled = InstanceScaling("last", "none")(past)
-    values = ((filled.values + filled.loc) * happened.std + happened.mean).transpose(1, 2)
-    rows = values.flatten(0, 1).double().numpy()
-    found = torch.from_numpy(naive2(rows, season, happened.target.shape[1])).float()
-    return (found.unflatten(0, values.shape[:2]).transpose(1, 2) - happened.mean) / happened.std
+def _naive2(windows: SeriesWindows, places: range, season: int) -> Tensor:
+    """Of each window, from as much of its series as tells a season, in the scale of the model."""
+    found = []
+    for series, step in map(windows.place, places):
+        inputs = windows.inputs[series]
+        history = inputs.values[max(step - _SEASONS_OF_NAIVE2 * season, 0) : step] * inputs.std + inputs.mean
+        forecast = naive2(_filled(history).T, season, windows.prediction_length).T
+        found.append((forecast - inputs.mean) / inputs.std)
+    return torch.from_numpy(np.stack(found)).float()
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """(length, channels) from the first step on of which all channels know something, gaps with the value before."""
+    known = np.isfinite(values)
+    begun = np.logical_or.accumulate(known).all(1)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(values))[:, None], 0))
+    filled = np.take_along_axis(values, last, 0)[begun]
+    return np.nan_to_num(filled if len(filled) else np.nan_to_num(values)[-1:]).astype(np.float64)
 
 
 def _add_owa(metrics: Mapping[str, dict[str, float]]) -> None:
@@ -229,9 +244,5 @@ def _add_owa(metrics: Mapping[str, dict[str, float]]) -> None:
     if not base.get("smape") or not base.get("mase"):
         return
     for scores in metrics.values():
-        scores["owa"] = owa(scores["smape"], scores["mase"], base["smape"], base["mase"])
-
-
-def metric_names(quantiles: Sequence[float]) -> tuple[str, ...]:
-    """The metrics by which a checkpoint can be chosen."""
-    return (MSE, MAE, *(["crps"] if quantiles else []))
+        # Where everything is 0, and is forecast so, there is no relative error.
+        scores["owa"] = owa(scores.get("smape", 0.0), scores.get("mase", 0.0), base["smape"], base["mase"])

@@ -19,7 +19,8 @@ from .linear_forecasts import LinearMap, batches_of, fit_linear, naive_map
 _SUM_TO_ONE = 1e3
 # How much lower the error must be, relatively, for another forecast to have a share.
 _WORTH_IT = 0.02
-_SPREADS = np.round(np.geomspace(0.02, 5, 81), 3)
+# 1 is among them.
+_SPREADS = np.round(np.geomspace(1 / 50, 50, 161), 4)
 _BATCH = 256
 
 
@@ -137,6 +138,9 @@ def fit_spread(model: Any, held_out: SeriesWindows) -> float:
         for index, spread in enumerate(_SPREADS):
             widened = median + float(spread) * (quantiles - median)
             losses[index] += quantile_loss(widened, target, levels).double().sum()
+    if not losses.any():
+        # Nothing is known of the held-out windows.
+        return 1.0
     spread = float(_SPREADS[int(losses.argmin())])
     model.config.quantile_spread = spread * model.config.quantile_spread
     return spread

@@ -101,7 +101,8 @@ class ForecastSums:
         share of values between two of them, such as `coverage_80`, which should be 0.8.
         """
         sums = {name: float(values.sum()) for name, values in self._sums.items()}
-        count = max(sums["count"], 1.0)
+        # Of nothing there is no mean.
+        count = sums["count"] or float("nan")
         found = {name: sums[name] / count for name in (MSE, MAE, "unscaled_mse", "unscaled_mae")}
         for name in ("smape", "mase"):
             if sums[f"{name}_count"]:
@@ -114,6 +115,8 @@ class ForecastSums:
     def _intervals(self) -> list[tuple[str, int, int]]:
         """Name of the coverage, and where the quantiles are, of 80 % of the values and of the widest interval."""
         wide, usual = (0, len(self.quantiles) - 1), (0.1, 0.9)
+        if not wide[1]:
+            return []
         bounds = [tuple(map(list(self.quantiles).index, usual))] if {*usual} <= {*self.quantiles} else []
         return [
             (f"coverage_{round(100 * (self.quantiles[high] - self.quantiles[low]))}", low, high)

@@ -10,14 +10,14 @@ import numpy as np
 
 from ..data.figures import new_figure, shortened, with_fonts, write_figure
 from .forecast_evaluation import ForecastEvaluation, ShownWindow
+from .output_folder import FORECAST_FILES
 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORECASTS_FILE, ERRORS_FILE, RESIDUALS_FILE = "forecasts.png", "error_by_step.png", "residuals.png"
-ATTENTION_FILE = "attention_over_time.png"
+FORECASTS_FILE, ERRORS_FILE, RESIDUALS_FILE, ATTENTION_FILE = FORECAST_FILES
 # Steps of the past that are drawn for each step of the future, at most.
 _PAST = 3
 _MODEL_COLOUR, _TRUTH_COLOUR = "C0", "0.25"
@@ -96,8 +96,9 @@ def _draw_window(axes: Axes, window: ShownWindow, quantiles: Sequence[float]) ->
 
 def _intervals(levels: list[float]) -> list[tuple[int, int, float]]:
     """The widest interval and, if there is one, that of 80 %, with how dark each is drawn."""
-    found = [(0, len(levels) - 1, 0.15)]
-    if 0.1 in levels[1:] and 0.9 in levels[:-1]:
+    last = len(levels) - 1
+    found = [(0, last, 0.15)] if last else []
+    if {0.1, 0.9} <= {*levels} and (levels[0], levels[-1]) != (0.1, 0.9):
         found.append((levels.index(0.1), levels.index(0.9), 0.3))
     return found
 

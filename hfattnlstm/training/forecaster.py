@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from os import PathLike
@@ -11,22 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from transformers import AutoConfig, PretrainedConfig
 
-from .._parsing import did_you_mean
 from .._places import loading_from
 from .._wording import option
-from ..data.series import Panel, Series, SeriesColumns
-from ..data.series_cells import NoTimesError, tidy_table
-from ..data.series_files import load_series, name_of, read_table
-from ..data.series_gluonts import START
+from ..data.series import Panel, Series
+from ..data.series_files import load_series
 from ..data.series_processor import SeriesInputs, SeriesProcessor
-from ..data.series_tables import columns_like, panel_of_frame
-from ..data.series_times import later_times, shown_series
+from ..data.series_times import later_times
 from ..data.series_windows import collate_windows, padded_before, window_at
+from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from ..modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
 from .forecast_evaluation import ShownWindow
 from .forecast_plots import plot_windows
-from .forecasting import ForecastingTask
+from .forecaster_flags import Silence, checked_flag, task_of
+from .forecaster_tables import load_like
 from .forecasting_arguments import SeriesArguments, columns_of
 from .forecasts import Forecast, forecast_batch, levels_of
 from .run import TaskRun, run_task
@@ -40,8 +41,6 @@ CUTOFF, VALUE = "cutoff", "y"
 ONCE, ALWAYS, NEVER = "once", "always", "never"
 # Windows that are forecast together, and channels in a picture at most.
 BATCH, MOST_DRAWN = 256, 8
-# Values that tell of which frequency a series is, in spite of gaps.
-_ENOUGH_TO_TELL = 10
 
 
 class Forecaster:
@@ -70,19 +69,12 @@ class Forecaster:
     """
 
     def __init__(self, horizon: int | None = None, output_dir: str | PathLike[str] | None = None, **flags: Any):
-        self._flags = {**flags, **({} if horizon is None else {"horizon": horizon})}
+        given = {**flags, **({} if horizon is None else {"horizon": horizon})}
+        self._flags = {name: checked_flag(name, value) for name, value in given.items()}
         self._output_dir = output_dir
-        self._check_flags()
         self.model: Any = None
         self.processor: SeriesProcessor | None = None
         self.run: TaskRun | None = None
-        self._folder: tempfile.TemporaryDirectory | None = None
-
-    def _check_flags(self) -> None:
-        known = {item.name for kind in ForecastingTask.kinds() for item in fields(kind) if item.init}
-        for name in self._flags:
-            if name not in known:
-                raise ValueError(f"A Forecaster has no {name!r}{did_you_mean(name, known) or '.'}")
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike[str], **kwargs: Any) -> Forecaster:
@@ -97,9 +89,18 @@ class Forecaster:
             ValueError: It is no forecaster, or not a whole one.
         """
         forecaster = cls()
+        # What says which files are meant.
+        which = {option: kwargs[option] for option in _OF_THE_HUB if option in kwargs}
         with loading_from(name) as place:
+            _check_kind(name, AutoConfig.from_pretrained(place, **which))
             forecaster.model = AttnLSTMForTimeSeriesPrediction.from_pretrained(place, **kwargs).eval()
-            forecaster.processor = SeriesProcessor.from_pretrained(place)
+            try:
+                forecaster.processor = SeriesProcessor.from_pretrained(place, **which)
+            except OSError:
+                raise FileNotFoundError(
+                    f"{name} has no preprocessor_config.json, without which the scale of its series is unknown: save "
+                    "or download the model again."
+                ) from None
         forecaster.model.check_trained()
         return forecaster
 
@@ -134,18 +135,9 @@ class Forecaster:
         """
         folder = self._output_dir
         if folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="forecaster-")
-            folder = self._folder.name
-        values = {"output_dir": str(folder), "disable_tqdm": True, **self._flags}
-        kinds = ForecastingTask.kinds()
-        names = [{item.name for item in fields(kind) if item.init} for kind in kinds]
-        parts = [
-            kind(**{name: value for name, value in values.items() if name in own})
-            for kind, own in zip(kinds, names, strict=True)
-        ]
-        task = ForecastingTask(*parts, frozenset(values) - {"output_dir", "disable_tqdm"})
-        task.source = frame
-        self.run = run_task(task)
+            folder = tempfile.mkdtemp(prefix="forecaster-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.run = run_task(task_of(self._flags, str(folder), frame), Silence())
         self.model, self.processor = self.run.model.eval(), self.run.processor
         return self
 
@@ -161,46 +153,7 @@ class Forecaster:
                 [`load_series`].
         """
         self._check_fitted()
-        if future is not None:
-            self._check_future(frame)
-        if isinstance(frame, Panel):
-            return frame
-        columns, name = self.processor.series_columns, name_of(frame)
-        table = _table_of(frame, columns)
-        if future is not None:
-            table = _with_future(table, _table_of(future, columns), columns)
-        try:
-            panel = panel_of_frame(table, columns_like(table, columns), self.processor.frequency, name)
-        except NoTimesError:
-            raise ValueError(
-                f"The model was trained on series with times, and {name} has none: give it the same."
-            ) from None
-        if panel.frequency is not None and self.processor.frequency is None:
-            raise ValueError(f"The model was trained on series with no times, and {name} has some: give it the same.")
-        self._check_steps(panel)
-        return panel
-
-    def _check_future(self, frame: Any) -> None:
-        if isinstance(frame, Panel):
-            raise ValueError(f"{option('future')} is for a table: give it when the series are loaded.")
-        columns = self.processor.series_columns
-        if not columns.features:
-            raise ValueError(f"The model knows nothing in advance, which {option('future')} would hold: leave it out.")
-        if columns.time == START:
-            raise ValueError(
-                f"{option('future')} is for tables with a row a step: let feat_dynamic_real go on behind the target."
-            )
-
-    def _check_steps(self, panel: Panel) -> None:
-        """ValueError for series of a coarser frequency, which would have the same gap behind each of their values."""
-        for series in panel if panel.frequency is not None else ():
-            places = np.flatnonzero(np.isfinite(series.values).any(1))
-            apart = int(np.gcd.reduce(np.diff(places))) if len(places) >= _ENOUGH_TO_TELL else 1
-            if apart > 1:
-                raise ValueError(
-                    f"The model was trained on steps of {panel.frequency!r}, and {shown_series(series.name)} in "
-                    f"{panel.origin} has values only {apart} steps apart: give it series of the same frequency."
-                )
+        return load_like(self.processor, frame, future)
 
     def _read(self, frame: Any) -> Panel:
         """Series as the flags say, before anything is trained."""
@@ -263,8 +216,8 @@ class Forecaster:
             frame: A table, or what [`load_series`] reads.
             windows: How many parts of `horizon` steps are forecast.
             step: Steps between their beginnings; `horizon` without.
-            refit: `"once"` trains on what lies before the first part, `"always"` anew before each of them, `"never"`
-                takes the model as it is, which may have learnt what it forecasts.
+            refit: `"once"` trains another forecaster on what lies before the first part, `"always"` one before each of
+                them, `"never"` takes the model as it is, which may have learnt what it forecasts.
 
         Returns:
             `unique_id`, `ds`, `cutoff`, the last time before the part, `y`, `yhat` and quantiles.
@@ -276,27 +229,31 @@ class Forecaster:
             raise ValueError(f"refit takes {ONCE!r}, {ALWAYS!r} or {NEVER!r}, not {refit!r}.")
         if windows < 1 or (step is not None and step < 1):
             raise ValueError("windows and step are at least 1.")
+        if refit == NEVER:
+            self._check_fitted()
         panel = self.load(frame) if self.model is not None else self._read(frame)
         horizon = self._flags.get("horizon") if self.model is None else self.model.config.prediction_length
-        found = []
+        farthest = (horizon or 0) + (windows - 1) * (step or horizon or 0)
+        if all(len(each) <= farthest for each in panel):
+            raise ValueError(
+                f"No series has more than {farthest} steps, the last of which are forecast: take fewer windows, or "
+                "longer series."
+            )
+        found, forecaster = [], self
         for number in reversed(range(windows)):
             back = (horizon or 0) + number * (step or horizon or 0)
             if refit == ALWAYS or (refit == ONCE and number == windows - 1):
-                self._fit_before(panel, back)
+                forecaster = self._trained_before(panel, back)
             for series in _in_batches([each for each in panel if len(each) > back], BATCH):
-                found.append(self._backtest(series, [len(each) - back for each in series], horizon))
+                found.append(forecaster._backtest(series, [len(each) - back for each in series], horizon))
         return pd.concat(found, ignore_index=True)
 
-    def _fit_before(self, panel: Panel, back: int) -> None:
-        """Train on what lies before the last `back` steps."""
+    def _trained_before(self, panel: Panel, back: int) -> Forecaster:
+        """Another forecaster, trained on what lies before the last `back` steps."""
         if "horizon" not in self._flags:
             raise ValueError(f'To train, a Forecaster needs its horizon; with refit="{NEVER}" it is taken as it is.')
-        ends = [max(len(each) - back, 0) for each in panel]
-        kept = [index for index, end in enumerate(ends) if end]
-        if not kept:
-            raise ValueError(f"No series has more than {back} steps, the last of which are forecast: take less.")
-        before = replace(panel, series=[panel.series[index].until(ends[index]) for index in kept], _by_name={})
-        self.fit(before)
+        kept = [each.until(len(each) - back) for each in panel if len(each) > back]
+        return Forecaster(**self._flags).fit(replace(panel, series=kept, _by_name={}))
 
     def detect_anomalies(self, frame: Any, *, step: int | None = None) -> pd.DataFrame:
         """Tell which values lie outside of the widest interval of the forecasts made before them.
@@ -315,7 +272,11 @@ class Forecaster:
         panel = self.load(frame)
         levels = levels_of(self.model.config)
         if len(levels) < 2:
-            raise ValueError('A model with a loss of points has no intervals: train one with loss="quantile".')
+            raise ValueError(
+                f"A model with a loss of points has no intervals: train one with {option('loss', 'quantile')}."
+            )
+        if step is not None and step < 1:
+            raise ValueError(f"{option('step')} must be at least 1, got {step}.")
         horizon = self.model.config.prediction_length
         step = min(step or self.processor.season_length, horizon)
         found = [self._detected(each, step) for each in panel]
@@ -332,17 +293,18 @@ class Forecaster:
 
         Args:
             frame: A table, or what [`load_series`] reads.
-            name: Of the series; the first one without.
+            name: Of the series, or of a channel of the only one; the first one without.
 
         Raises:
             ImportError: matplotlib is not installed.
             ValueError: There is no such series.
         """
         panel = self.load(frame)
-        names = [each.name for each in panel]
-        if name is not None and name not in names:
-            raise ValueError(f"There is no series {name!r}{did_you_mean(name, names) or '.'}")
-        series = panel.series[0] if name is None else panel[name]
+        channels = list(enumerate(panel.channels))
+        if name in panel.channels and len(panel) == 1:
+            # As the forecasts of a table with a channel a column are called.
+            channels, name = [channels[panel.channels.index(name)]], None
+        series = panel.only(None if name is None else [name]).series[0]
         forecast = self._forecast([series], [len(series)])
         past = padded_before(series.values, self.model.config.context_length)
         nothing = np.full(forecast.values.shape[1], np.nan)
@@ -355,7 +317,7 @@ class Forecaster:
                 None if forecast.quantiles is None else forecast.quantiles[0, :, index].numpy(),
                 None,
             )
-            for index, channel in enumerate(panel.channels[:MOST_DRAWN])
+            for index, channel in channels[:MOST_DRAWN]
         ]
         return plot_windows(windows, levels_of(self.model.config))
 
@@ -445,25 +407,16 @@ class Forecaster:
             raise ValueError("This Forecaster is not fitted yet: call fit, or load one by Forecaster.from_pretrained.")
 
 
-def _table_of(source: Any, columns: SeriesColumns) -> pd.DataFrame:
-    return tidy_table(read_table(source, text_columns=[columns.id] if columns.id else []), columns, name_of(source))
+# Where a checkpoint on the Hub is.
+_OF_THE_HUB = ("revision", "token", "cache_dir", "local_files_only", "force_download", "subfolder")
 
 
-def _with_future(table: pd.DataFrame, future: pd.DataFrame, columns: SeriesColumns) -> pd.DataFrame:
-    """The rows of a table with those of its future below, whose values are unknown."""
-    needed = [name for name in (columns.id, columns.time, *columns.features) if name is not None]
-    for name in needed:
-        if name not in future.columns:
-            raise ValueError(f"The table of what is known in advance has no column {name!r}: add it.")
-    below = future[needed].copy()
-    for name in (*columns.static_real, *columns.static_categories):
-        if name in table and columns.id is None:
-            below[name] = next(iter(table[name]), None)
-        elif name in table and columns.id in table:
-            # A name may be a number in one of the tables, and text in the other.
-            known = pd.Series(table[name].to_numpy(), table[columns.id].astype(str))
-            below[name] = below[columns.id].astype(str).map(known[~known.index.duplicated()])
-    return pd.concat([table, below], ignore_index=True)
+def _check_kind(name: object, config: PretrainedConfig) -> None:
+    """ValueError for the checkpoint of something else than a forecaster."""
+    wanted = AttnLSTMForTimeSeriesPrediction.__name__
+    kinds = getattr(config, "architectures", None) or [wanted]
+    if config.model_type != AttnLSTMForecasterConfig.model_type or wanted not in kinds:
+        raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which forecasts nothing: name a forecaster.")
 
 
 def _in_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -2,11 +2,12 @@
 
 # No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
 import math
+from collections.abc import Set
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from ..data.series import SeriesColumns
-from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
+from ..modeling.configuration_forecaster import AUTOREGRESSIVE, AttnLSTMForecasterConfig
 from .arguments import RunArguments, flag
 
 
@@ -180,9 +181,17 @@ def columns_of(data: SeriesArguments) -> SeriesColumns:
 _OTHERWISE = frozenset({"linear_forecast", "segment_length"})
 
 
-def forecaster_fields(arguments: ForecasterArguments) -> dict[str, Any]:
-    """The flags that are fields of [`AttnLSTMForecasterConfig`], by name."""
+def forecaster_fields(arguments: ForecasterArguments, given: Set[str] = frozenset()) -> dict[str, Any]:
+    """The flags that are fields of [`AttnLSTMForecasterConfig`], by name.
+
+    Args:
+        arguments: The flags.
+        given: Those that somebody chose.
+    """
     names = {item.name for item in fields(AttnLSTMForecasterConfig)} & {item.name for item in fields(arguments)}
     values = {name: getattr(arguments, name) for name in names - _OTHERWISE}
     values["linear_forecast"] = arguments.linear_forecast == TRAINED
+    if arguments.decoding == AUTOREGRESSIVE and "pooling" not in given:
+        # It has an attention of its own, and pools nothing.
+        del values["pooling"]
     return values

@@ -58,8 +58,9 @@ def forecast_batch(model: Any, batch: dict[str, Any], attention: bool = False) -
     """
     inputs = {name: values.to(model.device) for name, values in model_inputs(batch).items()}
     outputs = model(**inputs, output_attentions=attention)
-    weights = outputs.attentions[-1].float().cpu() if attention and outputs.attentions else None
     config = model.config
+    # Without a pooling by attention, the last weights are those between the states.
+    weights = outputs.attentions[-1].float().cpu() if attention and config.attends else None
     if config.loss != "nll":
         quantiles = None if outputs.quantile_outputs is None else outputs.quantile_outputs.float().cpu()
         return Forecast(outputs.prediction_outputs.float().cpu(), quantiles, weights)

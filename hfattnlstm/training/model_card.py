@@ -155,7 +155,9 @@ def write_model_card(
         summary=parts.summary,
         parameters=f"{trainer.model.num_parameters():,}",
         usage=parts.usage.format(model_id=name, options=""),
-        trusting_usage=parts.usage.format(model_id=name, options=", trust_remote_code=True"),
+        trusting_usage=(parts.usage_without_package or parts.usage).format(
+            model_id=name, options=", trust_remote_code=True"
+        ),
         usage_note=parts.usage_note,
         data=parts.data,
         metrics=_metrics(task, metrics, evaluations),

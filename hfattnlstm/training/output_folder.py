@@ -19,11 +19,13 @@ from .arguments import RunArguments
 METRICS_FILE = "all_results.json"
 CARD_FILE = "README.md"
 CURVE_FILE, CONFUSION_FILE = "learning_curve.png", "confusion_matrix.png"
+FORECAST_FILES = ("forecasts.png", "error_by_step.png", "residuals.png", "attention_over_time.png")
 # What a run writes, beside the files of the model's code.
 _WRITTEN = (
     *("config.json", "*.safetensors", "model.safetensors.index.json", "generation_config.json"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
     *(CARD_FILE, METRICS_FILE, CURVE_FILE, CONFUSION_FILE, "trainer_state.json", "training_args.bin"),
+    *("preprocessor_config.json", *FORECAST_FILES),
 )
 _CHECKPOINTS = f"{PREFIX_CHECKPOINT_DIR}-*"
 

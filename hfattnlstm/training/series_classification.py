@@ -42,6 +42,11 @@ from hfattnlstm import AttnLSTMForTimeSeriesClassification, SeriesProcessor
 model = AttnLSTMForTimeSeriesClassification.from_pretrained("{model_id}"{options}).eval()
 processor = SeriesProcessor.from_pretrained("{model_id}")
 logits = model(torch.from_numpy(processor.scaled(values))[None]).logits  # values: (length, channels)"""
+_USAGE_WITHOUT_PACKAGE = """from transformers import AutoModelForSequenceClassification
+
+# Values are scaled as preprocessor_config.json says: (batch, length, channels).
+model = AutoModelForSequenceClassification.from_pretrained("{model_id}"{options})
+logits = model(past_values=values).logits"""
 _MEANINGLESS = (
     *LOSS_TERMS,
     *("label_smoothing_factor", "neftune_noise_alpha", "embedding_updates", "layer_lr_decay", "unfreeze_steps"),
@@ -199,6 +204,7 @@ class SeriesClassificationTask(LabelledTask):
             tags=("hfattnlstm", "lstm", "time-series"),
             general_limits=("It has learnt from the series above alone. On others it will do worse.",),
             has_language=False,
+            usage_without_package=_USAGE_WITHOUT_PACKAGE,
         )
 
 

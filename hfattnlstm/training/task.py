@@ -62,6 +62,7 @@ class CardParts:
         summary: What the model is, as a sentence that goes on with how many parameters it has.
         usage: Python that uses it, with `{options}` where further arguments of the loading call stand.
         usage_note: A sentence behind the two ways to load it.
+        usage_without_package: The same for who has not this package; `usage` where it is None.
         source: Name of the data, and `dataset`, its name on the Hub, if it has one there.
         data: What the model has learnt from.
         recipe: Lines `name: value`.
@@ -83,6 +84,7 @@ class CardParts:
     tags: Sequence[str]
     general_limits: Sequence[str] = TEXT_LIMITS
     has_language: bool = True
+    usage_without_package: str | None = None
 
 
 class Task(ABC):
@@ -108,6 +110,8 @@ class Task(ABC):
     training_arguments: ClassVar[type[RunArguments]] = RunArguments
     # Flags that go together, for the help.
     examples: ClassVar[Sequence[str]] = ()
+    # How a test split is named.
+    test_split_mend: ClassVar[str] = "name one with --test_file"
     # Flags of every run that have no meaning in this task.
     meaningless: ClassVar[Set[str]] = frozenset()
 
@@ -263,7 +267,7 @@ class Task(ABC):
 
         Local files are named by their names alone.
         """
-        words = ["hfattnlstm", self.command_name]
+        words = ["hfattnlstm", *self.command_name.split()]
         if self.recipe is not None:
             words += ["--recipe", Path(self.recipe.name).name]
         data, model, training = parse_flags(self.kinds(), [], recipe=self.recipe)[0]

@@ -146,6 +146,29 @@ class TestFigures:
             assert scores["owa"] == pytest.approx(expected, rel=1e-4)
         assert "naive 2" not in found.others and "naive 2" not in found.by_step
 
+    def test_naive_2_of_a_short_series_knows_nothing_before_it(self) -> None:
+        """What is missing before its first value is no part of its season."""
+        past, series = 40, wave(30, noise=0.05)[:, None]
+        windows = windows_of([series], past=past, first=24)
+        assert np.isnan(windows[0]["past_values"][:16]).all()
+        found = evaluate_forecasts(
+            lambda batch: Forecast(batch["past_values"][:, -1:].expand(-1, FUTURE, -1), None),
+            windows,
+            [np.ones(1)],
+            season=SEASON,
+        )
+        smape, mae = [], []
+        for step in range(24, 27):
+            came = series[step : step + FUTURE, 0]
+            said = naive2(series[None, :step, 0], SEASON, FUTURE)[0]
+            assert abs(said - series[step - 1, 0]).max() > 0.5
+            smape += list(200 * np.abs(said - came) / (said + came))
+            mae += list(np.abs(said - came))
+        last = found.others["last value"]
+        assert last["owa"] == pytest.approx(
+            (last["smape"] / np.mean(smape) + last["mase"] / np.mean(mae)) / 2, rel=1e-3
+        )
+
     def test_without_a_season_owa_compares_with_the_last_value(self) -> None:
         found = evaluated(windows_of(made_up(), scales=SCALES), season=1)
         assert list(found.others) == ["last value"]
@@ -257,8 +280,8 @@ class TestVerdict:
     def test_it_is_beaten(self) -> None:
         told = self.verdict((0.5, 0.5), (1, 0.25), (0.4, 0.7))
         assert told == (
-            "The model does not beat every simple forecast: last value has a lower mae (0.2500 against 0.5000); "
-            "linear has a lower mse (0.4000 against 0.5000)."
+            "The model does not beat every simple forecast: last value has a lower mae (0.25 against 0.5); "
+            "linear has a lower mse (0.4 against 0.5)."
         )
 
     def test_a_draw_is_no_victory(self) -> None:

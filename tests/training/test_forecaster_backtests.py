@@ -22,6 +22,7 @@ from training.forecasting_helpers import (
     row_table,
     small_forecaster,
     wide_table,
+    words,
 )
 
 
@@ -121,6 +122,15 @@ class TestCrossValidation:
             expected = small_forecaster(tmp_path / str(steps)).fit(part).predict(part)
             shown = found[found["cutoff"] == part["ds"].max()]
             np.testing.assert_array_equal(shown["yhat"], expected["yhat"])
+
+    @pytest.mark.parametrize("refit", ["once", "always"])
+    def test_the_model_that_was_fitted_stays(self, table: pd.DataFrame, tmp_path: Path, refit: str) -> None:
+        """It has learnt from more than those that are measured, and its folder is not theirs."""
+        forecaster = small_forecaster(tmp_path / "model").fit(table)
+        before = forecaster.predict(table)
+        assert len(forecaster.cross_validation(table, refit=refit)) == 2 * FUTURE
+        pd.testing.assert_frame_equal(forecaster.predict(table), before)
+        pd.testing.assert_frame_equal(Forecaster.from_pretrained(tmp_path / "model").predict(table), before)
 
     def test_series_of_different_lengths_and_forms(self, tmp_path: Path, table: pd.DataFrame) -> None:
         rows = row_table(length=70)
@@ -241,7 +251,7 @@ class TestAnomalies:
 
     @pytest.mark.parametrize("step", [0, -1])
     def test_steps_that_cannot_be(self, fitted: Forecaster, table: pd.DataFrame, step: int) -> None:
-        with pytest.raises(ValueError, match="step"):
+        with pytest.raises(ValueError, match=rf"step.*{step}\b"):
             fitted.detect_anomalies(table, step=step)
 
 
@@ -270,7 +280,7 @@ def test_the_hub(fitted: Forecaster, table: pd.DataFrame, tmp_path: Path) -> Non
     """Pushed by itself, and by a run."""
     series = tmp_path / "series.csv"
     table.to_csv(series, index=False)
-    flags = "--horizon 4 --lookback 18 --hidden_size 8 --embedding_size 8 --max_steps 1 --disable_tqdm true".split()
+    flags = words(horizon=FUTURE, lookback=PAST, hidden_size=8, embedding_size=8, max_steps=1, disable_tqdm=True)
     folder = fitted.run.trainer.args.output_dir
     with LoopbackHub() as hub:
         code = _PUSH.format(folder=folder, series=str(series))

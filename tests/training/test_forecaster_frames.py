@@ -442,6 +442,14 @@ class TestKeeping:
         with pytest.raises(ValueError, match=name):
             small_forecaster(tmp_path, **{name: "fited", "max_steps": 1}).fit(table)
 
+    @pytest.mark.parametrize(
+        "flags", [{"target_columns": "y"}, {"calendar": "hour"}, {"pooling": "last"}, {"quantiles": (0.1, 0.5, 0.9)}]
+    )
+    def test_a_word_stands_for_a_list_of_one_and_a_tuple_for_a_list(
+        self, flags: dict, table: pd.DataFrame, tmp_path: Path
+    ) -> None:
+        assert len(small_forecaster(tmp_path, **flags, max_steps=1).fit(table).predict(table)) == 2 * FUTURE
+
     def test_a_horizon_is_needed_to_fit(self, table: pd.DataFrame, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="horizon"):
             Forecaster(output_dir=tmp_path / "model").fit(table)

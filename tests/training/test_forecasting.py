@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from hfattnlstm.training import TaskRun, parse_task, run_task
-from hfattnlstm.training.forecasts import forecast_batch
+from hfattnlstm.training.forecasts import forecast_batch, levels_of
 from hfattnlstm.training.linear_forecasts import PENALTY
 from hfattnlstm.training.run import make_trainer
 from training.forecasting_helpers import (
@@ -110,7 +110,7 @@ class TestFigures:
         written = json.loads((folder / "all_results.json").read_text())
         assert written[f"{prefix}_samples"] == len(past) == 2 * (end - FUTURE - first + 1)
         expected = errors(said, came)
-        levels = np.array(model.config.quantiles)
+        levels = np.array(levels_of(model.config))
         error = came[..., None] - quantiles
         expected["crps"] = 2 * np.maximum(levels * error, (levels - 1) * error).mean()
         expected["coverage_98"] = ((came >= quantiles[..., 0]) & (came <= quantiles[..., -1])).mean()
@@ -377,6 +377,24 @@ class TestNoLeak:
             task.load()
             seasons.append(task.season)
         assert seasons == [12, 12]
+
+    def test_a_series_that_begins_after_the_training_part_is_not_scaled_by_what_comes(
+        self, table: pd.DataFrame, tmp_path: Path
+    ) -> None:
+        later = table["ds"] + pd.Timedelta(hours=160)
+        table = table.assign(ds=table["ds"].where(table["unique_id"] == "a", later))
+        origin = pd.Timestamp("2024-01-01") + pd.Timedelta(hours=250)
+        borders = [str(table["ds"].min() + pd.Timedelta(hours=steps)) for steps in (140, 200, 460)]
+        pasts = []
+        for source in (table, table.assign(y=table["y"].where(table["ds"] < origin, 1e4))):
+            task = parse_task(
+                ["--task", "forecasting", *words(output_dir=tmp_path, horizon=4, lookback=18), "--use_cpu"]
+            )
+            task.data.borders, task.source = borders, source
+            windows = make_trainer(task, task.load())[1]["test"]
+            places = [windows.place(index) for index in range(len(windows))]
+            pasts.append(windows[places.index((1, 90))]["past_values"])
+        np.testing.assert_array_equal(*pasts)
 
     @pytest.mark.parametrize("names", [("a", "b"), ("new", "newer")], ids=["seen", "new"])
     def test_what_comes_after_a_forecast_begins_does_not_change_it(
