@@ -10,6 +10,7 @@ from transformers import EvalPrediction
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from ..modeling.forecast_distributions import make_distribution
 from .forecast_metrics import MAE, MSE, ForecastBatch, ForecastSums
+from .forecasts import distribution_quantiles, levels_of
 
 
 class StreamedErrors:
@@ -32,7 +33,7 @@ class StreamedErrors:
         self._sums = self._fresh()
 
     def _fresh(self) -> ForecastSums:
-        return ForecastSums(self._config.quantile_levels)
+        return ForecastSums(levels_of(self._config))
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
         """Add a batch; after the last one, return the metrics of all."""
@@ -49,7 +50,9 @@ class StreamedErrors:
     def _forecast(self, predictions: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
         if self._config.loss == "nll":
             parameters = tuple(torch.as_tensor(part).float().cpu() for part in predictions)
-            return make_distribution(self._config.distribution_output, parameters).mean, None
+            name = self._config.distribution_output
+            quantiles = distribution_quantiles(name, parameters, levels_of(self._config))
+            return make_distribution(name, parameters).mean, quantiles
         if self._config.loss == "quantile":
             values, quantiles = (torch.as_tensor(part).float().cpu() for part in predictions)
             return values, quantiles
@@ -66,4 +69,4 @@ def names_of_errors(config: AttnLSTMForecasterConfig) -> tuple[str, ...]:
     ('mse', 'mae')
     ```
     """
-    return (MSE, MAE, *(["crps"] if config.quantile_levels else []))
+    return (MSE, MAE, *(["crps"] if levels_of(config) else []))

@@ -75,6 +75,8 @@ class Forecaster:
         self.model: Any = None
         self.processor: SeriesProcessor | None = None
         self.run: TaskRun | None = None
+        # What removes the folder of the last model that was fitted without one.
+        self._end_folder: weakref.finalize | None = None
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike[str], **kwargs: Any) -> Forecaster:
@@ -92,7 +94,9 @@ class Forecaster:
         # What says which files are meant.
         which = {option: kwargs[option] for option in _OF_THE_HUB if option in kwargs}
         with loading_from(name) as place:
-            _check_kind(name, AutoConfig.from_pretrained(place, **which))
+            config = AutoConfig.from_pretrained(place, **which)
+        _check_kind(name, config)
+        with loading_from(name) as place:
             forecaster.model = AttnLSTMForTimeSeriesPrediction.from_pretrained(place, **kwargs).eval()
             try:
                 forecaster.processor = SeriesProcessor.from_pretrained(place, **which)
@@ -136,7 +140,9 @@ class Forecaster:
         folder = self._output_dir
         if folder is None:
             folder = tempfile.mkdtemp(prefix="forecaster-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            if self._end_folder is not None:
+                self._end_folder()
+            self._end_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.run = run_task(task_of(self._flags, str(folder), frame), Silence())
         self.model, self.processor = self.run.model.eval(), self.run.processor
         return self
@@ -416,7 +422,10 @@ def _check_kind(name: object, config: PretrainedConfig) -> None:
     wanted = AttnLSTMForTimeSeriesPrediction.__name__
     kinds = getattr(config, "architectures", None) or [wanted]
     if config.model_type != AttnLSTMForecasterConfig.model_type or wanted not in kinds:
-        raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which forecasts nothing: name a forecaster.")
+        raise ValueError(
+            f"{name} is the checkpoint of an {kinds[0]}, of the type {config.model_type!r}, which forecasts nothing: "
+            f"name one of the type {AttnLSTMForecasterConfig.model_type!r}."
+        )
 
 
 def _in_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -83,7 +83,7 @@ class ForecastingTask(Task):
     model_arguments = ForecasterArguments
     training_arguments = ForecastingArguments
     meaningless = frozenset(MEANINGLESS)
-    test_split_mend = "give --borders a third number"
+    test_split = "a test part: give --borders a third number"
     examples = (
         "--train_file power.csv --horizon 96 --output_dir my-forecaster",
         "--train_file ETTh1.csv --horizon 96 --borders 8640 11520 14400 --output_dir etth1",

@@ -84,11 +84,11 @@ def check_forecasting_flags(
     check_effects(_effects(data, model, loaded and not resumes), given, None)
     if model.horizon is None and not loaded:
         raise ValueError("--horizon says how many steps are forecast: add it, such as --horizon 24.")
-    if model.loss == "nll" and model.distribution_output == COUNTS and model.scaler == STANDARD and not loaded:
-        raise ValueError("A negative binomial is for counts, which are not scaled: add --scaler none.")
     # What the length of the series decides is not known yet.
     sizes = {"context_length": LONGEST_LOOKBACK, "prediction_length": model.horizon or 1}
     AttnLSTMForecasterConfig(**forecaster_fields(model, given), **sizes)
+    if model.loss == "nll" and model.distribution_output == COUNTS and model.scaler == STANDARD and not loaded:
+        raise ValueError("A negative binomial is for counts, which are not scaled: add --scaler none.")
 
 
 def check_resumed(

@@ -120,7 +120,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
         task.show_progress = display.progress
     set_seed(training.seed)
     examples = task.load()
-    splits = _measured_splits(training, examples, task.test_split_mend)
+    splits = _measured_splits(training, examples, task.test_split)
     with (display or Display()).phase("Tokenising"):
         trainer, encoded = make_trainer(task, examples)
     if display is not None:
@@ -259,12 +259,12 @@ def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[
     return {**result.metrics, "train_samples": len(examples["train"])}
 
 
-def _measured_splits(training: RunArguments, examples: DatasetDict, mend: str) -> dict[str, str]:
+def _measured_splits(training: RunArguments, examples: DatasetDict, needed: str) -> dict[str, str]:
     """Prefix of the metrics and name of each split that is measured at the end."""
     wanted = {"eval": ("validation", training.do_eval), "test": ("test", training.do_predict)}
     splits = {prefix: split for prefix, (split, measure) in wanted.items() if measure}
     if "test" in splits and "test" not in examples:
-        raise ValueError(f"--do_predict needs a test split with labels: {mend}, or leave --do_predict out.")
+        raise ValueError(f"--do_predict needs {needed}, or leave --do_predict out.")
     return splits
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features, List, Value
 from transformers import PreTrainedModel
 
 from .._places import loading_from
@@ -119,15 +119,25 @@ class SeriesClassificationTask(LabelledTask):
                 problem_type=data.problem_type,
             )
             if "validation" not in splits:
-                splits["train"], splits["validation"] = split_train(
-                    splits["train"], data.validation_size, data.split_seed
-                )
+                splits["train"], splits["validation"] = self._held_out(splits["train"])
         feature = splits["train"].features["label"]
         if self.problem_type == MULTI_LABEL:
             self.label_names = [f"LABEL_{index}" for index in range(len(splits["train"][0]["label"]))]
         else:
             self.label_names = None if self.problem_type == REGRESSION else feature.names
         return splits
+
+    def _held_out(self, rows: Dataset) -> tuple[Dataset, Dataset]:
+        """Training and validation series, with every label in both."""
+        labels = rows["label"][:]
+        if self.problem_type == MULTI_LABEL:
+            # The split goes by the labels that apply.
+            labels = [[index for index, share in enumerate(label) if share] for label in labels]
+        feature = List(Value("int64")) if self.problem_type == MULTI_LABEL else rows.features["label"]
+        features = Features({"row": Value("int64"), "label": feature})
+        numbered = Dataset.from_dict({"row": range(len(rows)), "label": labels}, features=features)
+        parts = split_train(numbered, self.data.validation_size, self.data.split_seed)
+        return tuple(rows.select(part["row"][:]) for part in parts)
 
     def make_processor(self, examples: DatasetDict) -> SeriesProcessor:
         """The scales of the channels, over all training series."""

@@ -110,8 +110,8 @@ class Task(ABC):
     training_arguments: ClassVar[type[RunArguments]] = RunArguments
     # Flags that go together, for the help.
     examples: ClassVar[Sequence[str]] = ()
-    # How a test split is named.
-    test_split_mend: ClassVar[str] = "name one with --test_file"
+    # What --do_predict measures on, and how that is named.
+    test_split: ClassVar[str] = "a test split with labels: name one with --test_file"
     # Flags of every run that have no meaning in this task.
     meaningless: ClassVar[Set[str]] = frozenset()
 

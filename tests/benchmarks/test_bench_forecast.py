@@ -86,16 +86,16 @@ def test_the_setting_is_the_default_of_the_package(no_peers: None, tmp_path: Pat
     assert len(set(trainer.train_dataset.names)) == setting.series
 
 
-def test_a_call_of_the_training_takes_its_windows(no_peers: None):
+def test_a_call_of_the_training_takes_its_windows(tmp_path: Path):
     setting = Setting(series=2, steps=300, lookback=72, horizon=12)
-    assert forecast._our_training(setting)(range(2 * forecast.OUR_BATCH))() == 2 * forecast.OUR_BATCH
+    assert forecast._our_training(setting, str(tmp_path))(range(2 * forecast.OUR_BATCH))() == 2 * forecast.OUR_BATCH
 
 
 def test_candidates_have_whole_batches():
-    candidates = {each.name: each for each in forecast._training(Setting())}
+    candidates = {each.name: each for each in forecast._training(Setting(), "")}
     assert list(candidates) == [FORECASTER, NEURALFORECAST_LSTM, NEURALFORECAST_NLINEAR]
     assert [each.least for each in candidates.values()] == [256, 128, 1024]
-    assert {each.least for each in forecast._forecasts(Setting(), 1_000)} == {1}
+    assert {each.least for each in forecast._forecasts(Setting(), "", 1_000)} == {1}
 
 
 def test_series_are_the_same_for_the_same_seed_and_differ_otherwise():

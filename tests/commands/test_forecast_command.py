@@ -102,7 +102,10 @@ class TestTrain:
             (["{series}", "--horizon", "900"], "No series of {series} is long enough: the longest has 120 steps"),
             (["{series}", "--horizon", "4", "--recipe", "sin"], "There is no recipe 'sin': did you mean 'sine'?"),
             (["{series}", "--horizon", "4", "--validation_windows", "0"], "--validation_windows "),
-            (["{series}", "--horizon", "4", "--context_layers", "attnetion"], "--context_layers "),
+            (
+                ["{series}", "--horizon", "4", "--context_layers", "attnetion"],
+                "context_layers must be some of attention, transformer",
+            ),
             (["{series}", "--horizon", "4", "--season_length", "0"], "--season_length "),
             (
                 ["{series}", "--horizon", "4", "--metric_for_best_model", "accuracy"],
@@ -466,8 +469,8 @@ class TestNames:
             ("predcit", "There is no command 'predcit': did you mean 'predict'?"),
             ("trian", "There is no command 'trian': did you mean 'train'?"),
             ("anomaly", "There is no command 'anomaly': did you mean 'anomalies'?"),
-            ("xyz", "There is no command 'xyz': forecast takes train, predict or anomalies."),
-            ("--horizon", "There is no command '--horizon': forecast takes train, predict or anomalies."),
+            ("xyz", "There is no command 'xyz': forecast takes train, predict, anomalies or explain."),
+            ("--horizon", "There is no command '--horizon': forecast takes train, predict, anomalies or explain."),
         ],
     )
     def test_a_wrong_one(self, name: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,7 +242,7 @@ class TestAnomalies:
         assert table["ds"].iloc[60] not in found["ds"].tolist() and found["y"].notna().all()
 
     def test_points_have_no_intervals(self, points: Forecaster, table: pd.DataFrame) -> None:
-        with pytest.raises(ValueError, match=r'has no intervals: train one with loss="quantile"'):
+        with pytest.raises(ValueError, match=r"has no intervals: train one with loss=.quantile."):
             points.detect_anomalies(table)
 
     def test_a_single_step(self, fitted: Forecaster, table: pd.DataFrame) -> None:

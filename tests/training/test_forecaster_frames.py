@@ -360,9 +360,9 @@ class TestPlot:
 
     def test_of_no_series(self, fitted: Forecaster, table: pd.DataFrame) -> None:
         table = table.assign(unique_id=table["unique_id"].map({"a": "house 1", "b": "barn"}))
-        with pytest.raises(ValueError, match=r"There is no series 'house1': did you mean 'house 1'\?"):
+        with pytest.raises(ValueError, match=r"There is no series 'house1' in the table: did you mean 'house 1'\?"):
             fitted.plot(table, "house1")
-        with pytest.raises(ValueError, match=r"There is no series 'zzz'\."):
+        with pytest.raises(ValueError, match=r"There is no series 'zzz' in the table\."):
             fitted.plot(table, "zzz")
 
 

@@ -258,7 +258,7 @@ class TestValues:
             ("--lookback 0", "--lookback "),
             ("--lookback -3", "--lookback "),
             ("--segment_length 0", "--segment_length "),
-            ("--segment_length -2", "segment_length must be between 1 and 100,000, got -2."),
+            ("--segment_length -2", "--segment_length must be at least 1, got -2."),
             ("--season_length 0", "--season_length "),
             ("--season_length -4", "--season_length "),
             ("--validation_windows 0", "--validation_windows "),

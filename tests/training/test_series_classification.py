@@ -58,7 +58,7 @@ def test_digits_are_read_as_series(tmp_path: Path) -> None:
     digits = load_digits()
     rows = [(image.tolist(), int(digit)) for image, digit in zip(digits.images, digits.target)][:600]
     found = run(
-        *("--train_file", write(tmp_path / "digits.jsonl", rows), "--epochs", "6", "--hidden_size", "48"),
+        *("--train_file", write(tmp_path / "digits.jsonl", rows), "--epochs", "9", "--hidden_size", "48"),
         *("--output_dir", str(tmp_path / "model")),
     )
     assert found.metrics["eval_accuracy"] > 0.8
