@@ -10,12 +10,14 @@ export HF_HUB_DISABLE_TELEMETRY = 1
 # What `make bench` measures, and how: `make bench TABLE=inference BENCH_FLAGS=--quick`.
 TABLE ?= all
 BENCH_FLAGS ?=
+# Where the forecaster is measured, beside a library that has requirements of its own.
+FORECAST_VENV ?= .venv-forecast
 
-.PHONY: help quickstart test test-long extras bench cards docs package quality style clean
+.PHONY: help quickstart test test-long extras bench bench-forecast cards docs package quality style clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 quickstart: $(VENV)/installed  ## Train a small classifier, save and reload it, and show its attention
 	$(VENV)/bin/hfattnlstm quickstart
@@ -32,6 +34,9 @@ extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in
 
 bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TABLE=inference BENCH_FLAGS=--quick)
 	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)
+
+bench-forecast: $(FORECAST_VENV)/installed  ## Measure the forecaster against neuralforecast (BENCH_FLAGS=--quick)
+	$(FORECAST_VENV)/bin/python -m benchmarks forecast $(BENCH_FLAGS)
 
 cards: $(VENV)/installed-dev  ## Bring the code in the released models of model_cards/ up to date
 	HF_HUB_OFFLINE=1 $(VENV)/bin/python scripts/make_cards.py
@@ -52,8 +57,8 @@ style: $(VENV)/installed-dev  ## Mend the style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-clean:  ## Remove the virtual environment and what was built
-	rm -rf $(VENV) build dist site *.egg-info outputs
+clean:  ## Remove the virtual environments and what was built
+	rm -rf $(VENV) $(FORECAST_VENV) build dist site *.egg-info outputs
 
 $(VENV)/installed: pyproject.toml $(wildcard $(CONSTRAINTS))
 	$(PYTHON) -m venv $(VENV)
@@ -71,4 +76,13 @@ $(VENV)/installed-bench: $(VENV)/installed benchmarks/flair-requirements.txt
 	@echo "Installing the libraries that the benchmarks compare with."
 	$(PIP_INSTALL) --editable ".[bench]"
 	$(PIP_INSTALL) --no-deps --requirement benchmarks/flair-requirements.txt
+	@touch $@
+
+# The tested versions but for pandas, of which there is an older one in it.
+$(FORECAST_VENV)/installed: pyproject.toml benchmarks/forecast-requirements.txt $(wildcard $(CONSTRAINTS))
+	$(PYTHON) -m venv $(FORECAST_VENV)
+	@echo "Installing hfattnlstm and neuralforecast into $(FORECAST_VENV); this takes a few minutes, and 2 GB."
+	grep -v "^pandas==" $(or $(CONSTRAINTS),/dev/null) > $(FORECAST_VENV)/constraints.txt || true
+	$(FORECAST_VENV)/bin/pip install --quiet --constraint $(FORECAST_VENV)/constraints.txt \
+		--requirement benchmarks/forecast-requirements.txt --editable ".[train]"
 	@touch $@

@@ -26,6 +26,7 @@ TABLES = {
     "pipeline": "pipeline",
     "latency": "latency",
     "explain": "explain",
+    "forecast": "forecast",
     "growth": "growth",
     "limit": "limit",
     "gpu": "gpu",

@@ -17,7 +17,8 @@ import torch
 # Packages whose versions belong to a result, where they are installed.
 PACKAGES = (
     *("hfattnlstm", "torch", "transformers", "tokenizers", "numpy", "onnxruntime", "flair", "keras", "jax"),
-    *("tensorflow", "spacy", "fasttext-wheel", "fasttext", "scikit-learn"),
+    *("tensorflow", "spacy", "fasttext-wheel", "fasttext", "scikit-learn", "pandas", "neuralforecast"),
+    "pytorch-lightning",
 )
 # Instructions that decide how fast matrices are multiplied.
 _FLAGS = (
