@@ -1,16 +1,14 @@
 """Configuration of the attention-LSTM models."""
 
 # No `from __future__ import annotations` here: `strict` checks types only where the annotations are types.
-from dataclasses import fields
 from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
+from .configuration_base import MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
 from .configuration_checks import check_positive, check_threshold, largest_vocabulary
 
 
-POOLINGS = ("attention", "mean", "max", "last", "sum")
 # Numbers of n-grams, of which there may be none, and the lengths of the longest ones.
 NGRAM_FIELDS = {"embedding_ngrams": "embedding_ngram_length", "classifier_ngrams": "classifier_ngram_length"}
 MAX_NGRAMS, MAX_NGRAM_LENGTH = 100_000_000, 5
@@ -105,7 +103,7 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
 
     model_type = "attnlstm"
     keys_to_ignore_at_inference = ["hidden_states", "attentions"]
-    upper_bounds = {**UPPER_BOUNDS, "vocab_size": 50_000_000, "embedding_size": MOST_UNITS}
+    upper_bounds = {**UPPER_BOUNDS, "vocab_size": 50_000_000}
     probabilities = (
         *("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout", "ngram_dropout"),
     )
@@ -115,9 +113,9 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         "subword_ngrams": ("subword_entries",),
     }
     by_label = ("class_weights", "threshold")
+    pooling_field = "classifier_pooling"
 
     vocab_size: int = 30_000
-    embedding_size: int = 128
     embedding_dropout: float | int = 0.1
     locked_dropout: bool = False
     word_dropout: float | int = 0.0
@@ -146,20 +144,9 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         super().__post_init__(**kwargs)
 
     @property
-    def poolings(self) -> tuple[str, ...]:
-        """`classifier_pooling` as a tuple, in the order in which the parts are joined."""
-        single = isinstance(self.classifier_pooling, str)
-        return (self.classifier_pooling,) if single else tuple(self.classifier_pooling)
-
-    @property
     def model_input_names(self) -> tuple[str, ...]:
         """What the model reads of a batch of texts, and what therefore is collated, sent and exported."""
         return ("input_ids", "attention_mask")
-
-    @property
-    def pooled_size(self) -> int:
-        """Width of `pooler_output`."""
-        return sum(self.hidden_size * (self.pooler_num_heads if name == "attention" else 1) for name in self.poolings)
 
     @property
     def num_attention_heads(self) -> int:
@@ -204,28 +191,6 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
                 f"{length}={longest} is for vocabularies of at most {bound:,} tokens, and this one has "
                 f"{self.vocab_size:,}: make one of the two smaller."
             )
-
-    def _validate_attention(self) -> None:
-        unknown = [name for name in self.poolings if name not in POOLINGS]
-        if unknown or not self.poolings or len(set(self.poolings)) != len(self.poolings):
-            raise ValueError(
-                f"classifier_pooling must be one of {', '.join(POOLINGS)}, or a list of different ones, "
-                f"got {self.classifier_pooling!r}."
-            )
-        super()._validate_attention()
-
-    def _validate_effects(self) -> None:
-        super()._validate_effects()
-        if self.residual and self.num_hidden_layers == 1 and self.embedding_size != self.hidden_size:
-            raise ValueError(
-                "residual needs a layer that is as wide as what it reads: leave it out, add a layer, or make "
-                "embedding_size and hidden_size equal."
-            )
-        if "attention" in self.poolings:
-            return
-        for item in fields(self):
-            if item.name.startswith("pooler_") and getattr(self, item.name) != item.default:
-                raise ValueError(f'{item.name} needs "attention" in classifier_pooling: leave it out, or add that.')
 
     def _validate_text_columns(self) -> None:
         names = self.text_columns

@@ -13,6 +13,7 @@ from .configuration_checks import check_num_labels, check_positive, check_unknow
 
 REGRESSION, SINGLE_LABEL, MULTI_LABEL = "regression", "single_label_classification", "multi_label_classification"
 PROBLEM_TYPES = (REGRESSION, SINGLE_LABEL, MULTI_LABEL)
+POOLINGS = ("attention", "mean", "max", "last", "sum")
 # The scores in which `pooler_size` has a part.
 SIZED_SCORES = ("additive", "diagonal_dot")
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
@@ -20,6 +21,7 @@ LABEL_KEYS = ("num_labels", "id2label", "label2id")
 # A hostile or damaged config.json must be refused before anything of its size is allocated.
 MOST_UNITS = 65_536
 UPPER_BOUNDS = {
+    "embedding_size": MOST_UNITS,
     "hidden_size": MOST_UNITS,
     "num_hidden_layers": 256,
     "pooler_num_heads": 4_096,
@@ -61,7 +63,10 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
     needed_by: ClassVar[dict[str, tuple[str, ...]]] = {}
     # Lists with a number a label: given together with other labels, they replace those of a checkpoint.
     by_label: ClassVar[tuple[str, ...]] = ("class_weights",)
+    # The field that says what becomes of the states.
+    pooling_field: ClassVar[str] = "pooling"
 
+    embedding_size: int = 128
     hidden_size: int = 256
     num_hidden_layers: int = 1
     bidirectional: bool = True
@@ -164,14 +169,25 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
         return MULTI_LABEL if float_labels else SINGLE_LABEL
 
     @property
-    def pooled_size(self) -> int:
-        """Width of the attention's weighted means, joined."""
-        return self.hidden_size * self.pooler_num_heads
+    def poolings(self) -> tuple[str, ...]:
+        """What becomes of the states, as a tuple in the order in which the parts are joined."""
+        named = getattr(self, self.pooling_field)
+        return (named,) if isinstance(named, str) else tuple(named)
 
     @property
-    def penalises_attention(self) -> bool:
-        """Whether the loss has a term on the attention weights."""
-        return any((self.pooler_l2_coef, self.pooler_entropy_coef, self.pooler_diversity_coef))
+    def pooled_size(self) -> int:
+        """Width of `pooler_output`."""
+        return sum(self.hidden_size * (self.pooler_num_heads if name == "attention" else 1) for name in self.poolings)
+
+    @property
+    def attention_penalties(self) -> dict[str, float]:
+        """What the loss has on the attention weights, as [`attention_penalty`] takes it; empty for nothing."""
+        coefs = {
+            "l2": self.pooler_l2_coef,
+            "entropy": self.pooler_entropy_coef,
+            "diversity": self.pooler_diversity_coef,
+        }
+        return {name: coef for name, coef in coefs.items() if coef}
 
     def _reconcile_labels(self, num_labels: int | None) -> None:
         """Fill in the missing one of `id2label` and `label2id`."""
@@ -247,6 +263,12 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
                 raise ValueError(f"{item.name} must be finite, got {value}.")
 
     def _validate_attention(self) -> None:
+        unknown = [name for name in self.poolings if name not in POOLINGS]
+        if unknown or not self.poolings or len(set(self.poolings)) != len(self.poolings):
+            raise ValueError(
+                f"{self.pooling_field} must be one of {', '.join(POOLINGS)}, or a list of different ones, "
+                f"got {getattr(self, self.pooling_field)!r}."
+            )
         check_positive("pooler_temperature", self.pooler_temperature)
         width = self.pooler_size or self.hidden_size
         if self.pooler_score == "diagonal_dot" and width % self.pooler_num_heads:
@@ -264,8 +286,25 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
             )
         if self.direction_merge != "concat" and not self.bidirectional:
             raise ValueError("direction_merge is for two directions: leave it out with bidirectional=False.")
+        if self.residual and self.num_hidden_layers == 1 and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                "residual needs a layer that is as wide as what it reads: leave it out, add a layer, or make "
+                "embedding_size and hidden_size equal."
+            )
         for needed, names in self.needed_by.items():
             self._validate_needed(names, needed)
+        if not self.attends:
+            self._refuse_pooler_fields()
+
+    @property
+    def attends(self) -> bool:
+        """Whether something pays attention to the states, as the fields that begin with `pooler_` say."""
+        return "attention" in self.poolings
+
+    def _refuse_pooler_fields(self) -> None:
+        for item in fields(self):
+            if item.name.startswith("pooler_") and getattr(self, item.name) != item.default:
+                raise ValueError(f'{item.name} needs "attention" in {self.pooling_field}: leave it out, or add that.')
 
     def _validate_needed(self, names: tuple[str, ...], needed: str) -> None:
         for item in fields(self):

@@ -7,9 +7,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers.utils import logging
 
-from .configuration_base import REGRESSION, SINGLE_LABEL
+from .configuration_base import REGRESSION, SINGLE_LABEL, AttnLSTMBaseConfig
 from .layout import can_be_read
+from .pooling import attention_penalty
+
+
+logger = logging.get_logger(__name__)
 
 
 # A text with this label counts for nothing in a cross entropy.
@@ -73,6 +78,28 @@ def classification_loss(
     _check_values(labels, _is_share, "each label of a text is 1 or 0, or a share of 1: mend it, or set problem_type")
     target = target * (1 - label_smoothing) + label_smoothing / 2
     return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights)
+
+
+def sequence_loss(logits: Tensor, labels: Tensor, config: AttnLSTMBaseConfig, weights: Tensor | None) -> Tensor:
+    """The loss of a classifier by its configuration, with the penalties on the weights of its attention.
+
+    Args:
+        logits, labels: As in [`classification_loss`].
+        config: Says what is learnt, and the penalties.
+        weights: (rows, heads, 1, length); None without attention.
+
+    Raises:
+        ValueError: As [`classification_loss`].
+    """
+    problem_type = config.resolve_problem_type(float_labels=labels.is_floating_point())
+    if config.problem_type is None and problem_type != SINGLE_LABEL and not torch.compiler.is_compiling():
+        logger.warning_once(
+            f"problem_type is not set, and the labels are taken for {problem_type}: set "
+            f"config.problem_type={problem_type!r}, or what reads the model later may take it for another kind."
+        )
+    loss = classification_loss(logits, labels, problem_type, config.class_weights, config.label_smoothing)
+    penalties = config.attention_penalties
+    return loss + attention_penalty(weights, **penalties) if penalties else loss
 
 
 def probabilities(logits: Tensor, problem_type: str, temperature: float = 1.0) -> Tensor:

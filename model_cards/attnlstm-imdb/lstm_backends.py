@@ -61,7 +61,7 @@ def read_with_torch(
     states, hidden, cells = [], [], []
     for direction, (lstm, (there, back)) in enumerate(zip(lstms, rows)):
         start = None if state is None else (state.hidden[direction, None], state.cell[direction, None])
-        read, cell = _run(lstm, take_rows(inputs, there), start, order.count if with_cell else None)
+        read, cell = run_lstm(lstm, take_rows(inputs, there), start, order.count if with_cell else None)
         states.append(take_rows(read, back))
         hidden.append(read.flatten(0, 1).index_select(0, order.last))
         cells.append(cell)
@@ -69,14 +69,24 @@ def read_with_torch(
     return Reading(joined.transpose(0, 1), torch.stack(hidden), torch.stack(cells) if with_cell else None)
 
 
-def _run(
+def run_lstm(
     lstm: nn.LSTM, inputs: Tensor, start: tuple[Tensor, Tensor] | None, count: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States (length, batch, size), and the cell (batch, size) after `count` tokens, without it after all."""
+    """Run torch's fused LSTM, in float32 where autocast would take a dtype that it has none for.
+
+    Args:
+        lstm: Of one layer and direction.
+        inputs: (length, batch, width).
+        start: State and cell to begin with, (1, batch, size) each; None for zeros.
+        count: (batch,), the tokens after which the cell is returned; None for all.
+
+    Returns:
+        The states (length, batch, size), and the cell (batch, size).
+    """
     if _is_missing_in_autocast(inputs):
         with torch.autocast("cpu", enabled=False):
             start = None if start is None else (start[0].float(), start[1].float())
-            return _run(lstm, inputs.float(), start, count)
+            return run_lstm(lstm, inputs.float(), start, count)
     if count is None:
         states, (_, cell) = lstm(inputs, start)
         return states, cell.squeeze(0)

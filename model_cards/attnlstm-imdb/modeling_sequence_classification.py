@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.utils import logging
 from transformers.utils.generic import can_return_tuple
 
-from .classification_head import ClassificationHead
 from .configuration_attnlstm import AttnLSTMConfig
-from .configuration_base import SINGLE_LABEL
-from .losses import classification_loss
+from .losses import sequence_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
 from .ngrams import NgramLogits
-from .pooling import attention_penalty
+from .pooled_head import PooledHead
 from .reading_order import mask_of
 
 
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     # in the other relative imports. Older versions of transformers look at this file alone.
     from .pipeline_text_classification import AttnLSTMTextClassificationPipeline  # noqa: F401
 
-
-logger = logging.get_logger(__name__)
 
 # The field's default, which stands where it has no effect.
 NO_NGRAMS_LENGTH = AttnLSTMConfig.classifier_ngram_length
@@ -56,7 +51,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.attnlstm = AttnLSTMModel(config)
-        self.classifier = ClassificationHead(
+        self.classifier = PooledHead(
             config.pooled_size,
             config.num_labels,
             hidden_size=config.classifier_hidden_size,
@@ -125,7 +120,7 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
         elif ngram_logits is not None:
             raise ValueError("The model has no n-grams, whose part ngram_logits would be: leave it out.")
         return SequenceClassifierOutput(
-            loss=None if labels is None else self._loss(logits, labels, outputs.pooler_weights),
+            loss=None if labels is None else sequence_loss(logits, labels, self.config, outputs.pooler_weights),
             logits=logits,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
@@ -142,25 +137,6 @@ class AttnLSTMForSequenceClassification(AttnLSTMPreTrainedModel):
                 "model.ngrams(input_ids, mask) computes, or zeros to leave them out."
             )
         return self.ngrams(input_ids, mask_of(input_ids, attention_mask))
-
-    def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """That of the labels, with the penalties on the pooling's weights (batch, heads, 1, length)."""
-        config = self.config
-        problem_type = config.resolve_problem_type(float_labels=labels.is_floating_point())
-        if config.problem_type is None and problem_type != SINGLE_LABEL and not torch.compiler.is_compiling():
-            logger.warning_once(
-                f"problem_type is not set, and the labels are taken for {problem_type}: set "
-                f"config.problem_type={problem_type!r}, or what reads the model later may take it for another kind."
-            )
-        loss = classification_loss(logits, labels, problem_type, config.class_weights, config.label_smoothing)
-        if not config.penalises_attention:
-            return loss
-        return loss + attention_penalty(
-            weights,
-            l2=config.pooler_l2_coef,
-            entropy=config.pooler_entropy_coef,
-            diversity=config.pooler_diversity_coef,
-        )
 
 
 def _ngram_logits(config: AttnLSTMConfig) -> NgramLogits | None:
