@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from transformers.utils import logging
 
 from .._wording import option
 from .naming import quote
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+logger = logging.get_logger(__name__)
+
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl")
+_UTF_8 = "utf-8-sig"
 # What stands for a missing cell, in a column that holds no names.
 _MISSING = ("", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "-nan", "-NaN", "null", "NULL", "None", "<NA>")
 # Of other files that people keep tables in, so that a missing one is not looked for on the Hub.
@@ -119,7 +124,7 @@ def _read_file(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
         if ending in (".json", ".jsonl"):
             return _read_json(path)
         if ending != ".parquet":
-            return _read_csv(path, text_columns)
+            return _read_csv(path, text_columns, _encoding(path))
         with open_bytes(path) as stream:
             return pd.read_parquet(stream)
     except UnicodeDecodeError:
@@ -149,16 +154,33 @@ def _parsed(line: str, number: int) -> object:
         raise ValueError(f"line {number} is no JSON, {error}") from None
 
 
-def _read_csv(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
+def _encoding(path: Path) -> str:
+    """UTF-8, or where that is wrong, what Windows writes in the west: numbers are the same in both, names differ."""
+    with open_bytes(path) as stream:
+        decoder = codecs.getincrementaldecoder(_UTF_8)()
+        try:
+            for part in iter(lambda: stream.read(1 << 20), b""):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            # Of UTF-16, every other byte is 0.
+            if b"\0" in error.object:
+                raise
+            logger.warning("%s is not UTF-8 text: it is read as cp1252, which may be wrong in names.", path)
+            return "cp1252"
+    return _UTF_8
+
+
+def _read_csv(path: Path, text_columns: Collection[str], encoding: str) -> pd.DataFrame:
     """A csv as it is: pandas renames columns that are there twice, and moves them where rows end with a separator."""
-    separator, header = _header(path)
+    separator, header = _header(path, encoding)
     places = range(len(header))
     texts = [place for place in places if {header[place], header[place].lower()} & set(text_columns)]
     with open_bytes(path) as stream:
         table = pd.read_csv(
             stream,
             sep=separator,
-            encoding="utf-8-sig",
+            encoding=encoding,
             skipinitialspace=True,
             header=0,
             names=places,
@@ -172,9 +194,9 @@ def _read_csv(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
     return table.loc[:, kept]
 
 
-def _header(path: Path) -> tuple[str, list[str]]:
+def _header(path: Path, encoding: str) -> tuple[str, list[str]]:
     """The separator, which divides the first line into most columns, and their names."""
-    with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding) as text:
         lines = (line for line in text if line.strip())
         first = next(lines, None)
         if first is None:
