@@ -75,7 +75,7 @@ def _rows_of(table: pd.DataFrame, values: str | None, label: str | None, origin:
     others = table.drop(columns=label)
     values = values or _found(others, VALUES_NAMES)
     if values is None and all(pd.api.types.is_numeric_dtype(dtype) for dtype in others.dtypes) and len(others.columns):
-        series = [row[np.isfinite(row)][:, None] for row in others.to_numpy("float32")]
+        series = [_without_filling(row)[:, None] for row in others.to_numpy("float32")]
     elif values is None:
         raise ValueError(f"{origin} has no column with values: name it by {option('values_column')}.")
     else:
@@ -91,6 +91,12 @@ def _rows_of(table: pd.DataFrame, values: str | None, label: str | None, origin:
 def _found(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
     lower = {name.lower(): name for name in reversed(table.columns)}
     return next((lower[name] for name in names if name in lower), None)
+
+
+def _without_filling(row: np.ndarray) -> np.ndarray:
+    """The numbers up to the last one that is there: rows of shorter series are filled up with nothing."""
+    known = np.flatnonzero(np.isfinite(row))
+    return row[: known[-1] + 1] if len(known) else row[:0]
 
 
 def _array(value: Any, row: int, origin: str) -> np.ndarray:

@@ -49,6 +49,13 @@ def test_what_labels_are_is_found(labels: list, kind: str) -> None:
     assert load_labelled_series({"train": frame(labels)})[1] == kind
 
 
+def test_gaps_in_a_row_of_a_csv_do_not_move_what_comes_after_them(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("label,t1,t2,t3,t4\na,1,,3,\nb,,5,6,7\n")
+    values = load_labelled_series({"train": tmp_path / "x.csv"})[0]["train"]["values"][:]
+    np.testing.assert_array_equal(values[0], [[1], [np.nan], [3]])
+    np.testing.assert_array_equal(values[1], [[np.nan], [5], [6], [7]])
+
+
 def test_missing_values_inside_stay_missing() -> None:
     splits, _ = load_labelled_series({"train": frame(["a", "b"], [[1.0, None, 3.0], [1.0, 2.0, 3.0]])})
     assert np.isnan(splits["train"]["values"][0][1][0])
