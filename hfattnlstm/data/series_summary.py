@@ -29,7 +29,8 @@ class SeriesSummary:
         steps: From the shortest to the longest series.
         missing: Share of the values that are missing.
         parts: By name, when each part ends in the longest series, and its windows.
-        past, future, segment: Steps that the model reads, forecasts, and reads together.
+        past, future: Steps that the model reads, and forecasts.
+        front: How it reads them.
     """
 
     series: int
@@ -41,7 +42,7 @@ class SeriesSummary:
     parts: dict[str, tuple[str, int]]
     past: int
     future: int
-    segment: int
+    front: str
 
     def lines(self) -> list[str]:
         """As they are printed."""
@@ -56,7 +57,7 @@ class SeriesSummary:
         return [
             f"series: {self.series:,}  values: {names}  steps: {steps}, {every}  {season}{missing}",
             *(f"{name:11}until {end}  windows: {windows:,}" for name, (end, windows) in self.parts.items()),
-            f"reads {self.past} steps in segments of {self.segment}, forecasts {self.future}",
+            f"reads {self.past} steps {self.front}, forecasts {self.future}",
         ]
 
 
@@ -90,8 +91,15 @@ def summarize_series(
         parts,
         config.context_length,
         config.prediction_length,
-        config.segment_length,
+        shown_front(config),
     )
+
+
+def shown_front(config: Any) -> str:
+    """How a model reads the values, as a sentence says it."""
+    if config.front == "segments":
+        return f"in segments of {config.segment_length}"
+    return f"by a convolution in windows of {config.conv_pool_size}"
 
 
 def _shown_end(panel: Panel, series: int, step: int) -> str:

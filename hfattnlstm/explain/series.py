@@ -16,6 +16,7 @@ from ..data.series import Panel, Series
 from ..data.series_processor import SeriesProcessor
 from ..data.series_times import later_times
 from ..data.series_windows import collate_windows, window_at
+from ..modeling.forecast_distributions import make_distribution
 from .faithfulness import (
     FEWEST_TOKENS,
     RANDOM_RANKINGS,
@@ -72,6 +73,7 @@ class ForecastExplanation:
         series, channel: What was forecast.
         times: (parts,), when each part of the past begins: a segment, or a window of the convolution.
         weights: (parts,), the attention on each, over heads and steps ahead; they sum to 1.
+        part_length: Steps of a part; the first one may begin before the past that was read.
         past: (length,), the past that was read, in the unit of the series; NaN where it is missing.
         forecast: (prediction_length,), the same.
         faithfulness: How far that can be trusted; None where it was not measured.
@@ -81,6 +83,7 @@ class ForecastExplanation:
     channel: str
     times: np.ndarray
     weights: np.ndarray
+    part_length: int
     past: np.ndarray
     forecast: np.ndarray
     faithfulness: ForecastFaithfulness | None = None
@@ -96,14 +99,13 @@ class ForecastExplanation:
             ImportError: matplotlib is not installed.
         """
         figure, (above, below) = new_figure(7.2, 3.6, rows=2, height_ratios=(3, 1))
-        length, parts = len(self.past), len(self.weights)
+        length = len(self.past)
         above.plot(np.arange(-length + 1, 1), self.past, color="0.25", linewidth=1, label="past")
         above.plot(np.arange(1, len(self.forecast) + 1), self.forecast, color="C0", linewidth=1.4, label="forecast")
         above.set_ylabel(shortened(self.channel))
         above.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         # The last part ends where the past ends; the first one may begin before it.
-        width = -(-length // parts)
-        extent = (-parts * width + 0.5, 0.5, 0, 1)
+        extent = (-len(self.weights) * self.part_length + 0.5, 0.5, 0, 1)
         image = below.imshow(self.weights[None], aspect="auto", cmap="Oranges", vmin=0, extent=extent)
         below.set_yticks([])
         # The picture of the weights would leave no room for the forecast.
@@ -170,10 +172,11 @@ class _Read:
         found, weights = [], []
         for some in masks.split(_BATCH):
             batch = {name: part.expand(len(some), *part.shape[1:]) for name, part in self.batch.items()}
-            outputs = self.model(**batch, past_observed_mask=some, output_attentions=True)
+            batch = {name: part.to(self.model.device) for name, part in (batch | {"past_observed_mask": some}).items()}
+            outputs = self.model(**batch, output_attentions=True)
             values = outputs.prediction_outputs
-            # Of a distribution, its centre moves with the forecast.
-            values = values[-2] if isinstance(values, tuple) else values
+            if isinstance(values, tuple):
+                values = make_distribution(self.model.config.distribution_output, values).mean
             found.append(values.float().cpu().numpy())
             weights.append(outputs.attentions[-1].float().cpu().numpy())
         return np.concatenate(found), np.concatenate(weights)
@@ -182,7 +185,7 @@ class _Read:
         config = self.model.config
         heads = self.weights.shape[1] // (1 if config.mix_channels else len(self.processor.channels))
         weights = self.weights[0, index * heads : (index + 1) * heads].mean((0, 1))
-        window = -(-config.context_length // len(weights))
+        window = self.model.attnlstm_forecaster.front.window
         begin = len(self.series) - window * len(weights)
         steps = [max(begin + part * window, 0) for part in range(len(weights))]
         mean, std = self.inputs.mean[index], self.inputs.std[index]
@@ -191,6 +194,7 @@ class _Read:
             channel,
             later_times(self.series.start, self.processor.frequency, steps),
             weights,
+            window,
             self.batch["past_values"][0, :, index].numpy() * std + mean,
             self.values[0, :, index] * std + mean,
             self._faithfulness(index, weights, window, seed) if faithfulness else None,

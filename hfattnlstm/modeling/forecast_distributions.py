@@ -52,7 +52,7 @@ def distribution_parameters(name: str, raw: Tensor, loc: Tensor, scale: Tensor) 
     parameters = DISTRIBUTIONS[name][0].domain_map(*(part.unsqueeze(-1) for part in raw.unbind(-1)))
     if name == "negative_binomial":
         total, logits = parameters
-        # A sum of so many independent counts.
+        # The rate of the counts, which is drawn from a gamma distribution, is multiplied.
         return total, logits + scale.log()
     *rest, center, spread = parameters
     return *rest, center * scale + loc, spread * scale

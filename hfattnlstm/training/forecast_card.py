@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.series_processor import SeriesProcessor
+from ..data.series_summary import shown_front
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from .forecast_evaluation import ForecastEvaluation
 from .markdown import code_span, escaped, shown_name, table
@@ -68,7 +69,7 @@ def _recipe(task: Task, processor: SeriesProcessor, config: AttnLSTMForecasterCo
         "started from": shown_name(task.model.model_name_or_path or "random weights"),
         "past, future": f"{config.context_length}, {config.prediction_length} steps",
         "season": f"{processor.season_length} steps",
-        "read": f"segments of {config.segment_length}" if config.front == "segments" else "by a convolution",
+        "read": shown_front(config),
         "width, layers": f"{config.hidden_size}, {config.num_hidden_layers}",
         "centre, scale of a window": f"{config.instance_center}, {config.instance_scale}",
         "loss": config.loss if config.loss != "nll" else f"likelihood of a {config.distribution_output}",

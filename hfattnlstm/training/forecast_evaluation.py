@@ -38,7 +38,8 @@ class ShownWindow:
         past, future: (length,), what was read, and what came.
         forecast: (length,).
         quantiles: (length, levels); None for points alone.
-        attention: (queries, steps), the mean over heads; None without.
+        attention: (queries, parts), the mean over heads; None without.
+        part_length: Steps of the past in a part; the first one may begin before it.
     """
 
     name: str
@@ -46,7 +47,8 @@ class ShownWindow:
     future: np.ndarray
     forecast: np.ndarray
     quantiles: np.ndarray | None
-    attention: np.ndarray | None
+    attention: np.ndarray | None = None
+    part_length: int = 1
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def show_windows(model: Any, windows: SeriesWindows, channels: Sequence[str]) ->
                 _unscaled(found.values[0, :, 0].numpy(), inputs),
                 quantiles,
                 None if heads is None else heads[0, 0].mean(0).numpy(),
+                model.attnlstm_forecaster.front.window,
             )
         )
     return shown

@@ -160,9 +160,11 @@ def plot_attention(evaluation: ForecastEvaluation) -> Figure:
     above.set_ylabel(shortened(first.name))
     several = len(first.attention) > 1
     rows = first.attention if several else np.concatenate([window.attention for window in shown])
-    image = below.imshow(
-        rows, aspect="auto", cmap="Blues", vmin=0, extent=(-length + 0.5, 0.5, len(rows) + 0.5, 0.5), origin="upper"
-    )
+    # The last part ends where the past ends; the first one may begin before it.
+    extent = (-rows.shape[1] * first.part_length + 0.5, 0.5, len(rows) + 0.5, 0.5)
+    image = below.imshow(rows, aspect="auto", cmap="Blues", vmin=0, extent=extent, origin="upper")
+    for axes in (above, below):
+        axes.set_xlim(-length + 0.5, 0.5)
     below.set_yticks(range(1, len(rows) + 1))
     below.set(xlabel="steps from the last one that was read", ylabel="segment forecast" if several else "window")
     figure.colorbar(image, ax=below, label="weight")

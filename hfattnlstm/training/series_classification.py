@@ -15,6 +15,7 @@ from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.labelled_series import load_labelled_series
 from ..data.series_processor import SeriesProcessor
+from ..data.series_summary import shown_front
 from ..data.series_windows import padded_before
 from ..data.splitting import split_train
 from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
@@ -203,7 +204,7 @@ class SeriesClassificationTask(LabelledTask):
             data=f"{code_span(source)}: {sizes}, of {config.num_input_channels} channels.",
             recipe={
                 "started from": shown_name(self.model.model_name_or_path or "random weights"),
-                "read": f"{config.context_length} steps in segments of {config.segment_length}",
+                "read": f"{config.context_length} steps {shown_front(config)}",
                 "width, layers": f"{config.hidden_size}, {config.num_hidden_layers}",
             },
             limits=(

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hfattnlstm import AttnLSTMForecasterConfig
 from hfattnlstm.data.series import Panel, Series, SeriesColumns
 from hfattnlstm.data.series_processor import SeriesProcessor
 from hfattnlstm.data.series_splits import SplitEnds, split_series
-from hfattnlstm.data.series_summary import SeriesSummary, summarize_series
+from hfattnlstm.data.series_summary import SeriesSummary, shown_front, summarize_series
 
 
-CONFIG = SimpleNamespace(context_length=96, prediction_length=24, segment_length=12)
+CONFIG = SimpleNamespace(context_length=96, prediction_length=24, front="segments", segment_length=12)
 
 
 def panel(*lengths: int, channels: int = 1, frequency: str | None = "h", start: str = "2024-01-01") -> Panel:
@@ -39,7 +40,7 @@ def test_one_series_of_hours() -> None:
     summary = summarize(source, ends, train=1500, validation=217, test=457)
     assert (summary.series, summary.channels, summary.frequency, summary.season) == (1, source.channels, "h", 24)
     assert (summary.steps, summary.missing) == ((2400, 2400), 0)
-    assert (summary.past, summary.future, summary.segment) == (96, 24, 12)
+    assert (summary.past, summary.future, summary.front) == (96, 24, "in segments of 12")
     assert summary.lines() == [
         "series: 1  values: channel 0, channel 1  steps: 2,400, every h  season: 24 steps",
         "train      until step 1,680, 2024-03-10 23:00  windows: 1,500",
@@ -47,6 +48,11 @@ def test_one_series_of_hours() -> None:
         "test       until step 2,400, 2024-04-09 23:00  windows: 457",
         "reads 96 steps in segments of 12, forecasts 24",
     ]
+
+
+def test_a_convolution_reads_windows() -> None:
+    config = AttnLSTMForecasterConfig(front="convolution", conv_pool_size=3)
+    assert shown_front(config) == "by a convolution in windows of 3"
 
 
 def test_series_of_different_lengths_without_a_test_part() -> None:

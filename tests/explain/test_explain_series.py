@@ -11,6 +11,7 @@ import torch
 from hfattnlstm import AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesPrediction, SeriesProcessor
 from hfattnlstm.data.series import Panel, Series, SeriesColumns
 from hfattnlstm.explain import ForecastFaithfulness, explain_forecasts
+from hfattnlstm.explain import series as explain_series
 
 
 LENGTH, PARTS = 60, 12
@@ -54,6 +55,36 @@ def test_weights_are_those_of_the_model(options: dict[str, Any], channels: int, 
         assert one.times[0] == np.datetime64("2024-01-01") and one.times[1] - one.times[0] == np.timedelta64(5, "h")
         np.testing.assert_allclose(one.past, panel.series[0].values[:, index], atol=1e-5)
         assert one.to_frame().columns.tolist() == ["ds", "weight"]
+
+
+def test_segments_of_which_the_past_holds_no_whole_number() -> None:
+    """The last one ends at the end, and the first one begins before the past."""
+    pytest.importorskip("matplotlib")
+    model, panel = model_of(context_length=30, segment_length=24), panel_of()
+    one = explained(model, panel, faithfulness=False)[0]
+    assert one.times.tolist() == [
+        np.datetime64("2024-01-01T12", "ns").item(),
+        np.datetime64("2024-01-02T12", "ns").item(),
+    ]
+    below = one.plot().axes[1]
+    assert one.part_length == 24 and below.images[0].get_extent()[:2] == [-47.5, 0.5]
+    # Without the last segment, the weights of the other one decide.
+    read = explain_series._Read(model, SeriesProcessor.fit(panel, [LENGTH], season_length=1), panel.series[0])
+    masks = []
+    read._forecast = lambda mask: masks.append(mask) or (np.repeat(read.values, len(mask), 0), None)
+    read._faithfulness(0, one.weights, 24, 0)
+    observed = {int(each.sum()) for each in masks[0]}
+    assert observed == {6, 24}
+
+
+def test_the_forecast_of_counts_is_their_mean() -> None:
+    model = model_of(loss="nll", distribution_output="negative_binomial")
+    panel = panel_of()
+    processor = SeriesProcessor.fit(panel, [LENGTH], season_length=1, scaler="none")
+    (one,) = explain_forecasts(model, processor, panel, faithfulness=False)
+    past = torch.from_numpy(panel.series[0].values)[None]
+    total, logits = model(past).prediction_outputs
+    np.testing.assert_allclose(one.forecast, (total * logits.exp())[0, :, 0].detach(), rtol=1e-5)
 
 
 def test_a_model_that_looks_at_one_part_alone_is_found_to_do_so() -> None:

@@ -34,7 +34,7 @@ def window(name: str = "house 1", queries: int | None = 1, levels: int = len(LEV
     forecast = rng.normal(size=FUTURE)
     quantiles = forecast[:, None] + np.linspace(-2, 2, levels) if levels else None
     attention = None if queries is None else rng.dirichlet(np.ones(6), queries)
-    return ShownWindow(name, rng.normal(size=PAST), rng.normal(size=FUTURE), forecast, quantiles, attention)
+    return ShownWindow(name, rng.normal(size=PAST), rng.normal(size=FUTURE), forecast, quantiles, attention, PAST // 6)
 
 
 def evaluation(*windows: ShownWindow) -> ForecastEvaluation:
@@ -149,6 +149,12 @@ class TestAttention:
         assert below.get_ylabel() == "window" and above.get_ylabel() == "house 1"
         # The steps of the recurrence stand below those of the series.
         assert below.images[0].get_extent()[:2] == [-PAST + 0.5, 0.5] and above.lines[0].get_xdata()[0] == -PAST + 1
+
+    def test_a_first_part_that_begins_before_the_past(self) -> None:
+        shown = replace(window(), part_length=7)
+        above, below, *_ = plot_attention(evaluation(shown)).axes
+        assert below.images[0].get_extent()[:2] == [-41.5, 0.5]
+        assert above.get_xlim() == below.get_xlim() == (-PAST + 0.5, 0.5)
 
     def test_of_several_queries_of_the_first_window(self) -> None:
         shown = window(queries=3)
