@@ -37,12 +37,14 @@ from .forecasting_arguments import (
     ForecastingArguments,
     SeriesArguments,
     columns_of,
+    dropout_of_head,
     forecaster_fields,
     windows_that_choose,
 )
 from .forecasting_flags import (
     COUNTS,
     MEANINGLESS,
+    check_counts,
     check_forecasting_flags,
     check_resumed,
     choose_lengths,
@@ -136,6 +138,7 @@ class ForecastingTask(Task):
             self.ends = split_series(self.panel, horizon, data.borders, data.validation_size)
             self.season = self._find_season()
             self.config = self._loaded_config or self._new_config()
+            check_counts(self.panel, self.config)
         parts = {"train": self.panel.until(self.ends.train), "validation": self.panel.until(self.ends.validation)}
         if self.ends.test is not None:
             parts["test"] = self.panel.until(self.ends.test)
@@ -186,6 +189,7 @@ class ForecastingTask(Task):
             num_time_features=len(panel.columns.features) + 2 * len(self.data.calendar or ()),
             num_static_real_features=len(panel.columns.static_real),
             cardinality=self._cardinality() if static.static_categories else None,
+            classifier_dropout=dropout_of_head(model, len(panel)),
             **forecaster_fields(model, self.given),
         )
 
@@ -202,6 +206,10 @@ class ForecastingTask(Task):
             return season_of_frequency(self.panel.frequency)
         trained = self.panel.until(self.ends.train).series[:_LOOKED_AT]
         return find_season([each.values for each in trained])
+
+    def choose_recipe(self, examples: dict[str, Panel]) -> None:
+        """The learning rate follows from the number of series."""
+        self.training.choose_rate(len(self.panel))
 
     def make_processor(self, examples: dict[str, Panel]) -> SeriesProcessor:
         """Scales and categories of the training part."""

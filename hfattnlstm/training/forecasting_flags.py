@@ -6,8 +6,11 @@ import math
 from collections.abc import Set
 from typing import Any
 
+import numpy as np
+
 from ..data.series import Panel
-from ..data.series_processor import STANDARD, SeriesProcessor
+from ..data.series_processor import SeriesProcessor
+from ..data.series_times import capital, shown_series
 from ..modeling.configuration_forecaster import AUTOREGRESSIVE, AttnLSTMForecasterConfig
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
@@ -82,13 +85,36 @@ def check_forecasting_flags(
         ValueError: Names a flag and the mend.
     """
     check_effects(_effects(data, model, loaded and not resumes), given, None)
+    if model.loss == "nll" and model.distribution_output == COUNTS and not loaded:
+        lacking = [f"--{name} none" for name in ("instance_center", "scaler") if getattr(model, name) != "none"]
+        if lacking:
+            raise ValueError(
+                f"A negative binomial is for counts, of which nothing is taken off: add {' and '.join(lacking)}."
+            )
     if model.horizon is None and not loaded:
         raise ValueError("--horizon says how many steps are forecast: add it, such as --horizon 24.")
     # What the length of the series decides is not known yet.
     sizes = {"context_length": LONGEST_LOOKBACK, "prediction_length": model.horizon or 1}
     AttnLSTMForecasterConfig(**forecaster_fields(model, given), **sizes)
-    if model.loss == "nll" and model.distribution_output == COUNTS and model.scaler == STANDARD and not loaded:
-        raise ValueError("A negative binomial is for counts, which are not scaled: add --scaler none.")
+
+
+def check_counts(panel: Panel, config: AttnLSTMForecasterConfig) -> None:
+    """Refuse values that are no counts where a distribution of counts is forecast.
+
+    Raises:
+        ValueError: Names the first of them.
+    """
+    if config.loss != "nll" or config.distribution_output != COUNTS:
+        return
+    for series in panel:
+        wrong = np.isfinite(series.values) & ((series.values < 0) | (series.values % 1 != 0))
+        if wrong.any():
+            step, channel = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"{capital(shown_series(series.name))} in {panel.origin} has {series.values[step, channel]:g} in "
+                f"{panel.channels[channel]!r}, and a negative binomial is for counts, whole numbers from 0 on: choose "
+                "another --distribution_output."
+            )
 
 
 def check_resumed(
@@ -119,7 +145,7 @@ def check_resumed(
 
 
 def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) -> tuple[Effect, ...]:
-    architecture = sorted({*forecaster_fields(model)} - {"loss"})
+    architecture = sorted({*forecaster_fields(model), "classifier_dropout"} - {"loss"})
     counts = model.loss == "nll" and model.distribution_output == COUNTS
     layers = model.num_hidden_layers > 1 or model.context_layers
     named = ("horizon", "lookback", "segment_length", "scaler", "linear_forecast")

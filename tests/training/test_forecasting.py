@@ -274,6 +274,17 @@ class TestKinds:
         run = train(tmp_path, table, *flags, "--instance_center", "none", "--scaler", "none")
         assert math.isfinite(run.metrics["eval_crps"]) and run.model.linear is None
 
+    @pytest.mark.parametrize("value", [-1.0, 2.5])
+    def test_what_is_no_count_is_named_before_it_is_learnt(self, tmp_path: Path, value: float) -> None:
+        """The loss of a negative one is infinite."""
+        table = long_table(length=150)
+        table["y"] = np.random.default_rng(0).poisson(3, len(table)).astype(float)
+        table.loc[[20, 170], "y"] = np.nan, value
+        flags = ("--loss", "nll", "--distribution_output", "negative_binomial")
+        sentence = rf"^The series 'b' in the table has {value:g} in 'y', and a negative binomial is for counts, whole"
+        with pytest.raises(ValueError, match=sentence):
+            train(tmp_path, table, *flags, "--instance_center", "none", "--scaler", "none")
+
     def test_the_autoregressive_decoder_needs_no_other_flag(self, tmp_path: Path, table: pd.DataFrame) -> None:
         run = train(tmp_path, table, "--decoding", "autoregressive")
         assert run.model.config.decoding == "autoregressive"
