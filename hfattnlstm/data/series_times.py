@@ -49,8 +49,8 @@ def find_frequency(times: Sequence[pd.Series], names: Sequence[str], origin: str
         frequency = _frequency_of(pd.DatetimeIndex(each.iloc[:_LOOKED_AT]))
         if frequency is None:
             raise ValueError(
-                f"The times of {shown_series(name)} in {origin} follow no frequency, such as {_uneven(each)}: bring "
-                f"them on an even grid, or name the frequency by {option('frequency', 'h')}."
+                f"The times of {shown_series(name)} in {origin} follow no frequency, such as {_uneven(each)}: "
+                + _mend(each)
             )
         found.setdefault(frequency, name)
     if not found:
@@ -59,6 +59,17 @@ def find_frequency(times: Sequence[pd.Series], names: Sequence[str], origin: str
             f"{option('frequency', 'h')}."
         )
     return next(iter(found)) if len(found) == 1 else _common_frequency(found, [each for _, each in told], origin)
+
+
+def _mend(times: pd.Series) -> str:
+    """What to do with times that follow no frequency that is found."""
+    named = "h"
+    if np.diff(times.to_numpy()).min() >= np.timedelta64(27, "D"):
+        business = [name for name in ("BMS", "BME") if steps_from(times.iloc[0], times, name) is not None]
+        if not business and times.dt.day.min() > 1 and (times.dt.day.nunique() == 1 or times.dt.day.min() >= 28):
+            return f"write each month as its first day, such as {times.iloc[0]:%Y-%m}-01."
+        named = next(iter(business), named)
+    return f"bring them on an even grid, or name the frequency by {option('frequency', named)}."
 
 
 def _common_frequency(found: dict[str, str], times: Sequence[pd.Series], origin: str) -> str:

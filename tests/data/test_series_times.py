@@ -384,6 +384,20 @@ def test_times_without_a_frequency_are_refused() -> None:
             read(times)
 
 
+@pytest.mark.parametrize("frequency", ["BME", "BMS"])
+def test_days_of_business_that_begin_or_end_months_are_told_by_name(frequency: str) -> None:
+    with pytest.raises(ValueError, match=f"or name the frequency by frequency='{frequency}'"):
+        read(pd.date_range("2021-01-01", periods=30, freq=frequency))
+
+
+@pytest.mark.parametrize(
+    "times", [["2024-02-15", "2024-03-15", "2024-05-15"], ["2024-01-30", "2024-02-29", "2024-03-30", "2024-04-30"]]
+)
+def test_days_within_months_are_written_as_the_first(times: list[str]) -> None:
+    with pytest.raises(ValueError, match=f"write each month as its first day, such as {times[0][:7]}-01"):
+        read(times)
+
+
 def test_the_sentence_names_the_times_that_are_uneven() -> None:
     uneven = [*DAYS[:5], pd.Timestamp("2024-01-06 05:00")]
     with pytest.raises(ValueError, match="2024-01-06 05:00"):
