@@ -17,7 +17,15 @@ from .series_cells import NoTimesError, checked_panel, is_dated, names_of, numbe
 from .series_dates import parse_times
 from .series_gluonts import START, is_of_gluonts, panel_of_gluonts
 from .series_rows import TARGET_NAMES, TIME_NAMES, has_a_series_a_row, panel_of_rows
-from .series_times import capital, check_frequency, find_frequency, shown_series, steps_from, time_between
+from .series_times import (
+    capital,
+    check_frequency,
+    find_frequency,
+    later_times,
+    shown_series,
+    steps_from,
+    time_between,
+)
 
 
 logger = logging.get_logger(__name__)
@@ -187,6 +195,8 @@ def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.Da
     again = table.duplicated(["id", "time"], keep=False)
     if again.any():
         kept = table.drop_duplicates()
+        if columns.features:
+            kept = _without_empty_twins(kept, columns)
         still = kept.duplicated(["id", "time"], keep=False)
         if still.any():
             row = kept[still].iloc[0]
@@ -202,6 +212,14 @@ def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.Da
         places = {name: place for place, name in enumerate(dict.fromkeys(table["id"]))}
         table = table.sort_values(["id", "time"], key=lambda part: part.map(places) if part.name == "id" else part)
     return table
+
+
+def _without_empty_twins(table: pd.DataFrame, columns: SeriesColumns) -> pd.DataFrame:
+    """Rows, but those without a value beside one of the same time with: what is known in advance may begin before."""
+    empty = table[list(columns.targets)].isna().all(axis=1)
+    last = pd.concat([table[~empty], table[empty]])
+    twins = last[last.duplicated(["id", "time", *columns.features])].index
+    return table.drop(index=twins.intersection(table.index[empty]))
 
 
 def _on_grid(
@@ -235,9 +253,10 @@ def _on_grid(
     features = _spread(group[list(columns.features)], places, length) if columns.features else None
     if features is not None and not np.isfinite(features).all():
         row, column = np.argwhere(~np.isfinite(features))[0]
+        time = "" if frequency is None else f", {pd.Timestamp(later_times(start, frequency, [row])[0])},"
         raise ValueError(
-            f"Step {row + 1} of {shown_series(name)} in {origin} has nothing in {columns.features[column]!r}, which "
-            f"{option('known_columns')} says is known of every step: fill it in."
+            f"Step {row + 1}{time} of {shown_series(name)} in {origin} has nothing in {columns.features[column]!r}, "
+            f"which {option('known_columns')} says is known of every step: fill it in."
         )
     if len(group) < length:
         logger.info("%s of %s: %d steps are missing.", capital(shown_series(name)), origin, length - len(group))

@@ -17,6 +17,7 @@ from transformers import AutoConfig, PretrainedConfig
 
 from .._places import loading_from
 from .._wording import option
+from ..data.progress import no_progress_bars
 from ..data.series import Panel, Series
 from ..data.series_files import load_series
 from ..data.series_processor import SeriesInputs, SeriesProcessor
@@ -143,7 +144,8 @@ class Forecaster:
             if self._end_folder is not None:
                 self._end_folder()
             self._end_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.run = run_task(task_of(self._flags, str(folder), frame), Silence())
+        with no_progress_bars():
+            self.run = run_task(task_of(self._flags, str(folder), frame), Silence())
         self.model, self.processor = self.run.model.eval(), self.run.processor
         return self
 
@@ -270,7 +272,8 @@ class Forecaster:
 
         Returns:
             `unique_id`, `ds`, `cutoff`, `y`, `yhat`, quantiles, and `anomaly`, true where a value lies outside; from
-            the first step on that has a past as long as the model reads, or half of a shorter series before it.
+            the first step on that has a past as long as the model reads, or half of a shorter series before it. Where
+            what is known in advance ends too early for the last parts, they are forecast as one, from further back.
 
         Raises:
             ValueError: When the model forecasts no quantiles, or no series is long enough.
@@ -330,8 +333,23 @@ class Forecaster:
     def _detected(self, series: Series, step: int) -> pd.DataFrame:
         first = min(self.model.config.context_length, max(len(series) // 2, 1))
         cutoffs = list(range(first, len(series), step))
-        parts = [self._backtest([series] * len(some), some, step) for some in _in_batches(cutoffs, BATCH)]
+        early = self._known_far_enough(series, cutoffs)
+        parts = [self._backtest([series] * len(some), some, step) for some in _in_batches(early, BATCH)]
+        if len(early) < len(cutoffs):
+            begin = cutoffs[len(early)]
+            rows = self._backtest([series], [self._last_cutoff(series)], self.model.config.prediction_length)
+            parts.append(rows[rows[TIME] >= later_times(series.start, self.processor.frequency, [begin])[0]])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def _known_far_enough(self, series: Series, cutoffs: Sequence[int]) -> Sequence[int]:
+        """The cutoffs after which the covariates go on for all steps that the model forecasts."""
+        if not self.processor.series_columns.features or self._last_cutoff(series) < 1:
+            return cutoffs
+        return [cutoff for cutoff in cutoffs if cutoff <= self._last_cutoff(series)]
+
+    def _last_cutoff(self, series: Series) -> int:
+        known = 0 if series.features is None else len(series.features)
+        return known - self.model.config.prediction_length
 
     def _backtest(self, series: Sequence[Series], cutoffs: Sequence[int], horizon: int) -> pd.DataFrame:
         """Forecasts after each cutoff with what came."""

@@ -345,8 +345,8 @@ def test_what_is_known_stays_beside_its_time_when_rows_are_sorted() -> None:
 def test_gaps_in_what_is_known_are_refused() -> None:
     frame = long(price=np.arange(8.0))
     sentence = (
-        r"^Step 2 of the series 'Bb' in the table has nothing in 'price', which known_columns= says is known of every "
-        r"step: fill it in\.$"
+        r"^Step 2, 2024-01-02 00:00:00, of the series 'Bb' in the table has nothing in 'price', which known_columns= "
+        r"says is known of every step: fill it in\.$"
     )
     known = SeriesColumns(features=("price",))
     with pytest.raises(ValueError, match=sentence):

@@ -308,6 +308,28 @@ class TestFuture:
         ignored = forecaster.predict(before, future=future.assign(y=1e6, region="elsewhere"))
         pd.testing.assert_frame_equal(ignored, forecaster.predict(table))
 
+    def test_their_table_may_begin_in_the_past(self, priced: tuple[Forecaster, pd.DataFrame]) -> None:
+        """As one of the weather, which is downloaded whole; but it must not contradict."""
+        forecaster, table = priced
+        before, _ = self.split(table)
+        weather = table[["unique_id", "ds", "price"]].assign(ds=table["ds"].astype(str))
+        expected = forecaster.predict(table)
+        for whole in (weather, weather.sample(frac=1, random_state=0)):
+            pd.testing.assert_frame_equal(forecaster.predict(before, future=whole), expected)
+        with pytest.raises(ValueError, match=r"^The table has 2024-01-01 00:00:00 twice in the series 'a', with"):
+            forecaster.predict(before, future=weather.assign(price=9.0))
+
+    def test_the_past_is_looked_at_without_them(self, priced: tuple[Forecaster, pd.DataFrame]) -> None:
+        """Its last parts are forecast from so far back that all is known."""
+        forecaster, table = priced
+        before, _ = self.split(table)
+        found, whole = forecaster.detect_anomalies(before), forecaster.detect_anomalies(table)
+        pd.testing.assert_frame_equal(found[["unique_id", "ds", "y"]], whole[["unique_id", "ds", "y"]])
+        last = found["cutoff"] != whole["cutoff"]
+        assert last.sum() == 4 and set(found.loc[last, "cutoff"]) == {table["ds"].iloc[115]}
+        pd.testing.assert_frame_equal(found[~last], whole[~last])
+        assert forecaster.detect_anomalies(before, step=1)["ds"].tolist() == found["ds"].tolist()
+
     def test_without_them_nothing_is_forecast(self, priced: tuple[Forecaster, pd.DataFrame]) -> None:
         forecaster, table = priced
         before, future = self.split(table)
@@ -453,6 +475,10 @@ class TestKeeping:
     def test_a_horizon_is_needed_to_fit(self, table: pd.DataFrame, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="horizon"):
             Forecaster(output_dir=tmp_path / "model").fit(table)
+
+    def test_nothing_is_shown(self, table: pd.DataFrame, capfd: pytest.CaptureFixture[str]) -> None:
+        small_forecaster(None).fit(table)
+        assert "%|" not in capfd.readouterr().err
 
     def test_the_run_is_kept_and_the_folder_written(self, fitted: Forecaster) -> None:
         folder = Path(fitted.run.trainer.args.output_dir)
