@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -192,6 +193,7 @@ def later_times(start: object, frequency: str | None, steps: Iterable[int]) -> n
     return grid[steps]
 
 
+@functools.cache
 def _seconds(frequency: str) -> float | None:
     """Seconds of a step; None where it is counted by the calendar."""
     offset = pd.tseries.frequencies.to_offset(frequency)

@@ -14,6 +14,10 @@ from .arguments import RunArguments, flag
 # Updates of a training whose epochs nobody has chosen: as many as give three passes over the windows, for neighbours
 # are almost the same and are soon learnt by heart, but at least and at most so many.
 USUAL_PASSES, FEWEST_UPDATES, MOST_UPDATES = 3, 600, 2_000
+# From so many series on, windows tell of each other, and are not learnt by heart: a forecaster of 200 series learns
+# faster from larger steps with little dropout, and longer, where one of a single series soon has larger errors by it.
+MANY_SERIES = 10
+_RATES, _DROPOUTS, _PASSES = (3e-4, 1e-3), (0.5, 0.1), (USUAL_PASSES, 10)
 # Channels of all windows of a batch, where its size is not chosen: about as many series are read at once.
 _ROWS_OF_A_BATCH = 256
 _FEWEST_WINDOWS, _MOST_WINDOWS = 8, 256
@@ -106,7 +110,9 @@ class ForecasterArguments:
         "student_t", "What is forecast with --loss nll."
     )
     classifier_hidden_size: int | None = flag(None, "Width of a tanh layer before the forecast; none without.")
-    classifier_dropout: float = flag(0.5, "Dropout on what a forecast is made of.")
+    classifier_dropout: float | None = flag(
+        None, "Dropout on what a forecast is made of; without, 0.5, but 0.1 for ten series or more."
+    )
 
 
 @dataclass
@@ -115,9 +121,13 @@ class ForecastingArguments(RunArguments):
 
     do_predict: bool | None = flag(None, "Whether to measure on the test part; without, if there is one.")
     num_train_epochs: float | None = flag(
-        None, "Passes over the windows; without, 3, but as many as give 600 to 2,000 updates.", "epochs"
+        None,
+        "Passes over the windows; without, 3, or 10 for ten series or more, but as many as give 600 to 2,000 updates.",
+        "epochs",
     )
-    learning_rate: float = flag(3e-4, "Highest learning rate.", "lr")
+    learning_rate: float | None = flag(
+        None, "Highest learning rate; without, 3e-4, or 1e-3 for ten series or more.", "lr"
+    )
     lr_scheduler_type: str = flag("cosine", "How it falls.")
     warmup_steps: float = flag(0.05, "Steps in which it rises, or their share.")
     weight_decay: float = flag(0.0, "Weight decay.")
@@ -135,15 +145,25 @@ class ForecastingArguments(RunArguments):
     label_names: list[str] | None = flag(["future_values"], "What the model is measured by.")
 
     unit: ClassVar[str] = "windows"
+    # Whether there are many series; the task says so once it knows.
+    has_many_series: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        wanted, size = self.do_predict, self.per_device_train_batch_size
+        wanted, size, rate = self.do_predict, self.per_device_train_batch_size, self.learning_rate
         self.do_predict = bool(wanted)
+        self.learning_rate = _RATES[False] if rate is None else rate
         self.per_device_train_batch_size = _MOST_WINDOWS if size is None else size
         super().__post_init__()
         self.asked.do_predict, self.asked.per_device_train_batch_size = wanted, size
+        self.asked.learning_rate = rate
         # Predictions are scored batch by batch: those of a test part may not fit in memory.
         self.batch_eval_metrics = True
+
+    def choose_rate(self, series: int) -> None:
+        """Set the learning rate, where it was not given, for a number of series."""
+        self.has_many_series = series >= MANY_SERIES
+        if self.asked.learning_rate is None:
+            self.learning_rate = _RATES[self.has_many_series]
 
     def choose_batch(self, channels: int) -> None:
         """Set the size of a batch, where it was not given, for windows of so many channels that are read alone."""
@@ -157,7 +177,13 @@ class ForecastingArguments(RunArguments):
         if not self.epochs_are_chosen:
             size = self.train_batch_size * max(self.world_size, 1) * self.gradient_accumulation_steps
             updates = math.ceil(texts / size)
-            self.num_train_epochs = min(max(USUAL_PASSES * updates, FEWEST_UPDATES), MOST_UPDATES) / updates
+            wanted = _PASSES[self.has_many_series] * updates
+            self.num_train_epochs = min(max(wanted, FEWEST_UPDATES), MOST_UPDATES) / updates
+
+
+def dropout_of_head(model: ForecasterArguments, series: int) -> float:
+    """The dropout on what a forecast is made of, by the number of series where it was not given."""
+    return _DROPOUTS[series >= MANY_SERIES] if model.classifier_dropout is None else model.classifier_dropout
 
 
 def windows_that_choose(data: SeriesArguments, channels: int) -> int:
@@ -178,7 +204,7 @@ def columns_of(data: SeriesArguments) -> SeriesColumns:
 
 
 # Flags that are called otherwise than the field of the configuration, or decided later.
-_OTHERWISE = frozenset({"linear_forecast", "segment_length"})
+_OTHERWISE = frozenset({"linear_forecast", "segment_length", "classifier_dropout"})
 
 
 def forecaster_fields(arguments: ForecasterArguments, given: Set[str] = frozenset()) -> dict[str, Any]:
