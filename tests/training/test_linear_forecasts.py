@@ -100,6 +100,33 @@ class TestFit:
         np.testing.assert_allclose(found.weight.numpy(), weight, atol=5e-4)
         np.testing.assert_allclose(found.bias.numpy(), bias, atol=5e-3)
 
+    @pytest.mark.parametrize("gaps", ["every third", "a third"])
+    def test_where_hardly_a_future_is_whole_it_is_that_of_what_is_known(self, gaps: str) -> None:
+        """Each step by itself, from the windows in which it is known."""
+        series = [wave(400, seed, level=3 * seed, noise=0.1)[:, None].astype(np.float32) for seed in range(2)]
+        for values in series:
+            chosen = np.random.default_rng(1).random(400) < 1 / 3 if gaps == "a third" else np.arange(400) % 3 == 0
+            values[chosen] = np.nan
+        windows = windows_of(series)
+        (found,) = fit_linear(windows, InstanceScaling("mean", "none"), [PAST])
+        rows = [(window["past_values"][:, 0], window["future_values"][:, 0]) for window in windows]
+        for step in range(FUTURE):
+            known = [(past, future[step]) for past, future in rows if np.isfinite(future[step])]
+            table = [scaled_by_hand(past.astype(float), "mean", "none")[:2] for past, _ in known]
+            pasts = np.array([np.append(row, 1.0) for row, _ in table])
+            target = np.array([value for _, value in known]) - np.array([loc for _, loc in table])
+            weight, bias = ridge_by_hand(pasts, np.repeat(target[:, None], FUTURE, 1), PAST, PENALTY)
+            least = np.abs(pasts @ np.append(weight[0], bias[0]) - target).mean()
+            told = np.abs(pasts @ np.append(found.weight[step], found.bias[step]) - target).mean()
+            assert told < 1.15 * least < 0.5, step
+
+    @pytest.mark.parametrize("known", [[0, 3], [1, 2], [3], [0, 1, 2, 3], [2]])
+    def test_gaps_lie_on_a_line_at_first(self, known: list[int]) -> None:
+        future = torch.full((1, 4), torch.nan)
+        future[0, known] = torch.tensor([5.0, 2.0, 4.0, -8.0])[known]
+        line = np.interp(np.arange(4), known, future[0, known].numpy())
+        np.testing.assert_allclose(linear_forecasts._between_neighbours(future, future)[0], line, rtol=1e-6)
+
     @pytest.mark.parametrize("penalty", [1e-6, 1e-3, 1.0])
     def test_the_penalty_is_relative_to_the_size_of_the_values(self, penalty: float) -> None:
         series = made_up(channels=1)
