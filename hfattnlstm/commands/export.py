@@ -19,6 +19,7 @@ from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
+from ..modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
 from .models import load_backbone_config, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column
 from .program import add_traceback
@@ -75,7 +76,12 @@ def export(arguments: Sequence[str]) -> int:
 
 
 def _is_forecaster(name: str) -> bool:
-    return load_backbone_config(name).model_type == AttnLSTMForecasterConfig.model_type
+    config = load_backbone_config(name)
+    if config.model_type != AttnLSTMForecasterConfig.model_type:
+        return False
+    if AttnLSTMForTimeSeriesClassification.__name__ in (config.architectures or ()):
+        raise ValueError(f"{name} is a classifier of series, which cannot be exported: name a forecaster.")
+    return True
 
 
 def _export_forecaster(parsed: argparse.Namespace, output: Path) -> OnnxExport:

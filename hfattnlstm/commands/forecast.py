@@ -119,6 +119,7 @@ def _anomalies(arguments: Sequence[str]) -> int:
 
 def _explain(arguments: Sequence[str]) -> int:
     parser = _parser("explain", "Say which part of its past each forecast looked at, and how far that can be trusted.")
+    parser.add_argument("--future", help="file with the known columns of the steps that are forecast")
     parser.add_argument("--series", nargs="+", help="names of the series that are explained; all without")
     parser.add_argument("--picture", help="PNG or SVG file to draw the first of them in")
     parser.add_argument("--no_faithfulness", action="store_true", help="leave out how far it can be trusted")
@@ -127,7 +128,7 @@ def _explain(arguments: Sequence[str]) -> int:
     from ..explain.series import explain_forecasts
 
     forecaster = _load(parsed.model)
-    panel = forecaster.load(parsed.file).only(parsed.series)
+    panel = forecaster.load(parsed.file, parsed.future).only(parsed.series)
     explained = explain_forecasts(
         forecaster.model, forecaster.processor, panel, faithfulness=not parsed.no_faithfulness
     )

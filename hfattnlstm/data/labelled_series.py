@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ def load_labelled_series(
     values_column: str | None = None,
     label_column: str | None = None,
     problem_type: str | None = None,
+    label_names: Iterable[str] | None = None,
 ) -> tuple[DatasetDict, str]:
     """Read series with a label each.
 
@@ -36,13 +37,14 @@ def load_labelled_series(
         values_column, label_column: Where they are; found by their names without.
         problem_type: What the labels are; without, classes, numbers where they are decimal, or several of 0 and 1
             where they are lists.
+        label_names: Of the classes, where a model has decided them, in its order; those of the training rows without.
 
     Returns:
         Splits with the columns `values`, (length, channels) each, and `label`, and the problem type.
 
     Raises:
         ValueError: For rows without values or labels, values that are no numbers, channels that differ, and labels
-            that the training rows have not.
+            that the training rows, or the model, have not.
 
     Example:
 
@@ -57,11 +59,12 @@ def load_labelled_series(
         for split, source in sources.items()
     }
     kind = problem_type or _kind_of([label for _, label in rows["train"]])
-    feature = _feature(kind, [label for _, label in rows["train"]])
+    feature = _feature(kind, [label for _, label in rows["train"]], label_names)
+    known_by = "no training series has" if label_names is None else "the model does not know"
     channels = {values.shape[1] for found in rows.values() for values, _ in found}
     if len(channels) > 1:
         raise ValueError(f"The series have {quote(sorted(map(str, channels)))} channels: give all of them as many.")
-    return DatasetDict({split: _dataset(found, feature, split) for split, found in rows.items()}), kind
+    return DatasetDict({split: _dataset(found, feature, split, known_by) for split, found in rows.items()}), kind
 
 
 def _rows_of(table: pd.DataFrame, values: str | None, label: str | None, origin: str) -> list[tuple[np.ndarray, Any]]:
@@ -118,11 +121,13 @@ def _kind_of(labels: list[Any]) -> str:
     return REGRESSION if numbers and any(label != round(label) for label in labels) else SINGLE_LABEL
 
 
-def _feature(kind: str, labels: list[Any]) -> Any:
+def _feature(kind: str, labels: list[Any], known: Iterable[str] | None) -> Any:
     if kind == REGRESSION:
         return Value("float32")
     if kind == MULTI_LABEL:
         return Sequence(Value("float32"))
+    if known is not None:
+        return ClassLabel(names=list(known))
     names = {_name(label) for label in labels}
     whole = all(name.lstrip("-").isdigit() for name in names)
     return ClassLabel(names=sorted(names, key=int if whole else str))
@@ -133,16 +138,16 @@ def _name(label: Any) -> str:
     return str(int(label)) if isinstance(label, (float, np.floating)) and label == round(label) else str(label)
 
 
-def _dataset(rows: list[tuple[np.ndarray, Any]], feature: Any, split: str) -> Dataset:
-    labels = [_encoded(label, feature, split) for _, label in rows]
+def _dataset(rows: list[tuple[np.ndarray, Any]], feature: Any, split: str, known_by: str) -> Dataset:
+    labels = [_encoded(label, feature, split, known_by) for _, label in rows]
     features = Features({"values": Sequence(Sequence(Value("float32"))), "label": feature})
     return Dataset.from_dict({"values": [values.tolist() for values, _ in rows], "label": labels}, features=features)
 
 
-def _encoded(label: Any, feature: Any, split: str) -> Any:
+def _encoded(label: Any, feature: Any, split: str, known_by: str) -> Any:
     if not isinstance(feature, ClassLabel):
         return label
     name = _name(label)
     if name not in feature.names:
-        raise ValueError(f"The {split} split has the label {name!r}, which no training series has: leave it out.")
+        raise ValueError(f"The {split} split has the label {name!r}, which {known_by}: leave it out.")
     return name

@@ -119,13 +119,13 @@ def check_counts(panel: Panel, config: AttnLSTMForecasterConfig) -> None:
 
 def check_resumed(
     name: str,
-    model: ForecasterArguments,
-    data: SeriesArguments,
+    model: Any,
+    data: Any,
     given: Set[str],
     config: AttnLSTMForecasterConfig,
     processor: SeriesProcessor,
 ) -> None:
-    """Refuse flags that contradict the training that goes on.
+    """Refuse flags of a forecaster, or of a classifier of series, that contradict the training that goes on.
 
     Raises:
         ValueError: Names the first such flag, and what the checkpoint has.

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.labelled_series import load_labelled_series
+from ..data.problem_types import label_names_of
 from ..data.series_processor import SeriesProcessor
 from ..data.series_summary import shown_front
 from ..data.series_windows import padded_before
@@ -23,6 +24,7 @@ from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from ..modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects
+from .forecasting_flags import check_resumed
 from .labelled_task import LabelledTask
 from .markdown import code_span, shown_name
 from .series_classification_arguments import (
@@ -76,6 +78,7 @@ class SeriesClassificationTask(LabelledTask):
 
     data: LabelledSeriesArguments
     model: SeriesClassifierArguments
+    _loaded_config: AttnLSTMForecasterConfig | None = None
 
     def check(self) -> None:
         """Refuse flags that do not fit together, or have no effect."""
@@ -90,9 +93,11 @@ class SeriesClassificationTask(LabelledTask):
             lambda _: self._loaded_from() is None or self.checkpoint is not None,
             beside("--model_name_or_path, whose weights have decided it"),
         )
-        check_effects(
-            (Effect(_MEANINGLESS, lambda _: False, "in this task: leave it out"), held_out, decided), self.given, None
+        segments = Effect(
+            ("segment_length",), lambda _: self.model.front == "segments", beside(f"--front {self.model.front}")
         )
+        meaningless = Effect(_MEANINGLESS, lambda _: False, "in this task: leave it out")
+        check_effects((meaningless, held_out, decided, segments), self.given, None)
         if not self.training.do_train and self._loaded_from() is None:
             raise ValueError(
                 "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
@@ -111,22 +116,44 @@ class SeriesClassificationTask(LabelledTask):
     def load(self) -> DatasetDict:
         """The series, some of them held out."""
         data = self.data
+        self._start()
+        loaded = self._loaded_config
         files = {"train": data.train_file or data.dataset, "validation": data.validation_file, "test": data.test_file}
         with flags_in_sentences():
             splits, self.problem_type = load_labelled_series(
                 {split: source for split, source in files.items() if source is not None},
                 values_column=data.values_column,
                 label_column=data.label_column,
-                problem_type=data.problem_type,
+                problem_type=data.problem_type if loaded is None else loaded.problem_type,
+                label_names=None if loaded is None else label_names_of(loaded),
             )
             if "validation" not in splits:
                 splits["train"], splits["validation"] = self._held_out(splits["train"])
         feature = splits["train"].features["label"]
         if self.problem_type == MULTI_LABEL:
-            self.label_names = [f"LABEL_{index}" for index in range(len(splits["train"][0]["label"]))]
+            count = len(splits["train"][0]["label"])
+            if loaded is not None and count != loaded.num_labels:
+                raise ValueError(
+                    f"The series have {count} labels each, and the model {loaded.num_labels}: give as many."
+                )
+            self.label_names = [f"LABEL_{index}" for index in range(count)]
         else:
             self.label_names = None if self.problem_type == REGRESSION else feature.names
         return splits
+
+    def _start(self) -> None:
+        """Read what the model has decided, where the run begins with one."""
+        self._loaded_config, name = None, self._loaded_from()
+        if name is None:
+            return
+        self._loaded_config = config = config_to_start_from(name, AttnLSTMForecasterConfig)
+        if AttnLSTMForTimeSeriesClassification.__name__ not in (config.architectures or ()):
+            raise ValueError(f"--model_name_or_path {name} labels no series: name a classifier of series.")
+        if self.data.problem_type not in (None, config.problem_type):
+            raise ValueError(
+                f"--problem_type {self.data.problem_type} contradicts {name}, which has {config.problem_type}: leave "
+                "it out."
+            )
 
     def _held_out(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         """Training and validation series, with every label in both."""
@@ -145,7 +172,10 @@ class SeriesClassificationTask(LabelledTask):
         name = self._loaded_from()
         if name is not None:
             with loading_from(name) as place:
-                return SeriesProcessor.from_pretrained(place)
+                processor = SeriesProcessor.from_pretrained(place)
+            if self.checkpoint is not None:
+                check_resumed(name, self.model, self.data, self.given, self._loaded_config, processor)
+            return processor
         values = np.concatenate([np.asarray(each, np.float32) for each in examples["train"]["values"]])
         return SeriesProcessor.of_values(values, scaler=self.model.scaler)
 
@@ -153,7 +183,6 @@ class SeriesClassificationTask(LabelledTask):
         """A new model, or the one to go on from."""
         name = self._loaded_from()
         if name is not None:
-            config_to_start_from(name, AttnLSTMForecasterConfig)
             with loading_from(name) as place:
                 model = AttnLSTMForTimeSeriesClassification.from_pretrained(place, dtype=torch.float32)
             if not self.training.do_train:

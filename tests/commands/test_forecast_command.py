@@ -215,6 +215,9 @@ class TestPredict:
         told = refusal(["forecast", "predict", folder, sales], capsys)
         assert told.startswith("The series 'a' has 'price' for 0 steps after its last value, and 4 are forecast: ")
         assert told.endswith("give what is known of them, in rows without a value, or by --future.")
+        assert main(["forecast", "explain", folder, sales, "--future", prices, "--output", output]) == 0
+        assert "weight" in pd.read_csv(output).columns
+        capsys.readouterr()
         told = refusal(["forecast", "predict", folder, sales, "--future", "nowhere.csv"], capsys)
         assert told == "There is no file nowhere.csv: check its name."
 

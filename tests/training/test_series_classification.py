@@ -111,3 +111,68 @@ def test_what_cannot_work_is_one_sentence(
     assert main(["train", "--task", "series-classification", *flags, "--output_dir", "model"]) == 2
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("trained")
+    rows = [([float(index % 3), 1.0, 2.0, 0.0], "cba"[index % 3]) for index in range(30)]
+    run("--train_file", write(folder / "x.jsonl", rows), "--max_steps", "2", "--output_dir", str(folder / "model"))
+    return str(folder / "model"), str(folder / "x.jsonl")
+
+
+class TestGoingOn:
+    """From a model, which has decided what its labels are."""
+
+    def test_labels_have_the_numbers_that_the_model_knows(self, trained: tuple[str, str], tmp_path: Path) -> None:
+        rows = [([float(index), 1.0, 2.0, 0.0], "cb"[index % 2]) for index in range(20)]
+        task = [
+            "--task",
+            "series-classification",
+            "--train_file",
+            write(tmp_path / "x.jsonl", rows),
+            "--max_steps",
+            "1",
+        ]
+        found = run_task(
+            parse_task([*task, "--model_name_or_path", trained[0], "--output_dir", str(tmp_path / "model")])
+        )
+        assert found.model.config.id2label == {0: "a", 1: "b", 2: "c"}
+        assert {each["labels"].item() for each in found.trainer.train_dataset} == {1, 2}
+
+    @pytest.mark.parametrize(
+        ("rows", "flags", "sentence"),
+        [
+            ([([1.0] * 4, "a"), ([2.0] * 4, "z")], [], "has the label 'z', which the model does not know"),
+            (
+                None,
+                ["--problem_type", "regression"],
+                "--problem_type regression contradicts .*, which has single_label",
+            ),
+            (None, ["--hidden_size", "32"], "--hidden_size has no effect beside --model_name_or_path"),
+        ],
+    )
+    def test_what_contradicts_it_is_refused(
+        self, rows: list | None, flags: list[str], sentence: str, trained: tuple[str, str], tmp_path: Path
+    ) -> None:
+        data = trained[1] if rows is None else write(tmp_path / "x.jsonl", rows)
+        task = ["--task", "series-classification", "--train_file", data, "--model_name_or_path", trained[0], *flags]
+        with pytest.raises(ValueError, match=sentence):
+            run_task(parse_task([*task, "--output_dir", str(tmp_path / "model")]))
+
+    def test_a_training_that_is_resumed_keeps_its_sizes(self, trained: tuple[str, str], tmp_path: Path) -> None:
+        (checkpoint, *_) = sorted(Path(trained[0]).glob("checkpoint-*"))
+        flags = ["--train_file", trained[1], "--resume_from_checkpoint", str(checkpoint), "--hidden_size", "32"]
+        with pytest.raises(ValueError, match=r"--hidden_size contradicts the checkpoint .*, which has 16"):
+            run_task(parse_task(["--task", "series-classification", *flags, "--output_dir", str(tmp_path / "model")]))
+
+
+def test_segments_are_none_of_a_convolution() -> None:
+    flags = ["--train_file", "x.jsonl", "--front", "convolution", "--segment_length", "3"]
+    with pytest.raises(ValueError, match="--segment_length has no effect beside --front convolution"):
+        run(*flags)
+
+
+def test_a_classifier_is_not_exported(trained: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", trained[0]]) == 2
+    assert "is a classifier of series, which cannot be exported" in capsys.readouterr().err
