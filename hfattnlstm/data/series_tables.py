@@ -200,9 +200,14 @@ def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.Da
         still = kept.duplicated(["id", "time"], keep=False)
         if still.any():
             row = kept[still].iloc[0]
+            mend = (
+                f"name the column with the names of series by {option('id_column')}"
+                if columns.id is None
+                else f"write all that tells series apart into the column {columns.id!r}"
+            )
             raise ValueError(
                 f"{capital(origin)} has {row['time']} twice in {shown_series(row['id'])}, with different values: "
-                f"keep one of the rows, or name the column with the names of series by {option('id_column')}."
+                f"keep one of the rows, or {mend}.{_about_the_clock(kept[still]['time'])}"
             )
         logger.warning("%s has %d rows twice: each is read once.", capital(origin), len(table) - len(kept))
         table = kept
@@ -212,6 +217,17 @@ def _in_order(table: pd.DataFrame, columns: SeriesColumns, origin: str) -> pd.Da
         places = {name: place for place, name in enumerate(dict.fromkeys(table["id"]))}
         table = table.sort_values(["id", "time"], key=lambda part: part.map(places) if part.name == "id" else part)
     return table
+
+
+def _about_the_clock(twice: pd.Series) -> str:
+    """What to do with times that stand there twice because a clock was set back, where they look like that."""
+    if pd.api.types.is_integer_dtype(twice) or not twice.dt.hour.between(1, 2).all():
+        return ""
+    days = twice.dt.normalize().drop_duplicates()
+    if days.dt.year.duplicated().any():
+        return ""
+    example = f"{twice.iloc[0]:%Y-%m-%d %H:%M}+01:00"
+    return f" If the clock was set back there, write times with their offset, such as {example}."
 
 
 def _without_empty_twins(table: pd.DataFrame, columns: SeriesColumns) -> pd.DataFrame:

@@ -34,6 +34,8 @@ def checked_flag(name: str, value: Any) -> Any:
     if get_origin(hints[name]) is Literal and value not in parts:
         raise ValueError(f"{name} takes one of {', '.join(map(str, parts))}, not {value!r}.")
     several = get_origin(hints[name]) is list or any(get_origin(part) is list for part in parts)
+    if not several and isinstance(value, (list, tuple, set)):
+        raise ValueError(f"{name} takes one value, not {value!r}.")
     if not several or value is None:
         return value
     return [value] if isinstance(value, (str, int, float)) else list(value)

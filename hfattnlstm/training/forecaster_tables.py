@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from .._wording import option
+from ..data.naming import quote
 from ..data.series import Panel, SeriesColumns
 from ..data.series_cells import NoTimesError
 from ..data.series_files import name_of, read_table
 from ..data.series_gluonts import START
 from ..data.series_processor import SeriesProcessor
 from ..data.series_tables import columns_like, panel_of_frame, tidy_table
-from ..data.series_times import shown_series
+from ..data.series_times import capital, shown_series
 
 
 # Values that tell of which frequency a series is, in spite of gaps.
@@ -39,6 +40,12 @@ def load_like(processor: SeriesProcessor, frame: Any, future: Any = None) -> Pan
         return frame
     columns, name = processor.series_columns, name_of(frame)
     table = _table_of(frame, columns)
+    targets = [name for name in columns.targets if name in table]
+    if len(table) and targets and table[targets].isna().all(axis=None):
+        raise ValueError(
+            f"{capital(name)} has no values in {quote(targets)}: give the past of the series, too, from which the "
+            "others are forecast."
+        )
     if future is not None:
         table = _with_future(table, _table_of(future, columns), columns)
     try:

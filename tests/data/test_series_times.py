@@ -194,8 +194,16 @@ def test_local_hours_without_a_zone() -> None:
     np.testing.assert_array_equal(values, [0, 1, np.nan, 2, 3, 4])
     autumn = ["2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00"]
     sentence = r"^The table has 2024-10-27 02:00:00 twice in the series, with different values: keep one of the rows"
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(
+        ValueError, match=sentence + r".* write times with their offset, such as 2024-10-27 02:00\+01:00"
+    ):
         read(autumn)
+    for other in (
+        ["2024-10-27 12:00", "2024-10-27 12:00", "2024-10-27 13:00"],
+        [*autumn, *autumn[1:3], "2024-11-03 02:00"] * 2,
+    ):
+        with pytest.raises(ValueError, match=r"id_column=\.$"):
+            read(other)
 
 
 def test_times_with_and_without_a_zone_do_not_go_together() -> None:

@@ -242,7 +242,7 @@ class TestForms:
         [
             ({"ds": range(240)}, r"The model was trained on series with times, and the table has none: give it the s"),
             ({"y": "high"}, "Row 1 of the table has 'high' in the column 'y', which is no number"),
-            ({"y": np.nan}, "The table has no values"),
+            ({"y": np.nan}, "The table has no values in 'y': give the past of the series, too"),
         ],
         ids=["whole numbers", "words", "nothing"],
     )
@@ -471,6 +471,11 @@ class TestKeeping:
         self, flags: dict, table: pd.DataFrame, tmp_path: Path
     ) -> None:
         assert len(small_forecaster(tmp_path, **flags, max_steps=1).fit(table).predict(table)) == 2 * FUTURE
+
+    @pytest.mark.parametrize("value", [["store", "item"], ("store",), {"store"}])
+    def test_a_list_where_one_value_is_taken(self, value: Any) -> None:
+        with pytest.raises(ValueError, match=r"^id_column takes one value, not"):
+            Forecaster(horizon=FUTURE, id_column=value)
 
     def test_a_horizon_is_needed_to_fit(self, table: pd.DataFrame, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="horizon"):
