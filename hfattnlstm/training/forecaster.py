@@ -442,7 +442,7 @@ def _check_kind(name: object, config: PretrainedConfig) -> None:
     if config.model_type != AttnLSTMForecasterConfig.model_type or wanted not in kinds:
         raise ValueError(
             f"{name} is the checkpoint of an {kinds[0]}, of the type {config.model_type!r}, which forecasts nothing: "
-            f"name one of the type {AttnLSTMForecasterConfig.model_type!r}."
+            f"name one of an {wanted}."
         )
 
 

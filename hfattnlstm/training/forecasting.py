@@ -155,7 +155,8 @@ class ForecastingTask(Task):
         self._loaded_config = self._loaded_processor = None
         name = self._loaded_from()
         if name is not None:
-            self._loaded_config = config_to_start_from(name, AttnLSTMForecasterConfig)
+            kinds = AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesPrediction
+            self._loaded_config = config_to_start_from(name, *kinds)
             with loading_from(name) as place:
                 self._loaded_processor = SeriesProcessor.from_pretrained(place)
         if self.checkpoint is not None:

@@ -146,9 +146,8 @@ class SeriesClassificationTask(LabelledTask):
         self._loaded_config, name = None, self._loaded_from()
         if name is None:
             return
-        self._loaded_config = config = config_to_start_from(name, AttnLSTMForecasterConfig)
-        if AttnLSTMForTimeSeriesClassification.__name__ not in (config.architectures or ()):
-            raise ValueError(f"--model_name_or_path {name} labels no series: name a classifier of series.")
+        kinds = AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesClassification
+        self._loaded_config = config = config_to_start_from(name, *kinds)
         if self.data.problem_type not in (None, config.problem_type):
             raise ValueError(
                 f"--problem_type {self.data.problem_type} contradicts {name}, which has {config.problem_type}: leave "

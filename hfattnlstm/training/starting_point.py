@@ -289,12 +289,13 @@ def _values_of(arguments: ModelArguments, config: AttnLSTMConfig, resumes: bool)
     return values
 
 
-def config_to_start_from(name: str, config_class: type = AttnLSTMConfig) -> Any:
-    """The configuration of a checkpoint of this package, whatever its head.
+def config_to_start_from(name: str, config_class: type = AttnLSTMConfig, model_class: type | None = None) -> Any:
+    """The configuration of a checkpoint of this package.
 
     Args:
         name: Of the checkpoint.
         config_class: Of its models.
+        model_class: What it is; whatever its head, when it is None.
 
     Raises:
         OSError: There is no such checkpoint.
@@ -313,5 +314,10 @@ def config_to_start_from(name: str, config_class: type = AttnLSTMConfig) -> Any:
         raise ValueError(
             f"--model_name_or_path {name} is a model of the type {config.model_type!r}: name one of the type "
             f"{config_class.model_type!r}."
+        )
+    found = config.architectures or ()
+    if model_class is not None and model_class.__name__ not in found:
+        raise ValueError(
+            f"--model_name_or_path {name} is an {next(iter(found), 'unknown model')}: name an {model_class.__name__}."
         )
     return config

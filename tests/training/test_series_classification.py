@@ -12,7 +12,12 @@ import torch
 from sklearn.datasets import load_digits
 from transformers import AutoModelForSequenceClassification
 
-from hfattnlstm import AttnLSTMForTimeSeriesClassification, SeriesProcessor
+from hfattnlstm import (
+    AttnLSTMForecasterConfig,
+    AttnLSTMForTimeSeriesClassification,
+    AttnLSTMForTimeSeriesPrediction,
+    SeriesProcessor,
+)
 from hfattnlstm.commands.main import main
 from hfattnlstm.training import TaskRun, parse_task, run_task
 
@@ -159,6 +164,16 @@ class TestGoingOn:
         task = ["--task", "series-classification", "--train_file", data, "--model_name_or_path", trained[0], *flags]
         with pytest.raises(ValueError, match=sentence):
             run_task(parse_task([*task, "--output_dir", str(tmp_path / "model")]))
+
+    def test_a_forecaster_is_no_classifier_and_the_other_way_round(
+        self, trained: tuple[str, str], tmp_path: Path
+    ) -> None:
+        forecaster = AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterConfig(hidden_size=8, embedding_size=8))
+        forecaster.save_pretrained(tmp_path / "forecaster")
+        for task, start in (("series-classification", str(tmp_path / "forecaster")), ("forecasting", trained[0])):
+            flags = ["--task", task, "--train_file", trained[1], "--model_name_or_path", start]
+            with pytest.raises(ValueError, match=r"is an AttnLSTMForTimeSeries.*: name an AttnLSTMForTimeSeries"):
+                run_task(parse_task([*flags, "--output_dir", str(tmp_path / "model")]))
 
     def test_a_training_that_is_resumed_keeps_its_sizes(self, trained: tuple[str, str], tmp_path: Path) -> None:
         (checkpoint, *_) = sorted(Path(trained[0]).glob("checkpoint-*"))
