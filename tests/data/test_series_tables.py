@@ -284,6 +284,16 @@ def test_rows_in_any_order(caplog: pytest.LogCaptureFixture) -> None:
     assert [each.name for each in panel_of_frame(shuffled[::-1])] == ["Bb", "Aa"]
 
 
+@pytest.mark.parametrize(("base", "told"), [(0.1, False), (1e6, False), (5e8, True), (1e12, True)])
+def test_values_that_are_rounded_are_told(base: float, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """As the readings of a meter, of which float32 keeps seven digits."""
+    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=99, freq="h"), "y": base + 300 * np.arange(99.0)})
+    panel_of_frame(frame)
+    assert any("'y' of the table has values near" in line and "rounded" in line for line in caplog.messages) == told
+    panel_of_frame(frame.assign(y=base))
+    assert len(caplog.messages) == told
+
+
 def test_equal_rows_are_read_once(caplog: pytest.LogCaptureFixture) -> None:
     frame = pd.concat([long(), long()[2:4]])
     assert_long(panel_of_frame(frame))
