@@ -62,7 +62,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         linear_forecast: Whether a linear forecast from the past is added (Zeng et al., 2023).
         recurrent_share: What the recurrent forecast is multiplied by before that; below 1 where both were weighed.
         quantile_spread: What the distances of quantiles from their median, or the scale of a distribution, are
-            multiplied by, to be as wide as held-out values say.
+            multiplied by, to be as wide as held-out values say: one number, or of quantiles a list with one for each.
         loss: `"mae"`, `"mse"`, `"huber"`, `"quantile"`, or `"nll"`, the likelihood of `distribution_output`.
         quantiles: Those that are forecast with `loss="quantile"`, in rising order, .5 among them; .01, .1, .2 to .9
             and .99 when it is None.
@@ -121,7 +121,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     decoding: Literal["direct", "autoregressive"] = "direct"
     linear_forecast: bool = False
     recurrent_share: float | int = 1.0
-    quantile_spread: float | int = 1.0
+    quantile_spread: float | int | list[float | int] = 1.0
     loss: Literal["mae", "mse", "huber", "quantile", "nll"] = "mae"
     quantiles: list[float | int] | None = None
     distribution_output: Literal["student_t", "normal", "negative_binomial"] = "student_t"
@@ -201,11 +201,21 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
             raise ValueError(f"initializer_range must not be negative, got {self.initializer_range}.")
 
     def _validate_output(self) -> None:
-        check_positive("quantile_spread", self.quantile_spread)
+        spreads = self.quantile_spread if isinstance(self.quantile_spread, list) else [self.quantile_spread]
+        for spread in spreads:
+            check_positive("quantile_spread", spread)
         if self.recurrent_share < 0:
             raise ValueError(f"recurrent_share must not be negative, got {self.recurrent_share}.")
         if self.quantile_spread != 1 and self.loss not in ("quantile", "nll"):
             raise ValueError(f"quantile_spread is for quantiles: leave it out with loss={self.loss!r}.")
+        if isinstance(self.quantile_spread, list):
+            if self.loss == "nll":
+                raise ValueError("quantile_spread must be one number for a distribution, not a list.")
+            if len(spreads) != len(self.quantile_levels):
+                raise ValueError(
+                    f"quantile_spread has {len(spreads)} numbers for {len(self.quantile_levels)} quantiles: "
+                    "give one for each."
+                )
         levels = self.quantiles
         if levels is not None:
             if self.loss != "quantile":

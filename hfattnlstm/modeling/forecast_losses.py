@@ -33,6 +33,13 @@ def point_loss(kind: str, forecast: Tensor, target: Tensor) -> Tensor:
     return F.huber_loss(forecast, target, reduction="none")
 
 
+def pinball_losses(forecast: Tensor, target: Tensor, quantiles: Sequence[float]) -> Tensor:
+    """Twice the pinball loss of each quantile, in the shape of `forecast`; see [`quantile_loss`]."""
+    error = target.unsqueeze(-1) - forecast
+    level = forecast.new_tensor(quantiles)
+    return 2 * torch.maximum(level * error, (level - 1) * error)
+
+
 def quantile_loss(forecast: Tensor, target: Tensor, quantiles: Sequence[float]) -> Tensor:
     """Twice the pinball loss of each value, averaged over the quantiles: with many, the CRPS.
 
@@ -48,9 +55,7 @@ def quantile_loss(forecast: Tensor, target: Tensor, quantiles: Sequence[float]) 
     tensor([1.])
     ```
     """
-    error = target.unsqueeze(-1) - forecast
-    level = forecast.new_tensor(quantiles)
-    return 2 * torch.maximum(level * error, (level - 1) * error).mean(-1)
+    return pinball_losses(forecast, target, quantiles).mean(-1)
 
 
 def mean_over_known(losses: Tensor, known: Tensor | None) -> Tensor:

@@ -230,7 +230,10 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
         # In order, as quantiles are, which brings each of them nearer to the true one (Chernozhukov et al., 2010).
         ordered = outputs.sort(-1).values
         median = self._median(ordered).unsqueeze(-1)
-        return config.recurrent_share * median + config.quantile_spread * (ordered - median) + linear
+        spread = outputs.new_tensor(config.quantile_spread)
+        widened = config.recurrent_share * median + spread * (ordered - median) + linear
+        # One that is widened more than the next would pass it.
+        return widened.sort(-1).values if spread.dim() else widened
 
     def _last_segment(self, reading: SeriesReading, rows: int) -> Tensor:
         """(rows, segment_length, channels)."""

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from ..data.series_windows import SeriesWindows
-from ..modeling.forecast_losses import quantile_loss
+from ..modeling.forecast_losses import pinball_losses
 from .forecasts import forecast_batch, levels_of
 from .linear_forecasts import LinearMap, batches_of, fit_linear, naive_map
 
@@ -117,19 +117,20 @@ def _mapped(model: Any, maps: list[LinearMap], batch: dict[str, Any]) -> list[Te
     return [each(series.values) * series.scale + series.loc for each in maps]
 
 
-def fit_spread(model: Any, held_out: SeriesWindows) -> float:
+def fit_spread(model: Any, held_out: SeriesWindows) -> None:
     """Set how wide the quantiles of a forecaster are, so that their loss on held-out windows is the smallest.
+
+    Each quantile has a factor of its own, for the outermost ones are seldom as much too narrow as the others; a
+    distribution has one for all.
 
     Args:
         model: One that forecasts quantiles, or a distribution with a scale.
         held_out: The windows.
-
-    Returns:
-        What the distances from the median are multiplied by.
     """
     levels = levels_of(model.config)
     middle = levels.index(0.5)
-    losses = torch.zeros(len(_SPREADS), dtype=torch.float64)
+    # Of each spread and level.
+    losses = torch.zeros(len(_SPREADS), len(levels), dtype=torch.float64)
     for batch in batches_of(held_out, _BATCH):
         target = batch["future_values"]
         known = torch.isfinite(target)
@@ -137,10 +138,15 @@ def fit_spread(model: Any, held_out: SeriesWindows) -> float:
         median = quantiles[:, middle, None]
         for index, spread in enumerate(_SPREADS):
             widened = median + float(spread) * (quantiles - median)
-            losses[index] += quantile_loss(widened, target, levels).double().sum()
+            losses[index] += pinball_losses(widened, target, levels).sum(0, dtype=torch.float64)
     if not losses.any():
         # Nothing is known of the held-out windows.
-        return 1.0
-    spread = float(_SPREADS[int(losses.argmin())])
-    model.config.quantile_spread = spread * model.config.quantile_spread
-    return spread
+        return
+    if model.config.loss == "nll":
+        model.config.quantile_spread = float(_SPREADS[int(losses.sum(1).argmin())]) * model.config.quantile_spread
+        return
+    found = [float(_SPREADS[int(best)]) for best in losses.argmin(0)]
+    found[middle] = 1.0
+    before = model.config.quantile_spread
+    before = before if isinstance(before, list) else [before] * len(levels)
+    model.config.quantile_spread = [new * old for new, old in zip(found, before, strict=True)]

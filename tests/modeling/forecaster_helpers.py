@@ -451,4 +451,5 @@ def _with_linear(model: nn.Module, raw: np.ndarray, values: np.ndarray) -> np.nd
     middle = (config.quantile_levels or (0.5,)).index(0.5)
     ordered = np.sort(raw, -1)
     median = ordered[..., middle : middle + 1]
-    return config.recurrent_share * median + config.quantile_spread * (ordered - median) + linear
+    spread = np.broadcast_to(config.quantile_spread, ordered.shape[-1])
+    return np.sort(config.recurrent_share * median + spread * (ordered - median) + linear, -1)

@@ -55,6 +55,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "linear forecast, mixed channels": {"linear_forecast": True, "mix_channels": True, "pooling": "last"},
     "quantiles": {**QUANTILES, "linear_forecast": True, "mix_channels": True},
     "wider quantiles": {**QUANTILES, "linear_forecast": True, "recurrent_share": 0.4, "quantile_spread": 1.7},
+    "quantiles, one wider": {**QUANTILES, "linear_forecast": True, "quantile_spread": [3.5, 1.0, 0.6]},
     "student_t": {"loss": "nll", "instance_scale": "std", "linear_forecast": True},
     "narrower student_t": {"loss": "nll", "recurrent_share": 0.6, "quantile_spread": 0.5, "linear_forecast": True},
     "normal": {"loss": "nll", "distribution_output": "normal", "instance_center": "mean", "mix_channels": True},

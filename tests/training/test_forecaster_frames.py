@@ -428,7 +428,7 @@ class TestKeeping:
         from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
 
         AttnLSTMForSequenceClassification(AttnLSTMConfig(vocab_size=9, hidden_size=8)).save_pretrained(tmp_path)
-        with pytest.raises(ValueError, match=r"'attnlstm'.*'attnlstm_forecaster'"):
+        with pytest.raises(ValueError, match=r"'attnlstm', which forecasts nothing: .*TimeSeriesPrediction"):
             Forecaster.from_pretrained(tmp_path)
 
     @pytest.mark.parametrize(
