@@ -51,7 +51,7 @@ def forecast(arguments: Sequence[str]) -> int:
     Example:
 
     ```python
-    >>> forecast(["predict", "my-forecaster", "power.csv", "--output", "forecast.csv"])
+    >>> forecast(["predict", "power-model", "power.csv", "--output", "forecast.csv"])
     Wrote forecast.csv: 1 series, 24 steps from 2024-12-31 00:00
     0
     ```
@@ -142,7 +142,7 @@ def _explain(arguments: Sequence[str]) -> int:
 def _weights(explained: Iterable[Any], channels: int, picture: str | None, tells: bool) -> Iterator[pd.DataFrame]:
     """The weights of each forecast as a table; what they are worth is told beside them."""
     from ..data.figures import write_figure
-    from ..training.forecaster import row_name
+    from ..data.series import row_name
 
     for number, one in enumerate(explained):
         name = row_name(one.series, one.channel, channels)

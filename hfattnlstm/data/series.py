@@ -111,3 +111,10 @@ class Panel:
         """The beginning of each series, up to its number of steps in `ends`."""
         cut = [each.until(end) for each, end in zip(self.series, ends, strict=True)]
         return replace(self, series=cut, _by_name={})
+
+
+def row_name(series: str, channel: str, channels: int) -> str:
+    """What a row is of: the series, the channel of the only one, or both."""
+    if not series:
+        return channel
+    return series if channels == 1 else f"{series}/{channel}"

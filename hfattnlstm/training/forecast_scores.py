@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..data.series import Panel
+from ..data.series import Panel, row_name
 from .forecast_metrics import ForecastBatch, ForecastSums
 from .naive_forecasts import seasonal_errors
 
 
-_QUANTILE = re.compile(r"q0\.\d+")
+# As `:g` writes those of 0.0001 and more, and smaller ones.
+_QUANTILE = re.compile(r"q(0\.\d+|\d(\.\d+)?e-\d+)")
 
 
 def score_forecasts(rows: pd.DataFrame, past: Panel | None = None, season: int = 1) -> pd.DataFrame:
@@ -64,8 +65,7 @@ def _errors_of(past: Panel | None, season: int) -> dict[str, float]:
     for series in past or ():
         errors = seasonal_errors(series.values.astype(np.float64), season)
         for channel, error in zip(past.channels, errors, strict=True):
-            name = series.name if len(past.channels) == 1 else f"{series.name}/{channel}"
-            found[name if series.name else channel] = float(error)
+            found[row_name(series.name, channel, len(past.channels))] = float(error)
     return found
 
 
@@ -73,7 +73,8 @@ def _add(sums: ForecastSums, rows: pd.DataFrame, names: list[str], error: float)
     def column(name: str | list[str]) -> torch.Tensor:
         return torch.from_numpy(rows[name].to_numpy("float64", copy=True))
 
-    zero = torch.zeros(1, 1, 1, dtype=torch.float64)
-    batch = ForecastBatch(column("y")[None, :, None], zero, zero + 1, zero + error)
-    quantiles = column(names)[None, :, None, :] if names else None
-    sums.add(column("yhat")[None, :, None], batch, quantiles)
+    # Forecasts of one step each, for series have different numbers of rows.
+    zero = torch.zeros(len(rows), 1, 1, dtype=torch.float64)
+    batch = ForecastBatch(column("y")[:, None, None], zero, zero + 1, zero + error)
+    quantiles = column(names)[:, None, None, :] if names else None
+    sums.add(column("yhat")[:, None, None], batch, quantiles)

@@ -18,7 +18,7 @@ from transformers import AutoConfig, PretrainedConfig
 from .._places import loading_from
 from .._wording import option
 from ..data.progress import no_progress_bars
-from ..data.series import Panel, Series
+from ..data.series import Panel, Series, row_name
 from ..data.series_files import load_series
 from ..data.series_processor import SeriesInputs, SeriesProcessor
 from ..data.series_times import later_times
@@ -448,13 +448,6 @@ def _check_kind(name: object, config: PretrainedConfig) -> None:
 
 def _in_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def row_name(series: str, channel: str, channels: int) -> str:
-    """What a row is of: the series, the channel of the only one, or both."""
-    if not series:
-        return channel
-    return series if channels == 1 else f"{series}/{channel}"
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:
