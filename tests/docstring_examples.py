@@ -110,7 +110,7 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
         names |= {name: getattr(public, name) for name in public.__all__}
     names |= {name: getattr(hfattnlstm, name) for name in hfattnlstm.__all__}
     own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
-    fixtures = FIXTURES | OF_SERIES if "forecast" in module else FIXTURES
+    fixtures = FIXTURES | OF_SERIES if re.search("forecast|time_series_prediction", module) else FIXTURES
     return {**names, **own, **{name: make() for name, make in fixtures.items() if name in words - set(own)}}
 
 

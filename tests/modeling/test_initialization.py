@@ -236,7 +236,9 @@ class NewKinds(AttnLSTMPreTrainedModel):
         self.post_init()
 
 
-CLASSES = {head.name: getattr(hfattnlstm, head.name) for head in HEADS} | {"NewKinds": NewKinds}
+ALL = {head.name: getattr(hfattnlstm, head.name) for head in HEADS}
+OF_TEXTS = {name: each for name, each in ALL.items() if each.config_class is hfattnlstm.AttnLSTMConfig}
+CLASSES = OF_TEXTS | {"NewKinds": NewKinds}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

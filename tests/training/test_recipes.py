@@ -29,7 +29,7 @@ class TestShipped:
 
     def test_each_can_be_named_and_has_a_line(self) -> None:
         assert {"accurate", "fast"} <= set(recipe_names())
-        described = dict(describe_recipes("classification"))
+        described = dict(describe_recipes("classification")) | dict(describe_recipes("forecasting"))
         for name in recipe_names():
             task = parse("--recipe", name)
             assert task.recipe.name == name and task.given.of_recipe and task.given.recipe == name

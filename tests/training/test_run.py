@@ -126,7 +126,7 @@ class TestIntervals:
         assert several.metrics["eval_subset_accuracy_high"] > several.metrics["eval_subset_accuracy_low"]
 
     def test_not_on_many_texts(self, tmp_path: Path, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hfattnlstm.training.run.FEW_TEXTS", 6)
+        monkeypatch.setattr("hfattnlstm.training.task.FEW_TEXTS", 6)
         finished = run(tmp_path / "model", texts, *SHORT)
         assert "eval_accuracy_low" not in finished.metrics
         assert finished.report().splitlines()[0].split() == ["metric", "value"]

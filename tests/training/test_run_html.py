@@ -22,7 +22,7 @@ def cells(page: str) -> list[str]:
 
 def test_metrics_with_intervals_and_classes_are_tables() -> None:
     metrics = {"train_loss": 0.1, "eval_accuracy": 0.75, "eval_accuracy_low": 0.5, "eval_accuracy_high": 0.875}
-    details = {"eval": {"<bad>": {"f1": 0.5, "support": 3}}}
+    details = {"eval": {"per_class": {"<bad>": {"f1": 0.5, "support": 3}}}}
     run = run_of(metrics={**metrics, "eval_runtime": 1.0}, details=details)
     page = run._repr_html_()
     assert cells(page) == [
