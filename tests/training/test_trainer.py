@@ -167,6 +167,9 @@ trainer = make_trainer(
 trainer.train()
 if trainer.is_world_process_zero():
     torch.save(weights_of(trainer.accelerator.unwrap_model(trainer.model)), {folder!r} + "/weights.pt")
+# A process that ends while the other one still speaks to it is aborted.
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
 """
 
 
