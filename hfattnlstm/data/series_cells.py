@@ -23,7 +23,7 @@ _UNNAMED = r"Unnamed: \d+"
 # Times that are written as one number, such as 20240131, have more digits than numbers of rows.
 _MOST_ROWS = 10**7
 _NOTHING = ("", "nan", "na", "n/a", "null", "none", "<na>")
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class NoTimesError(ValueError):
@@ -112,7 +112,7 @@ def numbers_of(column: pd.Series, name: str, origin: str) -> np.ndarray:
     else:
         # pandas has numbers for times, too.
         numbers, wrong = np.full(len(column), np.nan), column.notna().to_numpy()
-    wrong = wrong | (np.abs(numbers) > _LARGEST)
+    wrong = wrong | (np.abs(numbers) > LARGEST)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(

@@ -12,7 +12,7 @@ from transformers.utils import logging
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
-from .series_cells import checked_panel, names_of
+from .series_cells import LARGEST, checked_panel, names_of
 from .series_dates import parse_times, refuse_time
 from .series_times import capital, check_frequency, shown_series, steps_from
 
@@ -22,7 +22,6 @@ logger = logging.get_logger(__name__)
 START, TARGET, ID = "start", "target", "item_id"
 DYNAMIC, REAL, CATEGORIES = "feat_dynamic_real", "feat_static_real", "feat_static_cat"
 _LISTS = (list, tuple, np.ndarray)
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def is_of_gluonts(frame: pd.DataFrame, columns: SeriesColumns) -> bool:
@@ -129,7 +128,7 @@ def _numbers(value: Any, column: str, name: str, origin: str, dimensions: tuple[
     if not isinstance(value, _LISTS) or found is None or found.ndim not in dimensions:
         shape = "list of numbers" if 1 in dimensions else "list with a list of numbers for each covariate"
         raise ValueError(f"{place} is no {shape}: mend it.")
-    if (np.abs(found) > _LARGEST).any() or (column != TARGET and np.isnan(found).any()):
+    if (np.abs(found) > LARGEST).any() or (column != TARGET and np.isnan(found).any()):
         raise ValueError(f"{place} has a number that is infinite, too large or missing: mend it.")
     return found.astype("float32")
 

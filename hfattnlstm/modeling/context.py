@@ -9,10 +9,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .attention import masked_softmax
 from .capturing import PicklableCapture
+from .configuration_forecaster import CONTEXT_LAYERS
 from .layout import zero_where
-
-
-CONTEXT_LAYERS = ("attention", "transformer")
 
 
 class SelfAttention(PicklableCapture, nn.Module):

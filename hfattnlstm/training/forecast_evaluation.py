@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.series import row_name
 from ..data.series_processor import SeriesInputs
 from ..data.series_windows import SeriesWindows, collate_windows
 from ..modeling.series_scaling import InstanceScaling
 from .forecast_metrics import MSE, ForecastBatch, ForecastSums, owa
 from .forecasts import Forecast, forecast_batch
-from .linear_forecasts import LinearMap, batches_of, naive_map
+from .linear_forecasts import LinearMap, apply_map, batches_of, naive_map
 from .naive_forecasts import naive2
 
 
@@ -171,10 +172,9 @@ def show_windows(model: Any, windows: SeriesWindows, channels: Sequence[str]) ->
         found = forecast_batch(model, collate_windows([window]), attention=True)
         heads = None if found.attention is None else found.attention.unflatten(1, (-1, model.config.pooler_num_heads))
         quantiles = None if found.quantiles is None else _unscaled(found.quantiles[0, :, 0].numpy(), inputs)
-        name = windows.names[series]
         shown.append(
             ShownWindow(
-                f"{name}/{channels[0]}" if name and len(channels) > 1 else name or channels[0],
+                row_name(windows.names[series], channels[0], len(channels)),
                 *(_unscaled(window[part][:, 0], inputs) for part in ("past_values", "future_values")),
                 _unscaled(found.values[0, :, 0].numpy(), inputs),
                 quantiles,
@@ -201,12 +201,6 @@ def _rivals(
     if linear is not None:
         maps[LINEAR] = linear
     return {name: lambda past, pair=pair: apply_map(*pair, past) for name, pair in maps.items()}
-
-
-def apply_map(scaling: InstanceScaling, linear: LinearMap, past: Tensor) -> Tensor:
-    """The forecast of a linear map in the scale of the series, from past values (batch, length, channels)."""
-    series = scaling(past)
-    return linear(series.values) * series.scale + series.loc
 
 
 def _happened(

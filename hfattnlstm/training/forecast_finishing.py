@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from scipy.optimize import nnls
-from torch import Tensor
 
 from ..data.series_windows import SeriesWindows
 from ..modeling.forecast_losses import pinball_losses
 from .forecasts import forecast_batch, levels_of
-from .linear_forecasts import LinearMap, batches_of, fit_linear, naive_map
+from .linear_forecasts import LinearMap, apply_map, batches_of, fit_linear, naive_map
 
 
 # Weight of "the shares sum to 1" among the equations that say how well they forecast.
@@ -77,11 +76,13 @@ def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindow
 
 def _errors_together(model: Any, maps: list[LinearMap], windows: SeriesWindows) -> np.ndarray:
     """The products of the errors of the model and of each map, summed over the windows: (forecasts, forecasts)."""
+    scaling = model.attnlstm_forecaster.scaling
     products = torch.zeros(len(maps) + 1, len(maps) + 1, dtype=torch.float64)
     for batch in batches_of(windows, _BATCH):
         target = batch["future_values"]
         known = torch.isfinite(target)
-        forecasts = [forecast_batch(model, batch).values, *_mapped(model, maps, batch)]
+        mapped = (apply_map(scaling, each, batch["past_values"]) for each in maps)
+        forecasts = [forecast_batch(model, batch).values, *mapped]
         errors = torch.stack([(each - target)[known] for each in forecasts]).double()
         products += errors @ errors.T
     return products.numpy()
@@ -110,11 +111,6 @@ def _best_shares(products: np.ndarray, chosen: list[int]) -> tuple[np.ndarray, f
     shares = np.zeros(len(products))
     shares[chosen] = found
     return shares, float(found @ part @ found)
-
-
-def _mapped(model: Any, maps: list[LinearMap], batch: dict[str, Any]) -> list[Tensor]:
-    series = model.attnlstm_forecaster.scaling(batch["past_values"])
-    return [each(series.values) * series.scale + series.loc for each in maps]
 
 
 def fit_spread(model: Any, held_out: SeriesWindows) -> None:

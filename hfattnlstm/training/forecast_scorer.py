@@ -8,9 +8,8 @@ import torch
 from transformers import EvalPrediction
 
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
-from ..modeling.forecast_distributions import make_distribution
 from .forecast_metrics import MAE, MSE, ForecastBatch, ForecastSums
-from .forecasts import distribution_quantiles, levels_of
+from .forecasts import levels_of, mean_and_quantiles
 
 
 class StreamedErrors:
@@ -50,9 +49,7 @@ class StreamedErrors:
     def _forecast(self, predictions: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
         if self._config.loss == "nll":
             parameters = tuple(torch.as_tensor(part).float().cpu() for part in predictions)
-            name = self._config.distribution_output
-            quantiles = distribution_quantiles(name, parameters, levels_of(self._config))
-            return make_distribution(name, parameters).mean, quantiles
+            return mean_and_quantiles(self._config, parameters)
         if self._config.loss == "quantile":
             values, quantiles = (torch.as_tensor(part).float().cpu() for part in predictions)
             return values, quantiles

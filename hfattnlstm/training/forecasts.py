@@ -65,8 +65,21 @@ def forecast_batch(model: Any, batch: dict[str, Any], attention: bool = False) -
         quantiles = None if outputs.quantile_outputs is None else outputs.quantile_outputs.float().cpu()
         return Forecast(outputs.prediction_outputs.float().cpu(), quantiles, weights)
     parameters = tuple(part.float().cpu() for part in outputs.prediction_outputs)
-    mean = make_distribution(config.distribution_output, parameters).mean
-    return Forecast(mean, distribution_quantiles(config.distribution_output, parameters, QUANTILES), weights)
+    return Forecast(*mean_and_quantiles(config, parameters), weights)
+
+
+def mean_and_quantiles(config: AttnLSTMForecasterConfig, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """What is told of the distributions that a model with `loss="nll"` forecasts.
+
+    Args:
+        config: Of the model.
+        parameters: As for [`make_distribution`], tensors of one shape.
+
+    Returns:
+        The means in that shape, and the quantiles of [`levels_of`] with one more dimension behind.
+    """
+    name = config.distribution_output
+    return make_distribution(name, parameters).mean, distribution_quantiles(name, parameters, levels_of(config))
 
 
 def distribution_quantiles(name: str, parameters: tuple[Tensor, ...], levels: Sequence[float]) -> Tensor:

@@ -40,6 +40,12 @@ class LinearMap(NamedTuple):
         return torch.nn.functional.linear(scaled.transpose(1, 2), self.weight, self.bias).transpose(1, 2)
 
 
+def apply_map(scaling: InstanceScaling, linear: LinearMap, past: Tensor) -> Tensor:
+    """The forecast of a linear map in the scale of the series, from past values (batch, length, channels)."""
+    series = scaling(past)
+    return linear(series.values) * series.scale + series.loc
+
+
 def batches_of(windows: SeriesWindows, size: int) -> Iterator[dict[str, Any]]:
     """The windows in their order, collated."""
     return iter(DataLoader(windows, batch_size=size, shuffle=False, collate_fn=collate_windows))
