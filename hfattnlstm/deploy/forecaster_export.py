@@ -23,7 +23,7 @@ from ..modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPred
 from .export_files import FILES, check_replaced, write_files
 from .onnx_check import TOLERANCE
 from .onnx_export import OnnxExport
-from .onnx_writing import check_opset, describe, quiet_exporter, save, staging_folder, target_file
+from .onnx_writing import check_opset, describe, export_graph, save, staging_folder, target_file
 from .session import open_session
 
 
@@ -143,23 +143,15 @@ def _facts(config: AttnLSTMForecasterConfig) -> dict[str, Any]:
 def _export(twin: AttnLSTMForTimeSeriesPrediction, opset: int | None) -> Any:
     inputs = tuple(_random_inputs(twin.config, _EXAMPLE, torch.Generator().manual_seed(0)).values())
     free = {0: torch.export.Dim("batch")}
-    with quiet_exporter():
-        try:
-            program = torch.onnx.export(
-                ForecasterGraph(twin).eval(),
-                inputs,
-                dynamo=True,
-                # One name for all of the arguments that come as a tuple.
-                dynamic_shapes=((free,) * len(inputs),),
-                input_names=list(twin.config.model_input_names),
-                output_names=forecast_outputs(twin.config),
-                opset_version=opset,
-                verbose=False,
-            )
-        except torch.onnx.OnnxExporterError as error:
-            reason = str(error.__cause__ or error).strip().splitlines()[0]
-            raise RuntimeError(f"torch.onnx cannot export the model: {reason}") from error
-    return program.model_proto
+    return export_graph(
+        ForecasterGraph(twin),
+        inputs,
+        opset,
+        # One name for all of the arguments that come as a tuple.
+        dynamic_shapes=((free,) * len(inputs),),
+        input_names=list(twin.config.model_input_names),
+        output_names=forecast_outputs(twin.config),
+    )
 
 
 def _checked(path: Path, twin: AttnLSTMForTimeSeriesPrediction) -> float:

@@ -30,8 +30,8 @@ from .onnx_writing import (
     MOST_BYTES,
     check_opset,
     describe,
+    export_graph,
     in_float32,
-    quiet_exporter,
     save,
     staging_folder,
     target_file,
@@ -218,26 +218,18 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTM
 
 
 def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
-    graph = ClassifierGraph(twin).eval()
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     # Sizes other than 1, which the exporter would take for fixed.
     example = torch.zeros(2, 3, dtype=torch.long)
-    with quiet_exporter(), onnx_layers(twin):
-        try:
-            program = torch.onnx.export(
-                graph,
-                (example, torch.ones_like(example)),
-                dynamo=True,
-                dynamic_shapes=(free, free),
-                input_names=list(twin.config.model_input_names),
-                output_names=output_names(twin.config),
-                opset_version=opset,
-                verbose=False,
-            )
-        except torch.onnx.OnnxExporterError as error:
-            reason = str(error.__cause__ or error).strip().splitlines()[0]
-            raise RuntimeError(f"torch.onnx cannot export the model: {reason}") from error
-    return program.model_proto
+    with onnx_layers(twin):
+        return export_graph(
+            ClassifierGraph(twin),
+            (example, torch.ones_like(example)),
+            opset,
+            dynamic_shapes=(free, free),
+            input_names=list(twin.config.model_input_names),
+            output_names=output_names(twin.config),
+        )
 
 
 def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, files: dict[str, str]) -> dict[str, Any]:

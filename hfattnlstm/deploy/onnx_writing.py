@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from .._extras import import_optional
 from .._version import __version__
@@ -99,3 +100,26 @@ def describe(proto: Any, facts: dict[str, Any]) -> None:
 def save(proto: Any, path: Path) -> None:
     """Write a file."""
     import_optional("onnx").save(proto, str(path))
+
+
+def export_graph(graph: nn.Module, inputs: tuple[Tensor, ...], opset: int | None, **options: Any) -> Any:
+    """The ONNX graph of a module, without what torch says on the way.
+
+    Args:
+        graph: What is exported; it is put into evaluation mode.
+        inputs: An example of its arguments.
+        opset: Version of ONNX's operators; what torch prefers when it is None.
+        options: Names and shapes, as for `torch.onnx.export`.
+
+    Raises:
+        RuntimeError: torch cannot export it.
+    """
+    with quiet_exporter():
+        try:
+            program = torch.onnx.export(
+                graph.eval(), inputs, dynamo=True, opset_version=opset, verbose=False, **options
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise RuntimeError(f"torch.onnx cannot export the model: {reason}") from error
+    return program.model_proto

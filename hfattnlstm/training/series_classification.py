@@ -22,9 +22,8 @@ from ..data.splitting import split_train
 from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from ..modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
-from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects
-from .forecasting_flags import check_resumed
+from .forecasting_flags import MEANINGLESS, check_resumed
 from .labelled_task import LabelledTask
 from .markdown import code_span, shown_name
 from .series_classification_arguments import (
@@ -50,11 +49,6 @@ _USAGE_WITHOUT_PACKAGE = """from transformers import AutoModelForSequenceClassif
 # Values are scaled as preprocessor_config.json says: (batch, length, channels).
 model = AutoModelForSequenceClassification.from_pretrained("{model_id}"{options})
 logits = model(past_values=values).logits"""
-_MEANINGLESS = (
-    *LOSS_TERMS,
-    *("label_smoothing_factor", "neftune_noise_alpha", "embedding_updates", "layer_lr_decay", "unfreeze_steps"),
-    *("language",),
-)
 
 
 class SeriesClassificationTask(LabelledTask):
@@ -73,7 +67,7 @@ class SeriesClassificationTask(LabelledTask):
     data_arguments = LabelledSeriesArguments
     model_arguments = SeriesClassifierArguments
     training_arguments = SeriesClassificationArguments
-    meaningless = frozenset(_MEANINGLESS)
+    meaningless = frozenset(MEANINGLESS)
     examples = ("--task series-classification --train_file digits.jsonl --output_dir digits-model",)
 
     data: LabelledSeriesArguments
@@ -96,7 +90,7 @@ class SeriesClassificationTask(LabelledTask):
         segments = Effect(
             ("segment_length",), lambda _: self.model.front == "segments", beside(f"--front {self.model.front}")
         )
-        meaningless = Effect(_MEANINGLESS, lambda _: False, "in this task: leave it out")
+        meaningless = Effect(MEANINGLESS, lambda _: False, "in this task: leave it out")
         check_effects((meaningless, held_out, decided, segments), self.given, None)
         if not self.training.do_train and self._loaded_from() is None:
             raise ValueError(
