@@ -92,15 +92,26 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
             bias: (prediction_length,).
             recurrent_share: What the recurrent forecast is multiplied by.
 
+        Raises:
+            ValueError: For weights of another shape, a negative share, or a model that has no place for them; the model
+                stays as it was.
+
         Example:
 
         ```python
-        >>> model.set_linear_forecast(torch.zeros(24, 96), torch.zeros(24), recurrent_share=1.0)
+        >>> steps, horizon = model.config.context_length, model.config.prediction_length
+        >>> model.set_linear_forecast(torch.zeros(horizon, steps), torch.zeros(horizon), recurrent_share=1.0)
         >>> model.config.linear_forecast
         True
         ```
         """
         config = self.config
+        shape = (config.prediction_length, config.context_length)
+        if weight.shape != shape or bias.shape != shape[:1]:
+            raise ValueError(
+                f"weight and bias must have the shapes {shape} and {shape[:1]}, as prediction_length and "
+                f"context_length say, got {tuple(weight.shape)} and {tuple(bias.shape)}."
+            )
         before = config.linear_forecast, config.recurrent_share
         config.linear_forecast, config.recurrent_share = True, recurrent_share
         try:

@@ -285,6 +285,13 @@ class TestLinearForecast:
         assert model.linear is None
         assert not model.config.linear_forecast and model.config.recurrent_share == 1
 
+    @pytest.mark.parametrize("weight, bias", [((FUTURE, CONTEXT + 1), FUTURE), ((FUTURE, CONTEXT), 1)], ids=str)
+    def test_weights_of_another_shape_are_refused(self, weight, bias):
+        model = series_model()
+        with pytest.raises(ValueError, match="as prediction_length and context_length say, got"):
+            model.set_linear_forecast(torch.zeros(weight), torch.zeros(bias), recurrent_share=1)
+        assert model.linear is None and not model.config.linear_forecast
+
 
 class TestGenerate:
     """Futures drawn of distributions."""
