@@ -93,7 +93,7 @@ class AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterPreTrainedModel):
             recurrent_share: What the recurrent forecast is multiplied by.
 
         Raises:
-            ValueError: For weights of another shape, a negative share, or a model that has no place for them; the model
+            ValueError: For weights of another shape, a negative share, or a model without a place for them, which
                 stays as it was.
 
         Example:
