@@ -232,7 +232,7 @@ def _write(pieces: Iterable[pd.DataFrame], output: str | None) -> tuple[int, Any
 def _write_csv(pieces: Iterable[pd.DataFrame], stream: Any) -> tuple[int, Any]:
     rows, first = 0, None
     for piece in pieces:
-        piece.to_csv(stream, index=False, header=rows == 0, float_format="%.7g")
+        piece.to_csv(stream, index=False, header=rows == 0, float_format="%.12g")
         first = piece["ds"].iloc[0] if first is None and len(piece) else first
         rows += len(piece)
     return rows, first

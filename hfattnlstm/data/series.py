@@ -17,9 +17,10 @@ class Series:
     Attributes:
         name: What it is called; empty where there is only one, and no column with names.
         start: When it begins: a time as numpy has it, or a whole number.
-        values: (length, channels) float32; NaN where a value is missing.
-        features: (length or more, features) float32, what is known of each step, beyond the last value too.
-        static_real: (numbers,) float32, what is known of the series.
+        values: (length, channels) float64, so that the changes of large values last until these are scaled; NaN where
+            a value is missing.
+        features: (length or more, features) float64, what is known of each step, beyond the last value too.
+        static_real: (numbers,) float64, what is known of the series.
         static_categories: What is known of it as names.
     """
 

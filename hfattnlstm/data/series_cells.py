@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pandas as pd
-from transformers.utils import logging
 
 from .._wording import option
 from .series import Panel, SeriesColumns
@@ -14,10 +13,6 @@ from .series_dates import LIKE_A_DATE
 from .series_times import capital
 
 
-logger = logging.get_logger(__name__)
-
-# Share of the usual change of a value that is lost to float32, from which it is told.
-_LOST = 0.01
 # As pandas calls a column without a name.
 _UNNAMED = r"Unnamed: \d+"
 # Times that are written as one number, such as 20240131, have more digits than numbers of rows.
@@ -94,7 +89,7 @@ def is_dated(column: pd.Series) -> bool:
 
 
 def numbers_of(column: pd.Series, name: str, origin: str) -> np.ndarray:
-    """The numbers of a column as float32; NaN where there is nothing.
+    """The numbers of a column; NaN where there is nothing.
 
     Raises:
         ValueError: For what is no number, infinite, or too large for float32.
@@ -120,27 +115,7 @@ def numbers_of(column: pd.Series, name: str, origin: str) -> np.ndarray:
             "mend it, leave it empty if it is missing, or name the columns with values by "
             f"{option('target_columns')}, and that with the names of series by {option('id_column')}."
         )
-    _tell_of_rounding(numbers, name, origin)
-    return numbers.astype("float32")
-
-
-def _tell_of_rounding(numbers: np.ndarray, name: str, origin: str) -> None:
-    """Warn of values that change by little more than float32 rounds, as the readings of a meter may."""
-    known = numbers[np.isfinite(numbers)]
-    if len(known) < 2:
-        return
-    change = np.abs(np.diff(known)).mean()
-    lost = np.abs(known - known.astype("float32")).mean()
-    if change > 0 and lost > _LOST * change:
-        logger.warning(
-            "The column %r of %s has values near %.3g that change by %.3g at a time, and such are rounded by %.2g: "
-            "take a number off all of them, or take their differences.",
-            name,
-            origin,
-            np.abs(known).max(),
-            change,
-            lost,
-        )
+    return numbers
 
 
 def names_of(frame: pd.DataFrame, column: str | None, origin: str) -> np.ndarray:

@@ -118,7 +118,7 @@ def _each(
 
 
 def _numbers(value: Any, column: str, name: str, origin: str, dimensions: tuple[int, ...]) -> np.ndarray:
-    """As float32; NaN is only for targets."""
+    """As an array; NaN is only for targets."""
     place = f"The {column} of {shown_series(name)} in {origin}"
     try:
         nested = len(value) > 0 and isinstance(value[0], _LISTS)
@@ -130,7 +130,7 @@ def _numbers(value: Any, column: str, name: str, origin: str, dimensions: tuple[
         raise ValueError(f"{place} is no {shape}: mend it.")
     if (np.abs(found) > LARGEST).any() or (column != TARGET and np.isnan(found).any()):
         raise ValueError(f"{place} has a number that is infinite, too large or missing: mend it.")
-    return found.astype("float32")
+    return found
 
 
 def _categories(frame: pd.DataFrame, names: Sequence[str], origin: str) -> list[tuple[str, ...]] | None:

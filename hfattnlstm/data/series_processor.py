@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -28,8 +29,12 @@ CALENDAR = {
     "monthday": lambda times: (times.day - 1) / 31,
     "month": lambda times: (times.month - 1) / 12,
 }
+# Stands for a category that training has not seen.
+UNKNOWN = -1
+# Share of the usual change of a value that is lost to float32, from which it is told.
+_LOST = 0.01
 # Below this share of its mean, what changes is no more than rounding.
-_SMALLEST = 1e-8
+_SMALLEST = 1e-12
 
 
 class SeriesInputs(NamedTuple):
@@ -39,8 +44,9 @@ class SeriesInputs(NamedTuple):
         values: (length, channels) float32, scaled; NaN where a value is missing.
         features: (length or more, num_time_features), what is known of each step; None for nothing.
         static_real: (num_static_real_features,); None for nothing.
-        static_categories: (categories,) numbers; None for none.
-        mean, std: (channels,), of the scale.
+        static_categories: (categories,) numbers, -1 for one that training has not seen; None for none.
+        mean, std: (channels,) float64, of the scale.
+        bounds: The smallest and the largest value that is forecast, in the unit of the series.
     """
 
     values: np.ndarray
@@ -49,6 +55,7 @@ class SeriesInputs(NamedTuple):
     static_categories: np.ndarray | None
     mean: np.ndarray
     std: np.ndarray
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
 
 class SeriesProcessor(FeatureExtractionMixin):
@@ -66,6 +73,8 @@ class SeriesProcessor(FeatureExtractionMixin):
         feature_scales: Mean and deviation of each column that is known in advance.
         static_scales: Mean and deviation of each number that is known of a series.
         categories: Of each category, its names.
+        lower_bound, upper_bound: The smallest and the largest value that is forecast, in the unit of the series; None
+            for any.
 
     Example:
 
@@ -89,6 +98,8 @@ class SeriesProcessor(FeatureExtractionMixin):
         feature_scales: list[list[float]] | None = None,
         static_scales: list[list[float]] | None = None,
         categories: list[list[str]] | None = None,
+        lower_bound: float | None = None,
+        upper_bound: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -101,6 +112,7 @@ class SeriesProcessor(FeatureExtractionMixin):
         self.feature_scales = feature_scales or []
         self.static_scales = static_scales or []
         self.categories = categories or []
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
 
     @classmethod
     def fit(
@@ -111,6 +123,8 @@ class SeriesProcessor(FeatureExtractionMixin):
         season_length: int,
         scaler: str = STANDARD,
         calendar: Sequence[str] = (),
+        lower_bound: float | None = None,
+        upper_bound: float | None = None,
     ) -> SeriesProcessor:
         """Learn scales from the training parts alone, and the names of categories.
 
@@ -118,16 +132,20 @@ class SeriesProcessor(FeatureExtractionMixin):
             panel: The series.
             train_ends: Of each, the number of steps of its training part.
             season_length: Steps of a season.
-            scaler, calendar: As in the class.
+            scaler, calendar, lower_bound, upper_bound: As in the class.
 
         Raises:
-            ValueError: For an unknown scaler, a calendar without times, or an unknown part of it.
+            ValueError: For an unknown scaler, a calendar without times, an unknown part of it, or a value outside of
+                the bounds.
         """
         _check_scaler(scaler)
         _check_calendar(calendar, panel)
+        _check_bounds(lower_bound, upper_bound, panel)
         trained = [each.until(end) for each, end in zip(panel, train_ends, strict=True) if end]
         features = [each.features[: len(each)] for each in trained if each.features is not None]
         static = [each.static_real[None] for each in trained if each.static_real is not None]
+        if scaler == NO_SCALER:
+            _tell_of_rounding(trained, panel)
         # A series that begins after the training part has a category, too.
         names = zip(*(each.static_categories for each in panel))
         return cls(
@@ -137,9 +155,11 @@ class SeriesProcessor(FeatureExtractionMixin):
             scaler=scaler,
             scales=_scales_of(trained, panel) if scaler == STANDARD else {},
             calendar=calendar,
-            feature_scales=_rounded(_scale_of(np.concatenate(features))) if features else None,
-            static_scales=_rounded(_scale_of(np.concatenate(static))) if static else None,
+            feature_scales=_as_lists(_scale_of(np.concatenate(features))) if features else None,
+            static_scales=_as_lists(_scale_of(np.concatenate(static))) if static else None,
             categories=[sorted(set(each)) for each in names],
+            lower_bound=lower_bound,
+            upper_bound=upper_bound,
         )
 
     @classmethod
@@ -152,7 +172,7 @@ class SeriesProcessor(FeatureExtractionMixin):
         """
         _check_scaler(scaler)
         channels = tuple(f"channel_{index}" for index in range(values.shape[1]))
-        scales = {"": _rounded(_scale_of(values))} if scaler == STANDARD else {}
+        scales = {"": _as_lists(_scale_of(values))} if scaler == STANDARD else {}
         return cls(asdict(SeriesColumns(targets=channels)), scaler=scaler, scales=scales)
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
@@ -165,7 +185,7 @@ class SeriesProcessor(FeatureExtractionMixin):
         array([0., 2.], dtype=float32)
         ```
         """
-        return self.inputs(Series("", 0, np.asarray(values, np.float32))).values.astype(np.float32)
+        return self.inputs(Series("", 0, np.asarray(values, np.float64))).values
 
     @property
     def series_columns(self) -> SeriesColumns:
@@ -182,15 +202,21 @@ class SeriesProcessor(FeatureExtractionMixin):
         """Numbers that are known of every step."""
         return len(self.series_columns.features) + 2 * len(self.calendar)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value that is forecast."""
+        low, high = self.lower_bound, self.upper_bound
+        return -math.inf if low is None else low, math.inf if high is None else high
+
     def scale_of(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of each channel of a series: those of its training part, or of what is given of it."""
         if self.scaler == NO_SCALER:
             channels = series.values.shape[1]
-            return np.zeros(channels, np.float32), np.ones(channels, np.float32)
+            return np.zeros(channels), np.ones(channels)
         known = self.scales.get(series.name)
         if known is None:
-            return tuple(part.astype(np.float32) for part in _scale_of(series.values))
-        mean, std = np.asarray(known, np.float32)
+            return _scale_of(series.values)
+        mean, std = np.asarray(known, np.float64)
         unknown = np.isnan(mean)
         if unknown.any():
             mean[unknown], std[unknown] = _scale_of(series.values[:, unknown])
@@ -205,7 +231,7 @@ class SeriesProcessor(FeatureExtractionMixin):
             scaled_by: How many of its first steps a series is scaled by that training has not seen; all without.
 
         Raises:
-            ValueError: For other channels, covariates that end too early, or a category that training has not seen.
+            ValueError: For other channels, covariates that end too early, and where a covariate is missing.
         """
         if series.values.shape[1] != len(self.channels):
             raise ValueError(
@@ -214,18 +240,19 @@ class SeriesProcessor(FeatureExtractionMixin):
             )
         mean, std = self.scale_of(series if scaled_by is None else series.until(scaled_by))
         return SeriesInputs(
-            (series.values - mean) / std,
+            ((series.values - mean) / std).astype(np.float32),
             self._features(series, len(series) + further),
             self._static_real(series),
             self._static_categories(series),
             mean,
             std,
+            self.bounds,
         )
 
     def _features(self, series: Series, length: int) -> np.ndarray | None:
         parts = []
         if self.series_columns.features:
-            known = series.features if series.features is not None else np.empty((0, 0), np.float32)
+            known = series.features if series.features is not None else np.empty((0, 0))
             if len(known) and known.shape[1] != len(self.series_columns.features):
                 raise ValueError(
                     f"{capital(shown_series(series.name))} has {known.shape[1]} numbers that are known in advance, "
@@ -243,7 +270,7 @@ class SeriesProcessor(FeatureExtractionMixin):
                     f"{len(known) - len(series)} steps after its last value, and {length - len(series)} are forecast: "
                     f"give what is known of them, in rows without a value, or by {option('future')}."
                 )
-            mean, std = np.asarray(self.feature_scales, np.float32)
+            mean, std = np.asarray(self.feature_scales, np.float64)
             parts.append((known[:length] - mean) / std)
         if self.calendar:
             times = pd.DatetimeIndex(later_times(series.start, self.frequency, range(length)))
@@ -260,8 +287,8 @@ class SeriesProcessor(FeatureExtractionMixin):
                 f"{capital(shown_series(series.name))} lacks {quote(self.series_columns.static_real)}, which the "
                 "model was trained with: add the columns."
             )
-        mean, std = np.asarray(self.static_scales, np.float32)
-        return (series.static_real - mean) / std
+        mean, std = np.asarray(self.static_scales, np.float64)
+        return ((series.static_real - mean) / std).astype(np.float32)
 
     def _static_categories(self, series: Series) -> np.ndarray | None:
         if not self.categories:
@@ -271,16 +298,29 @@ class SeriesProcessor(FeatureExtractionMixin):
                 f"{capital(shown_series(series.name))} lacks {quote(self.series_columns.static_categories)}, "
                 "which the model was trained with: add the columns."
             )
-        for name, known, column in zip(
-            series.static_categories, self.categories, self.series_columns.static_categories
-        ):
-            if name not in known:
-                raise ValueError(
-                    f"{capital(shown_series(series.name))} has {name!r} in {column!r}, which no series had in the "
-                    f"training{did_you_mean(name, known) or ':'} leave such a column out of a training to forecast "
-                    "series with new ones."
+        places = [
+            known.index(name) if name in known else UNKNOWN
+            for name, known in zip(series.static_categories, self.categories)
+        ]
+        return np.array(places)
+
+    def tell_unknown_categories(self, panel: Panel) -> None:
+        """Warn of categories that training has not seen; the model reads the mean of all others for them."""
+        columns = self.series_columns.static_categories
+        for index, (column, known) in enumerate(zip(columns, map(set, self.categories))):
+            found = [each.static_categories[index] for each in panel if len(each.static_categories) == len(columns)]
+            unknown = [name for name in found if name not in known]
+            if unknown:
+                logger.warning(
+                    "%d of the %d series of %s have something in %r that no series had in the training, such as %r, "
+                    "for which the mean of all others is read%s",
+                    len(unknown),
+                    len(panel),
+                    panel.origin,
+                    column,
+                    unknown[0],
+                    did_you_mean(unknown[0], known) or ".",
                 )
-        return np.array([known.index(name) for name, known in zip(series.static_categories, self.categories)])
 
 
 def _check_scaler(scaler: str) -> None:
@@ -296,11 +336,49 @@ def _check_calendar(calendar: Sequence[str], panel: Panel) -> None:
         raise ValueError(f"{option('calendar', calendar[0])} needs times, which {panel.origin} has not: leave it out.")
 
 
+def _check_bounds(low: float | None, high: float | None, panel: Panel) -> None:
+    """ValueError for bounds between which there is nothing, or that are passed by what is known."""
+    if low is not None and high is not None and low >= high:
+        raise ValueError(
+            f"{option('lower_bound', low)} is not below {option('upper_bound', high)}: change one of them."
+        )
+    for flag, bound, passes in (("lower_bound", low, np.less), ("upper_bound", high, np.greater)):
+        for series in panel if bound is not None else ():
+            outside = passes(series.values, bound)
+            if outside.any():
+                step, channel = np.argwhere(outside)[0]
+                raise ValueError(
+                    f"{capital(shown_series(series.name))} in {panel.origin} has {series.values[step, channel]:g} in "
+                    f"{panel.channels[channel]!r}, beyond {option(flag, bound)}: move the bound, or mend the "
+                    "value."
+                )
+
+
+def _tell_of_rounding(trained: Sequence[Series], panel: Panel) -> None:
+    """Warn of values that change by little more than float32 rounds, where no mean is taken off before."""
+    for series in trained:
+        for channel, values in zip(panel.channels, series.values.T):
+            known = values[np.isfinite(values)]
+            change = np.abs(np.diff(known)).mean() if len(known) > 1 else 0.0
+            lost = np.abs(known - known.astype(np.float32)).mean() if len(known) else 0.0
+            if change > 0 and lost > _LOST * change:
+                logger.warning(
+                    "The values of %r in %s of %s change by %.3g at a time, and are rounded by %.2g: leave %s out.",
+                    channel,
+                    shown_series(series.name),
+                    panel.origin,
+                    change,
+                    lost,
+                    option("scaler", NO_SCALER),
+                )
+                return
+
+
 def _scales_of(trained: Sequence[Series], panel: Panel) -> dict[str, list[list[float | None]]]:
     """By series, of its training part; None for a channel without a value in it, which is told."""
     scales = {}
     for each in trained:
-        mean, std = _rounded(_scale_of(each.values))
+        mean, std = _as_lists(_scale_of(each.values))
         for channel in np.flatnonzero(~np.isfinite(each.values).any(0)):
             mean[channel] = std[channel] = None
             logger.warning(
@@ -325,6 +403,6 @@ def _scale_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(constant, 1.0, std)
 
 
-def _rounded(scale: Iterable[np.ndarray]) -> list[list[float]]:
-    """As float32 has them, which a file of JSON can hold."""
-    return [np.asarray(part, np.float32).astype(float).tolist() for part in scale]
+def _as_lists(scale: Iterable[np.ndarray]) -> list[list[float]]:
+    """As a file of JSON can hold them, without a loss."""
+    return [np.asarray(part, np.float64).tolist() for part in scale]

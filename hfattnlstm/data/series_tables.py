@@ -122,7 +122,8 @@ def _check_named(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> No
         if name not in frame.columns:
             hint = did_you_mean(name, frame.columns) or f": it has {quote(list(frame.columns)[:20])}."
             raise ValueError(f"{option(flag, name)} names no column of {origin}{hint}")
-    names = [name for _, name in named]
+    # Which series it is may be known to the model, too.
+    names = [name for flag, name in named if (flag, name) != ("static_columns", columns.id)]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"The column {name!r} is named for two purposes: leave it out of one.")
@@ -130,10 +131,10 @@ def _check_named(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> No
 
 def _find_columns(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> SeriesColumns:
     """The columns that were named, and the others by their usual names or what they hold."""
-    taken = {columns.id, columns.time, *columns.targets, *columns.features, *columns.static_real}
-    taken |= set(columns.static_categories)
-    free = [name for name in frame.columns if name not in taken]
-    identity = columns.id or _by_name(free, ID_NAMES)
+    taken = {columns.id, columns.time, *columns.targets, *columns.features}
+    static = {*columns.static_real, *columns.static_categories}
+    identity = columns.id or _by_name([name for name in frame.columns if name not in taken], ID_NAMES)
+    free = [name for name in frame.columns if name not in taken | static]
     time = columns.time or _by_name([name for name in free if name != identity], TIME_NAMES)
     free = [name for name in free if name not in (identity, time)]
     if time is None:
@@ -184,7 +185,7 @@ def _panel_of_times(frame: pd.DataFrame, columns: SeriesColumns, frequency: str 
         raise NoTimesError(
             f"{option('frequency', frequency)} is for times, and {origin} has whole numbers: leave it out."
         )
-    columns = _numbers_apart(frame, columns)
+    columns = _numbers_apart(frame, columns, origin)
     static = _static_values(frame, columns, origin)
     series = [_on_grid(str(name), group, columns, frequency, origin, static) for name, group in groups]
     return checked_panel(Panel([each for each in series if each is not None], columns, frequency, origin))
@@ -282,14 +283,23 @@ def _on_grid(
 
 
 def _spread(part: pd.DataFrame, places: np.ndarray, length: int) -> np.ndarray:
-    values = np.full((length, part.shape[1]), np.nan, dtype=np.float32)
-    values[places] = part.to_numpy("float32")
+    values = np.full((length, part.shape[1]), np.nan)
+    values[places] = part.to_numpy("float64")
     return values
 
 
-def _numbers_apart(frame: pd.DataFrame, columns: SeriesColumns) -> SeriesColumns:
-    """Static columns that hold numbers are known as numbers, the others as names."""
-    real = [name for name in columns.static_categories if pd.api.types.is_numeric_dtype(frame[name])]
+def _numbers_apart(frame: pd.DataFrame, columns: SeriesColumns, origin: str) -> SeriesColumns:
+    """Static columns that hold numbers are known as numbers, the others as names, and that of the series itself."""
+    real = [
+        name for name in columns.static_categories if pd.api.types.is_numeric_dtype(frame[name]) and name != columns.id
+    ]
+    whole = [name for name in real if not (frame[name].dropna().astype("float64") % 1).any()]
+    if whole:
+        logger.info(
+            "%s of %s: whole numbers, which are read as such; if they are names, write a letter before them.",
+            quote(whole),
+            origin,
+        )
     names = tuple(name for name in columns.static_categories if name not in real)
     return replace(columns, static_real=(*columns.static_real, *real), static_categories=names)
 
@@ -321,6 +331,6 @@ def _static_values(
             )
     found = {}
     for name, row in first.iterrows():
-        real = row[list(columns.static_real)].to_numpy("float32") if columns.static_real else None
+        real = row[list(columns.static_real)].to_numpy("float64") if columns.static_real else None
         found[str(name)] = real, tuple(str(row[column]) for column in columns.static_categories)
     return found

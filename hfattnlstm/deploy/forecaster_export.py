@@ -192,7 +192,7 @@ def _random_inputs(config: AttnLSTMForecasterConfig, batch: int, generator: torc
     if config.num_static_real_features:
         inputs["static_real_features"] = torch.randn(batch, config.num_static_real_features, generator=generator)
     if config.cardinality:
-        drawn = [torch.randint(number, (batch,), generator=generator) for number in config.cardinality]
+        drawn = [torch.randint(-1, number, (batch,), generator=generator) for number in config.cardinality]
         inputs["static_categorical_features"] = torch.stack(drawn, 1)
     return inputs
 

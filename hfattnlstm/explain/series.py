@@ -196,7 +196,7 @@ class _Read:
             weights,
             window,
             self.batch["past_values"][0, :, index].numpy() * std + mean,
-            self.values[0, :, index] * std + mean,
+            np.clip(self.values[0, :, index] * std + mean, *self.inputs.bounds),
             self._faithfulness(index, weights, window, seed) if faithfulness else None,
         )
 

@@ -106,6 +106,8 @@ def _init_small(module: nn.Module) -> None:
 class StaticFeatures(nn.Module):
     """What is known of a series as one vector: numbers as they are, categories by their embeddings.
 
+    A category below 0 is one that training has not seen, for which the mean of all embeddings stands.
+
     Args:
         config: The configuration.
     """
@@ -128,8 +130,13 @@ class StaticFeatures(nn.Module):
             parts.append(checked_input("static_real_features", real, (self.num_real,)))
         if self.embeddings:
             ids = checked_input("static_categorical_features", categorical, (len(self.embeddings),)).long()
-            parts += [table(ids[:, index]) for index, table in enumerate(self.embeddings)]
+            parts += [_embedded(table, ids[:, index]) for index, table in enumerate(self.embeddings)]
         return torch.cat([part.to(parts[-1].dtype) for part in parts], -1)
+
+
+def _embedded(table: nn.Embedding, ids: Tensor) -> Tensor:
+    known = (ids >= 0).unsqueeze(-1)
+    return torch.where(known, table(ids.clamp(min=0)), table.weight.mean(0))
 
 
 class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
@@ -201,7 +208,8 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
                 missing value is read as the one before it, because the time goes on.
             past_time_features: (batch, length, num_time_features), what is known of each step.
             static_real_features: (batch, num_static_real_features).
-            static_categorical_features: (batch, categories), numbers from 0 below `cardinality`.
+            static_categorical_features: (batch, categories), numbers from 0 below `cardinality`; -1 for one that
+                training has not seen, for which the mean of the others stands.
             output_reading: Whether to return `reading`.
 
         Returns:

@@ -15,7 +15,7 @@ from ..data.series_processor import SeriesInputs
 from ..data.series_windows import SeriesWindows, collate_windows
 from ..modeling.series_scaling import InstanceScaling
 from .forecast_metrics import MSE, ForecastBatch, ForecastSums, owa
-from .forecasts import Forecast, forecast_batch
+from .forecasts import Forecast, forecast_batch, unscaled
 from .linear_forecasts import LinearMap, apply_map, batches_of, naive_map
 from .naive_forecasts import naive2
 
@@ -64,6 +64,7 @@ class ForecastEvaluation:
         windows: How many were forecast.
         residuals: Scaled errors of a sample, what came less what was forecast.
         shown: Some windows.
+        below_zero: Whether a forecast or a quantile of the model is below 0.
     """
 
     metrics: dict[str, float]
@@ -73,6 +74,7 @@ class ForecastEvaluation:
     windows: int
     residuals: np.ndarray = field(repr=False)
     shown: Sequence[ShownWindow] = field(default=(), repr=False)
+    below_zero: bool = False
 
     def table(self) -> dict[str, dict[str, float]]:
         """Rows of scores by name of the forecast, those of the model first."""
@@ -123,19 +125,21 @@ def evaluate_forecasts(
         batch_size: Windows at a time.
         progress: Called with how many windows are done, of how many.
     """
-    rivals = _rivals(windows, season, linear)
+    rivals, bounds = _rivals(windows, season, linear), windows.inputs[0].bounds
     sums = {"model": ForecastSums(quantiles), **{name: ForecastSums() for name in rivals}}
-    residuals, done, generator = [], 0, np.random.default_rng(0)
+    residuals, done, below, generator = [], 0, False, np.random.default_rng(0)
     seasonal = season > 1
     if seasonal:
         sums[_NAIVE2] = ForecastSums()
     for batch in batches_of(windows, batch_size):
         count = len(batch["past_values"])
         happened = _happened(batch, windows, range(done, done + count), mase_scales)
-        found = forecast(batch)
+        found = _bounded(forecast(batch), happened, bounds)
+        below = below or _is_below_zero(found, happened)
         sums["model"].add(found.values, happened, found.quantiles)
         for name, rival in rivals.items():
-            sums[name].add(rival(batch["past_values"]), happened)
+            said = Forecast(rival(batch["past_values"]), None)
+            sums[name].add(_bounded(said, happened, bounds).values, happened)
         if seasonal:
             sums[_NAIVE2].add(_naive2(windows, range(done, done + count), season), happened)
         errors = (happened.target - found.values).flatten().numpy()
@@ -153,6 +157,7 @@ def evaluate_forecasts(
         tuple(quantiles),
         done,
         np.concatenate(residuals) if residuals else np.empty(0),
+        below_zero=below,
     )
 
 
@@ -169,15 +174,15 @@ def show_windows(model: Any, windows: SeriesWindows, channels: Sequence[str]) ->
         series, _ = windows.place(index)
         inputs = windows.inputs[series]
         window = windows[index]
-        found = forecast_batch(model, collate_windows([window]), attention=True)
+        scale = _scale_of(inputs)
+        found = unscaled(forecast_batch(model, collate_windows([window]), attention=True), *scale, inputs.bounds)
         heads = None if found.attention is None else found.attention.unflatten(1, (-1, model.config.pooler_num_heads))
-        quantiles = None if found.quantiles is None else _unscaled(found.quantiles[0, :, 0].numpy(), inputs)
         shown.append(
             ShownWindow(
                 row_name(windows.names[series], channels[0], len(channels)),
-                *(_unscaled(window[part][:, 0], inputs) for part in ("past_values", "future_values")),
-                _unscaled(found.values[0, :, 0].numpy(), inputs),
-                quantiles,
+                *(window[part][:, 0] * inputs.std[0] + inputs.mean[0] for part in ("past_values", "future_values")),
+                found.values[0, :, 0].numpy(),
+                None if found.quantiles is None else found.quantiles[0, :, 0].numpy(),
                 None if heads is None else heads[0, 0].mean(0).numpy(),
                 model.attnlstm_forecaster.front.window,
             )
@@ -185,8 +190,24 @@ def show_windows(model: Any, windows: SeriesWindows, channels: Sequence[str]) ->
     return shown
 
 
-def _unscaled(values: np.ndarray, inputs: SeriesInputs) -> np.ndarray:
-    return values * inputs.std[0] + inputs.mean[0]
+def _scale_of(inputs: SeriesInputs) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(inputs.mean)[None, None], torch.from_numpy(inputs.std)[None, None]
+
+
+def _bounded(forecast: Forecast, happened: ForecastBatch, bounds: tuple[float, float]) -> Forecast:
+    """A scaled forecast, moved to where its bounds are."""
+    if not np.isfinite(bounds).any():
+        return forecast
+    found = unscaled(forecast, happened.mean, happened.std, bounds)
+    quantiles = found.quantiles
+    if quantiles is not None:
+        quantiles = (quantiles - happened.mean.unsqueeze(-1)) / happened.std.unsqueeze(-1)
+    return found._replace(values=(found.values - happened.mean) / happened.std, quantiles=quantiles)
+
+
+def _is_below_zero(forecast: Forecast, happened: ForecastBatch) -> bool:
+    lowest = forecast.values if forecast.quantiles is None else forecast.quantiles[..., 0]
+    return bool((lowest * happened.std + happened.mean < 0).any())
 
 
 def _rivals(
@@ -209,7 +230,7 @@ def _happened(
     series = [windows.place(index)[0] for index in places]
 
     def of_series(values: Sequence[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack([values[index] for index in series]).astype(np.float32)).unsqueeze(1)
+        return torch.from_numpy(np.stack([values[index] for index in series])).unsqueeze(1)
 
     means, stds = ([getattr(each, name) for each in windows.inputs] for name in ("mean", "std"))
     return ForecastBatch(batch["future_values"], of_series(means), of_series(stds), of_series(mase_scales))
@@ -232,7 +253,7 @@ def _filled(values: np.ndarray) -> np.ndarray:
     begun = np.logical_or.accumulate(known).all(1)
     last = np.maximum.accumulate(np.where(known, np.arange(len(values))[:, None], 0))
     filled = np.take_along_axis(values, last, 0)[begun]
-    return np.nan_to_num(filled if len(filled) else np.nan_to_num(values)[-1:]).astype(np.float64)
+    return np.nan_to_num(filled if len(filled) else np.nan_to_num(values)[-1:])
 
 
 def _add_owa(metrics: Mapping[str, dict[str, float]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -63,7 +62,7 @@ def _errors_of(past: Panel | None, season: int) -> dict[str, float]:
     """The mean error of the seasonal naive forecast of each series, under the names that forecasts have."""
     found = {}
     for series in past or ():
-        errors = seasonal_errors(series.values.astype(np.float64), season)
+        errors = seasonal_errors(series.values, season)
         for channel, error in zip(past.channels, errors, strict=True):
             found[row_name(series.name, channel, len(past.channels))] = float(error)
     return found

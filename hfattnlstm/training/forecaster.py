@@ -30,7 +30,7 @@ from .forecast_plots import plot_windows
 from .forecaster_flags import Silence, checked_flag, task_of
 from .forecaster_tables import load_like
 from .forecasting_arguments import SeriesArguments, columns_of
-from .forecasts import Forecast, forecast_batch, levels_of
+from .forecasts import Forecast, forecast_batch, levels_of, unscaled
 from .run import TaskRun, run_task
 
 
@@ -376,11 +376,7 @@ class Forecaster:
         ]
         found = forecast_batch(self.model, collate_windows(windows), attention)
         mean, std = (torch.from_numpy(np.stack([getattr(each, name) for each in inputs])) for name in ("mean", "std"))
-        values = found.values * std.unsqueeze(1) + mean.unsqueeze(1)
-        quantiles = found.quantiles
-        if quantiles is not None:
-            quantiles = quantiles * std[:, None, :, None] + mean[:, None, :, None]
-        return Forecast(values, quantiles, found.attention)
+        return unscaled(found, mean.unsqueeze(1), std.unsqueeze(1), self.processor.bounds)
 
     def _inputs(self, series: Series, cutoff: int) -> SeriesInputs:
         """What is known at a cutoff: a series that training has not seen is scaled by what lies before it."""

@@ -36,8 +36,13 @@ def load_like(processor: SeriesProcessor, frame: Any, future: Any = None) -> Pan
     """
     if future is not None:
         _check_future(processor, frame)
-    if isinstance(frame, Panel):
-        return frame
+    panel = frame if isinstance(frame, Panel) else _panel_like(processor, frame, future)
+    processor.tell_unknown_categories(panel)
+    return panel
+
+
+def _panel_like(processor: SeriesProcessor, frame: Any, future: Any) -> Panel:
+    """The series of a table that is no panel yet."""
     columns, name = processor.series_columns, name_of(frame)
     table = _table_of(frame, columns)
     targets = [name for name in columns.targets if name in table]

@@ -215,6 +215,7 @@ class ForecastingTask(Task):
     def make_processor(self, examples: dict[str, Panel]) -> SeriesProcessor:
         """Scales and categories of the training part."""
         if self._loaded_processor is not None:
+            self._loaded_processor.tell_unknown_categories(self.panel)
             return self._loaded_processor
         with flags_in_sentences():
             return SeriesProcessor.fit(
@@ -223,6 +224,8 @@ class ForecastingTask(Task):
                 season_length=self.season,
                 scaler=self.model.scaler,
                 calendar=self.data.calendar or (),
+                lower_bound=self.model.lower_bound,
+                upper_bound=self.model.upper_bound,
             )
 
     def make_model(self, examples: dict[str, Panel], processor: SeriesProcessor) -> PreTrainedModel:
@@ -328,6 +331,8 @@ class ForecastingTask(Task):
         )
         if self.training.plots:
             evaluation = replace(evaluation, shown=show_windows(model, rows, self.panel.channels))
+        if evaluation.below_zero and min(np.nanmin(each.values) for each in self.panel) >= 0:
+            logger.warning("Some forecasts are below 0, and no value of the series is: --lower_bound 0 ends that.")
         if evaluation.beaten_by():
             logger.warning("%s part: %s", {"eval": "Validation"}.get(prefix, "Test"), evaluation.verdict())
         metrics = {f"{prefix}_{name}": value for name, value in evaluation.metrics.items()}

@@ -70,6 +70,8 @@ class ForecasterArguments:
     scaler: Literal["standard", "none"] = flag(
         "standard", "Whether each series is scaled by the mean and deviation of its training part, or left as it is."
     )
+    lower_bound: float | None = flag(None, "Smallest value that is forecast, such as 0 for sales; any without.")
+    upper_bound: float | None = flag(None, "Largest value that is forecast; any without.")
     mix_channels: bool = flag(False, "Whether the channels are read together, and not each by itself.")
     instance_center: Literal["none", "mean", "last"] = flag("mean", "What is taken off each window, and put back.")
     instance_scale: Literal["none", "std", "mean_abs"] = flag("std", "What the rest of it is divided by.")

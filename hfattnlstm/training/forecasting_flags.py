@@ -135,6 +135,7 @@ def check_resumed(
     has = {flag: getattr(config, field) for field, flag in of_config.items() if hasattr(config, field)}
     # What is fitted in the end is no part of a checkpoint.
     has.pop("linear_forecast", None)
+    has |= {name: getattr(processor, name) for name in ("lower_bound", "upper_bound")}
     has |= {"scaler": processor.scaler, "calendar": processor.calendar, "season_length": processor.season_length}
     for flag in sorted(given & has.keys()):
         if values[flag] != has[flag]:
@@ -148,7 +149,8 @@ def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) ->
     architecture = sorted({*forecaster_fields(model), "classifier_dropout"} - {"loss"})
     counts = model.loss == "nll" and model.distribution_output == COUNTS
     layers = model.num_hidden_layers > 1 or model.context_layers
-    named = ("horizon", "lookback", "segment_length", "scaler", "linear_forecast")
+    bounds = ("lower_bound", "upper_bound")
+    named = ("horizon", "lookback", "segment_length", "scaler", "linear_forecast", *bounds)
     return (
         Effect(("validation_size",), lambda _: data.borders is None, beside("--borders")),
         Effect(MEANINGLESS, lambda _: False, "in this task: leave it out"),
@@ -157,6 +159,7 @@ def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) ->
             lambda _: not loaded,
             beside("--model_name_or_path, whose weights have decided it"),
         ),
+        Effect(("lower_bound",), lambda _: not counts, "on counts, which are not below 0: leave it out"),
         Effect(("num_attention_heads",), lambda _: bool(model.context_layers), without("--context_layers")),
         Effect(("hidden_dropout_prob",), lambda _: bool(layers), without("--num_hidden_layers 2 or --context_layers")),
         Effect(("segment_length",), lambda _: reads_segments(model), beside("--front convolution")),

@@ -42,6 +42,28 @@ def levels_of(config: AttnLSTMForecasterConfig) -> tuple[float, ...]:
     return config.quantile_levels
 
 
+def unscaled(forecast: Forecast, mean: Tensor, std: Tensor, bounds: tuple[float, float]) -> Forecast:
+    """A forecast in the unit of its series, between its bounds.
+
+    Args:
+        forecast: Scaled.
+        mean, std: (batch, 1, channels), of the scale.
+        bounds: The smallest and the largest value that is forecast.
+
+    Example:
+
+    ```python
+    >>> zeros = torch.zeros(1, 2, 1)
+    >>> unscaled(Forecast(zeros - 1, None), zeros[:, :1] + 3, zeros[:, :1] + 5, (0.0, 10.0)).values.flatten()
+    tensor([0., 0.])
+    ```
+    """
+    quantiles = forecast.quantiles
+    if quantiles is not None:
+        quantiles = (quantiles * std.unsqueeze(-1) + mean.unsqueeze(-1)).clamp(*bounds)
+    return forecast._replace(values=(forecast.values * std + mean).clamp(*bounds), quantiles=quantiles)
+
+
 def model_inputs(batch: dict[str, Any]) -> dict[str, Tensor]:
     """What a model reads of a batch of windows: all but what came."""
     return {name: values for name, values in batch.items() if not name.startswith("future_values")}

@@ -67,7 +67,7 @@ def test_each_channel_is_scaled_by_its_training_part() -> None:
         np.testing.assert_allclose(inputs.std, np.nanstd(part, 0), rtol=1e-6)
         np.testing.assert_allclose(inputs.values * inputs.std + inputs.mean, each.values, rtol=1e-5)
         np.testing.assert_array_equal(np.isnan(inputs.values), np.isnan(each.values))
-        assert inputs.values.dtype == inputs.mean.dtype == inputs.std.dtype == np.float32
+        assert inputs.values.dtype == np.float32 and inputs.mean.dtype == inputs.std.dtype == np.float64
         assert inputs.features is inputs.static_real is inputs.static_categories is None
 
 
@@ -294,19 +294,44 @@ def test_covariates_that_end_before_the_last_value_are_not_told_in_numbers_below
     [
         ({"static_real": None}, r"^The series 'Next' lacks 'size', which the model was trained with: add the columns"),
         ({"static_categories": ()}, r"^The series 'Next' lacks 'kind', 'land', which the model was trained with: add"),
-        (
-            {"static_categories": ("kiosk", "all")},
-            r"^The series 'Next' has 'kiosk' in 'kind', which no series had in the training: leave such a column out",
-        ),
-        (
-            {"static_categories": ("shops", "all")},
-            r"^The series 'Next' has 'shops' in 'kind', which no series had in the training: did you mean 'shop'",
-        ),
     ],
 )
 def test_what_is_known_of_a_series_must_be_as_in_training(left_out: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         fit(panel(full=True)).inputs(series("Next", **{**known(0), **left_out}))
+
+
+@pytest.mark.parametrize(
+    ("category", "end"), [("kiosk", "is read."), ("shops", "is read: did you mean 'shop'?")], ids=["new", "misspelt"]
+)
+def test_a_category_that_training_has_not_seen_is_told(
+    category: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = panel(full=True)
+    processor = fit(source)
+    processor.tell_unknown_categories(source)
+    assert not caplog.messages
+    new = series("Next", **{**known(0), "static_categories": (category, "all")})
+    processor.tell_unknown_categories(replace(source, series=[source.series[0], new], _by_name={}))
+    (told,) = caplog.messages
+    assert told.startswith(
+        "1 of the 2 series of power.csv have something in 'kind' that no series had in the training"
+    )
+    assert f"such as {category!r}, for which the mean of all others {end}" in told
+    assert processor.inputs(new).static_categories.tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize(("scaler", "told"), [(NO_SCALER, True), ("standard", False)])
+@pytest.mark.parametrize("base", [0.0, 1e9])
+def test_values_that_are_rounded_are_told(
+    scaler: str, told: bool, base: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = base + np.arange(2.0 * LENGTH).reshape(LENGTH, 2)
+    fit(Panel([Series("A", 0, values)], SeriesColumns(targets=("a", "b")), None, "power.csv"), scaler=scaler)
+    assert [
+        line.startswith("The values of 'a' in the series 'A' of power.csv change by 2 at a time, and are rounded")
+        for line in caplog.messages
+    ] == [True] * (told and base > 0)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -356,3 +381,24 @@ def test_what_a_table_has_is_what_the_model_takes() -> None:
     np.testing.assert_allclose(inputs.values[:, 0], [-1, 1, np.nan, 5])
     np.testing.assert_allclose(inputs.features[:, 0], [-1, 1, 3, 5, 7, 9])
     assert inputs.static_categories.tolist() == [0]
+
+
+def test_bounds_are_saved_and_loaded(tmp_path: Path) -> None:
+    processor = fit(panel(), lower_bound=-1e3, upper_bound=1e3)
+    processor.save_pretrained(tmp_path)
+    loaded = SeriesProcessor.from_pretrained(tmp_path)
+    assert loaded.bounds == loaded.inputs(panel()["S1"]).bounds == (-1e3, 1e3)
+    assert fit(panel()).bounds == fit(panel()).inputs(panel()["S1"]).bounds == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sentence"),
+    [
+        ({"lower_bound": 60}, r"^The series 'S0' in power\.csv has \S+ in 'price', beyond lower_bound=60: move"),
+        ({"upper_bound": 1}, r"^The series 'S0' in power\.csv has \S+ in 'price', beyond upper_bound=1: move"),
+        ({"lower_bound": 5, "upper_bound": 5}, r"^lower_bound=5 is not below upper_bound=5: change one of them\.$"),
+    ],
+)
+def test_bounds_that_cannot_be_are_refused(bounds: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        fit(panel(), **bounds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import decimal
 import logging
 import re
-import time
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ def assert_long(panel: Panel, names: tuple[str, str] = ("Aa", "Bb")) -> None:
     assert [each.start for each in panel] == [START, START]
     assert panel.frequency == "D"
     assert [values_of(panel, name) for name in names] == [[[0], [1], [2], [3]], [[4], [5], [6], [7]]]
-    assert all(each.values.dtype == np.float32 for each in panel)
+    assert all(each.values.dtype == np.float64 for each in panel)
 
 
 def test_a_long_table(caplog: pytest.LogCaptureFixture) -> None:
@@ -284,14 +283,12 @@ def test_rows_in_any_order(caplog: pytest.LogCaptureFixture) -> None:
     assert [each.name for each in panel_of_frame(shuffled[::-1])] == ["Bb", "Aa"]
 
 
-@pytest.mark.parametrize(("base", "told"), [(0.1, False), (1e6, False), (5e8, True), (1e12, True)])
-def test_values_that_are_rounded_are_told(base: float, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_large_values_keep_what_changes() -> None:
     """As the readings of a meter, of which float32 keeps seven digits."""
-    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=99, freq="h"), "y": base + 300 * np.arange(99.0)})
-    panel_of_frame(frame)
-    assert any("'y' of the table has values near" in line and "rounded" in line for line in caplog.messages) == told
-    panel_of_frame(frame.assign(y=base))
-    assert len(caplog.messages) == told
+    values = 1e12 + 0.25 * np.arange(99.0)
+    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=99, freq="h"), "y": values, "price": values})
+    series = panel_of_frame(frame, SeriesColumns(features=("price",))).series[0]
+    assert (series.values[:, 0] == values).all() and (series.features[:, 0] == values).all()
 
 
 def test_equal_rows_are_read_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -339,7 +336,7 @@ def test_what_is_known_of_every_step() -> None:
     # Beyond the last value, too.
     assert panel["Aa"].features.tolist() == [[0, 1], [0.5, 0], [1, 1], [1.5, 0]]
     assert panel["Bb"].features.shape == (4, 2)
-    assert panel["Bb"].features.dtype == np.float32
+    assert panel["Bb"].features.dtype == np.float64
     until = panel.until([1, 2])
     assert [len(each) for each in until] == [1, 2]
     assert until["Bb"].features.shape == (4, 2)
@@ -487,21 +484,40 @@ def test_the_columns_that_were_found_are_read_again(frame: pd.DataFrame) -> None
 
 
 @pytest.mark.parametrize("frequency", ["h", "B", "MS"])
-def test_thousands_of_series_take_seconds(frequency: str) -> None:
+def test_thousands_of_series(frequency: str) -> None:
     times = pd.date_range("2000-01-01", periods=100, freq=frequency)
     names = [f"series {number}" for number in range(2_000)]
     values = np.random.default_rng(0).normal(size=200_000)
     frame = pd.DataFrame({"unique_id": np.repeat(names, 100), "ds": np.tile(times, 2_000), "y": values})
-    began = time.perf_counter()
     panel = panel_of_frame(frame)
-    assert time.perf_counter() - began < 15
     assert (len(panel), panel.frequency) == (2_000, frequency)
-    np.testing.assert_array_equal(panel["series 1999"].values[:, 0], values[-100:].astype("float32"))
+    np.testing.assert_array_equal(panel["series 1999"].values[:, 0], values[-100:])
 
 
-def test_many_channels_take_seconds() -> None:
+def test_many_channels() -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(4_000, 200)))
     frame.insert(0, "date", pd.date_range("2020-01-01", periods=4_000, freq="h"))
-    began = time.perf_counter()
     assert panel_of_frame(frame).series[0].values.shape == (4_000, 200)
-    assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize("identity", [None, "unique_id"])
+def test_which_series_it_is_may_be_known_to_the_model(identity: str | None) -> None:
+    columns = SeriesColumns(id=identity, static_categories=("unique_id",))
+    panel = panel_of_frame(long(), columns)
+    assert panel.columns.id == "unique_id" and panel.columns.static_categories == ("unique_id",)
+    assert [each.static_categories for each in panel] == [("Aa",), ("Bb",)]
+    # Numbers are names here, too.
+    numbers = long()
+    numbers["unique_id"] = numbers["unique_id"].map({"Aa": 7, "Bb": 8})
+    assert [each.static_categories for each in panel_of_frame(numbers, columns)] == [("7",), ("8",)]
+
+
+@pytest.mark.parametrize(("values", "told"), [([1, 2], True), ([1.5, 2.0], False), (["1a", "2a"], False)], ids=str)
+def test_numbers_that_may_be_names_are_told(values: list, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    frame = long()
+    frame["store"] = frame["unique_id"].map(dict(zip(["Aa", "Bb"], values)))
+    with caplog.at_level("INFO"):
+        panel_of_frame(frame, SeriesColumns(static_categories=("store",)))
+    assert (
+        any("'store' of the table: whole numbers, which are read as such" in line for line in caplog.messages) == told
+    )

@@ -78,8 +78,10 @@ def covariates_for(config: AttnLSTMForecasterConfig, batch: int, length: int, fu
     if config.num_static_real_features:
         result["static_real_features"] = torch.randn(batch, config.num_static_real_features)
     if config.cardinality:
-        ids = [torch.randint(0, number, (batch,)) for number in config.cardinality]
-        result["static_categorical_features"] = torch.stack(ids, 1)
+        ids = torch.stack([torch.randint(0, number, (batch,)) for number in config.cardinality], 1)
+        # One that training has not seen.
+        ids[0, 0] = -1
+        result["static_categorical_features"] = ids
     return result
 
 
@@ -288,7 +290,8 @@ def numpy_pool(
 def numpy_static(backbone: AttnLSTMForecasterModel, series: dict[str, np.ndarray]) -> np.ndarray:
     parts = [series.get("static_real_features", np.zeros(0))]
     for position, table in enumerate(backbone.static.embeddings if backbone.static is not None else ()):
-        parts.append(array(table.weight)[series["static_categorical_features"][position]])
+        weight, category = array(table.weight), series["static_categorical_features"][position]
+        parts.append(weight.mean(0) if category < 0 else weight[category])
     return np.concatenate(parts)
 
 

@@ -215,6 +215,40 @@ class TestFigures:
         assert found.metrics["mse"] == 1 and found.others["last season"]["mse"] == 0
 
 
+class TestBounds:
+    """What is beyond the bounds of a series counts as if it were forecast on them."""
+
+    def test_the_model_and_the_others_stay_between_them(self) -> None:
+        windows = windows_of(made_up(), scales=SCALES)
+        windows.inputs = [each._replace(bounds=(5.0, 9.0)) for each in windows.inputs]
+
+        def within(batch: dict[str, Any]) -> Forecast:
+            found, places = model(batch), [windows.place(index)[0] for index in range(len(windows))]
+            mean, std = (torch.tensor([SCALES[place][part] for place in places])[:, None, None] for part in (0, 1))
+            low, high = (5 - mean) / std, (9 - mean) / std
+            return Forecast(found.values.clamp(low, high), found.quantiles.clamp(low[..., None], high[..., None]))
+
+        found = evaluated(windows, size=len(windows))
+        free = windows_of(made_up(), scales=SCALES)
+        expected = evaluate_forecasts(
+            within, free, MASE_SCALES, season=SEASON, quantiles=LEVELS, batch_size=len(windows)
+        )
+        assert found.metrics == pytest.approx(expected.metrics, rel=1e-6)
+        assert found.metrics["mse"] != pytest.approx(evaluated(free).metrics["mse"], rel=0.01)
+        assert found.others["last value"]["mse"] != pytest.approx(expected.others["last value"]["mse"], rel=0.01)
+
+    @pytest.mark.parametrize(("level", "below"), [(100.0, False), (-9.0, True)])
+    def test_a_forecast_below_0_is_seen(self, level: float, below: bool) -> None:
+        assert evaluated(windows_of(made_up(), scales=[(level, 1.0)] * 2)).below_zero == below
+
+    def test_a_picture_shows_what_is_forecast(self) -> None:
+        windows = windows_of([values[:, :1] for values in made_up()], scales=SCALES)
+        windows.inputs = [each._replace(bounds=(5.0, 5.5)) for each in windows.inputs]
+        for shown in show_windows(tiny_model(loss="quantile"), windows, ["y"]):
+            assert ((shown.forecast >= 5) & (shown.forecast <= 5.5)).all()
+            assert ((shown.quantiles >= 5) & (shown.quantiles <= 5.5)).all()
+
+
 class TestRest:
     """What pictures and tables are made of."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from hfattnlstm import Forecaster, SeriesProcessor, load_series
+from hfattnlstm.explain import explain_forecasts
 from hfattnlstm.training.forecasts import forecast_batch
 from training.forecasting_helpers import (
     FUTURE,
@@ -95,6 +97,25 @@ class TestPredict:
         found = fitted.predict(other)
         np.testing.assert_allclose(found["yhat"], said.values[0, :, 0] * values.std() + values.mean(), rtol=1e-4)
         assert found["yhat"].between(1200, 1800).all()
+
+    @pytest.mark.parametrize("level", [1e6, -1e10])
+    def test_a_level_is_no_matter(self, fitted: Forecaster, level: float) -> None:
+        """As the readings of a meter have, of which float32 would round off all that changes."""
+        other = long_table(("c",), length=50)
+        found, expected = fitted.predict(other.assign(y=other["y"] + level)), fitted.predict(other)
+        np.testing.assert_allclose(found["yhat"] - level, expected["yhat"], atol=1e-4)
+        np.testing.assert_allclose(found[NAMES] - level, expected[NAMES], atol=1e-4)
+
+    def test_it_stays_between_bounds(self, fitted: Forecaster, table: pd.DataFrame) -> None:
+        whole = fitted.predict(table)
+        low, high = whole["yhat"].quantile([0.3, 0.6])
+        bounded = copy.copy(fitted)
+        bounded.processor = copy.copy(fitted.processor)
+        bounded.processor.lower_bound, bounded.processor.upper_bound = low, high
+        expected = whole.assign(**{name: whole[name].clip(low, high) for name in ("yhat", *NAMES)})
+        pd.testing.assert_frame_equal(bounded.predict(table), expected)
+        (explained, *_) = explain_forecasts(bounded.model, bounded.processor, bounded.load(table), faithfulness=False)
+        np.testing.assert_allclose(explained.forecast, expected["yhat"][:FUTURE], rtol=1e-5)
 
     @pytest.mark.parametrize("length", [1, 2, 5, PAST - 1])
     def test_a_series_shorter_than_what_is_read(self, fitted: Forecaster, length: int) -> None:
@@ -342,10 +363,17 @@ class TestFuture:
         with pytest.raises(ValueError, match="The table of what is known in advance has no column 'price': add it"):
             forecaster.predict(before, future=future.drop(columns="price"))
 
-    def test_a_region_that_training_has_not_seen(self, priced: tuple[Forecaster, pd.DataFrame]) -> None:
+    def test_a_region_that_training_has_not_seen(
+        self, priced: tuple[Forecaster, pd.DataFrame], caplog: pytest.LogCaptureFixture
+    ) -> None:
         forecaster, table = priced
-        with pytest.raises(ValueError, match="has 'west' in 'region', which no series had in the training"):
-            forecaster.predict(table.assign(region="west"))
+        before, future = self.split(table)
+        found = forecaster.predict(before.assign(region="west"), future=future)
+        assert "2 of the 2 series of the table have something in 'region' that no series had" in caplog.text
+        assert found["yhat"].notna().all()
+        # It is none of the regions of the training.
+        known = forecaster.predict(before, future=future)
+        assert (found["yhat"] != known["yhat"]).all()
 
     def test_where_nothing_is_known_in_advance_a_table_of_it_is_refused(
         self, fitted: Forecaster, table: pd.DataFrame
@@ -506,6 +534,6 @@ class TestKeeping:
         again = small_forecaster(tmp_path).fit(load_series(table))
         pd.testing.assert_frame_equal(again.predict(table), fitted.predict(table))
 
-    def test_values_have_the_precision_of_the_model(self, fitted: Forecaster, table: pd.DataFrame) -> None:
+    def test_values_have_the_precision_of_the_series(self, fitted: Forecaster, table: pd.DataFrame) -> None:
         found = fitted.predict(table)
-        assert found["yhat"].dtype == np.float32 and found["q0.1"].dtype == np.float32
+        assert found["yhat"].dtype == np.float64 and found["q0.1"].dtype == np.float64

@@ -59,6 +59,8 @@ CHANGES = {
     "horizon": ("", "--horizon 5"),
     "lookback": ("", "--lookback 24"),
     "scaler": ("", "--scaler none"),
+    "lower_bound": ("", "--lower_bound 0"),
+    "upper_bound": ("", "--upper_bound 99"),
     "mix_channels": ("--target_columns y z", "--mix_channels true"),
     "instance_center": ("", "--instance_center last"),
     "instance_scale": ("", "--instance_scale mean_abs"),
@@ -173,7 +175,7 @@ def test_every_flag_changes_what_is_learnt(name: str, traces: dict[str, dict[str
     beside, change = CHANGES[name]
     before, after = traces[beside], trace(beside, change)
     assert before != after
-    if name in {item.name for item in fields(ForecasterArguments)} - {"scaler"}:
+    if name in {item.name for item in fields(ForecasterArguments)} - {"scaler", "lower_bound", "upper_bound"}:
         # Of the model itself, not of its windows alone.
         numbers = ("shape", "loss", "forecast", "quantiles")
         assert [before[number] for number in numbers] != [after[number] for number in numbers]
@@ -211,6 +213,10 @@ def test_flags_without_effect_are_refused(tmp_path: Path, flags: str, sentence: 
     ("flags", "name"),
     [
         ("--num_attention_heads 2", "num_attention_heads"),
+        (
+            "--lower_bound 0 --loss nll --distribution_output negative_binomial --instance_center none --scaler none",
+            "lower_bound",
+        ),
         ("--context_layers attention --intermediate_size 16", "intermediate_size"),
         ("--hidden_dropout_prob 0.3", "hidden_dropout_prob"),
         ("--decoding autoregressive --pooling attention --classifier_hidden_size 8", "classifier_hidden_size"),
