@@ -19,7 +19,6 @@ from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
-from ..modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
 from .models import load_backbone_config, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column
 from .program import add_traceback
@@ -54,8 +53,8 @@ def export(arguments: Sequence[str]) -> int:
     if parsed.check_texts is not None and not parsed.int8:
         raise ValueError("--check_texts are for --int8: float32 is always checked against the model.")
     output = _default_output(parsed.model) if parsed.output is None else Path(parsed.output).expanduser()
-    if _is_forecaster(parsed.model):
-        print(_report(_export_forecaster(parsed, output)))
+    if _reads_series(parsed.model):
+        print(_report(_export_series_model(parsed, output)))
         return 0
     _check_texts_stay(output, parsed.check_texts)
     texts = None
@@ -75,26 +74,19 @@ def export(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _is_forecaster(name: str) -> bool:
-    config = load_backbone_config(name)
-    if config.model_type != AttnLSTMForecasterConfig.model_type:
-        return False
-    if AttnLSTMForTimeSeriesClassification.__name__ in (config.architectures or ()):
-        raise ValueError(f"{name} is a classifier of series, which cannot be exported: name a forecaster.")
-    return True
+def _reads_series(name: str) -> bool:
+    return load_backbone_config(name).model_type == AttnLSTMForecasterConfig.model_type
 
 
-def _export_forecaster(parsed: argparse.Namespace, output: Path) -> OnnxExport:
+def _export_series_model(parsed: argparse.Namespace, output: Path) -> OnnxExport:
     for name in ("int8", "check_texts"):
         if getattr(parsed, name):
-            raise ValueError(
-                f"--{name} is for classifiers of texts, and {parsed.model} is a forecaster: leave it out."
-            )
-    # Of tables, and so of the extra `train`, forecasters alone know.
-    from ..deploy.forecaster_export import export_forecaster
+            raise ValueError(f"--{name} is for classifiers of texts, and {parsed.model} reads series: leave it out.")
+    # Of tables, and so of the extra `train`, models of series alone know.
+    from ..deploy.series_export import export_series_model
 
     with no_progress_bars(), loading_from(parsed.model) as place:
-        return export_forecaster(place, output, opset=parsed.opset)
+        return export_series_model(place, output, opset=parsed.opset)
 
 
 def _parser() -> SentenceParser:

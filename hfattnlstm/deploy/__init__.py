@@ -16,18 +16,18 @@ from .session import open_session
 
 
 if TYPE_CHECKING:
-    from .forecaster_export import export_forecaster
+    from .series_export import export_series_model
 
 # What needs the extra `train`, which the rest does not, is imported when it is first used.
-_OF_SERIES = ("export_forecaster",)
+_OF_SERIES = ("export_series_model",)
 
 
 __all__ = [
     "Agreement",
     "OnnxAttnLSTMForSequenceClassification",
     "OnnxExport",
-    "export_forecaster",
     "export_onnx",
+    "export_series_model",
     "find_onnx_file",
     "is_onnx",
     "onnx_pipeline",
@@ -39,4 +39,4 @@ def __getattr__(name: str) -> Any:
     if name not in _OF_SERIES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with needs_extra(f"{__name__}.{name}"):
-        return getattr(importlib.import_module(".forecaster_export", __name__), name)
+        return getattr(importlib.import_module(".series_export", __name__), name)

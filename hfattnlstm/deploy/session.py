@@ -16,7 +16,7 @@ _FATAL = 4
 
 
 def open_session(path: str | PathLike[str], num_threads: int | None = None, first: str = "logits") -> Any:
-    """Load an exported classifier into ONNX Runtime, on the CPU; or a forecaster.
+    """Load an exported model into ONNX Runtime, on the CPU.
 
     Args:
         path: The .onnx file.
@@ -57,6 +57,6 @@ def open_session(path: str | PathLike[str], num_threads: int | None = None, firs
         ) from error
     producer = session.get_modelmeta().custom_metadata_map.get("producer", "")
     if not producer.startswith("hfattnlstm ") or session.get_outputs()[0].name != first:
-        writer = "export_onnx" if first == "logits" else "export_forecaster"
+        writer = "export_onnx" if first == "logits" else "export_series_model"
         raise ValueError(f"{path} is from elsewhere: give a file that hfattnlstm.deploy.{writer} has written.")
     return session

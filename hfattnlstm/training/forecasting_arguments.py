@@ -3,12 +3,13 @@
 # No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
 import math
 from collections.abc import Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from ..data.series import SeriesColumns
-from ..modeling.configuration_forecaster import AUTOREGRESSIVE, AttnLSTMForecasterConfig
+from ..modeling.configuration_forecaster import AUTOREGRESSIVE
 from .arguments import RunArguments, flag
+from .series_model_arguments import SeriesModelArguments, config_fields
 
 
 # Updates of a training whose epochs nobody has chosen: as many as give three passes over the windows, for neighbours
@@ -61,43 +62,27 @@ class SeriesArguments:
 
 
 @dataclass
-class ForecasterArguments:
+class ForecasterArguments(SeriesModelArguments):
     """Which model forecasts."""
 
-    model_name_or_path: str | None = flag(None, "Trained forecaster to go on from, with its flags; a new one without.")
-    horizon: int | None = flag(None, "Steps that are forecast.")
     lookback: int | None = flag(None, "Steps of the past that are read; without, at most 720, and half of the series.")
     scaler: Literal["standard", "none"] = flag(
         "standard", "Whether each series is scaled by the mean and deviation of its training part, or left as it is."
     )
-    lower_bound: float | None = flag(None, "Smallest value that is forecast, such as 0 for sales; any without.")
-    upper_bound: float | None = flag(None, "Largest value that is forecast; any without.")
     mix_channels: bool = flag(False, "Whether the channels are read together, and not each by itself.")
     instance_center: Literal["none", "mean", "last"] = flag("mean", "What is taken off each window, and put back.")
     instance_scale: Literal["none", "std", "mean_abs"] = flag("std", "What the rest of it is divided by.")
-    front: Literal["segments", "convolution"] = flag("segments", "What reads the values.")
     segment_length: int | None = flag(None, "Steps of a segment; without, a season, or a 15th to a 30th of the past.")
-    conv_kernel_size: int = flag(3, "Steps that a convolution sees.")
-    conv_pool_size: int = flag(2, "Steps of a window of which the maximum is kept.")
     embedding_size: int = flag(256, "Width of what the LSTM reads.")
     hidden_size: int = flag(256, "Width of its states, both directions together.")
-    num_hidden_layers: int = flag(1, "LSTM layers.")
     bidirectional: bool = flag(False, "Whether the past is also read from its end.")
-    direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
-    residual: bool = flag(False, "Whether a layer's input is added to its output.")
-    hidden_dropout_prob: float = flag(0.1, "Dropout between layers, and on what context layers add.")
-    context_layers: list[str] | None = flag(None, "Layers after the LSTM: attention, transformer, or several.")
-    num_attention_heads: int = flag(4, "Heads of these.")
-    intermediate_size: int | None = flag(None, "Width inside a transformer's layer; four times hidden_size.")
     pooling: list[str] = flag(["attention", "last"], "What a forecast is made of: attention, mean, max, last, sum.")
-    pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = flag("additive", "Its score.")
-    pooler_size: int | None = flag(None, "Inner width of the scores additive and diagonal_dot.")
-    pooler_num_heads: int = flag(1, "Weightings of the past.")
-    pooler_temperature: float = flag(1.0, "Divides the scores.")
-    pooler_normalizer: Literal["softmax", "sparsemax", "entmax15"] = flag("softmax", "What makes weights of them.")
-    pooler_l2_coef: float = flag(0.0, "Weight of the squares of the attention in the loss.")
-    pooler_entropy_coef: float = flag(0.0, "Weight of its entropy in the loss.")
-    pooler_diversity_coef: float = flag(0.0, "Weight of the overlap of its heads in the loss.")
+    classifier_dropout: float | None = flag(
+        None, "Dropout on what a forecast is made of; without, 0.5, but 0.1 for ten series or more."
+    )
+    horizon: int | None = flag(None, "Steps that are forecast.")
+    lower_bound: float | None = flag(None, "Smallest value that is forecast, such as 0 for sales; any without.")
+    upper_bound: float | None = flag(None, "Largest value that is forecast; any without.")
     decoding: Literal["direct", "autoregressive"] = flag("direct", "All steps at once, or segment after segment.")
     linear_forecast: Literal["fitted", "trained", "none"] = flag(
         "fitted",
@@ -110,10 +95,6 @@ class ForecasterArguments:
     )
     distribution_output: Literal["student_t", "normal", "negative_binomial"] = flag(
         "student_t", "What is forecast with --loss nll."
-    )
-    classifier_hidden_size: int | None = flag(None, "Width of a tanh layer before the forecast; none without.")
-    classifier_dropout: float | None = flag(
-        None, "Dropout on what a forecast is made of; without, 0.5, but 0.1 for ten series or more."
     )
 
 
@@ -205,19 +186,15 @@ def columns_of(data: SeriesArguments) -> SeriesColumns:
     )
 
 
-# Flags that are called otherwise than the field of the configuration, or decided later.
-_OTHERWISE = frozenset({"linear_forecast", "segment_length", "classifier_dropout"})
-
-
 def forecaster_fields(arguments: ForecasterArguments, given: Set[str] = frozenset()) -> dict[str, Any]:
-    """The flags that are fields of [`AttnLSTMForecasterConfig`], by name.
+    """The flags that are fields of [`AttnLSTMForecasterConfig`], by name, but for what the series decide.
 
     Args:
         arguments: The flags.
         given: Those that somebody chose.
     """
-    names = {item.name for item in fields(AttnLSTMForecasterConfig)} & {item.name for item in fields(arguments)}
-    values = {name: getattr(arguments, name) for name in names - _OTHERWISE}
+    values = config_fields(arguments)
+    del values["classifier_dropout"]
     values["linear_forecast"] = arguments.linear_forecast == TRAINED
     if arguments.decoding == AUTOREGRESSIVE and "pooling" not in given:
         # It has an attention of its own, and pools nothing.

@@ -13,8 +13,9 @@ from ..data.series_processor import SeriesProcessor
 from ..data.series_times import capital, shown_series
 from ..modeling.configuration_forecaster import AUTOREGRESSIVE, AttnLSTMForecasterConfig
 from .faithful_attention import LOSS_TERMS
-from .flag_effects import Effect, beside, check_effects, without
+from .flag_effects import Effect, beside, check_effects
 from .forecasting_arguments import FITTED, ForecasterArguments, SeriesArguments, forecaster_fields
+from .series_model_arguments import layer_effects
 
 
 # Steps of the past that are read at most, where nobody says how many: as far as most published forecasters look.
@@ -148,7 +149,6 @@ def check_resumed(
 def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) -> tuple[Effect, ...]:
     architecture = sorted({*forecaster_fields(model), "classifier_dropout"} - {"loss"})
     counts = model.loss == "nll" and model.distribution_output == COUNTS
-    layers = model.num_hidden_layers > 1 or model.context_layers
     bounds = ("lower_bound", "upper_bound")
     named = ("horizon", "lookback", "segment_length", "scaler", "linear_forecast", *bounds)
     return (
@@ -160,8 +160,7 @@ def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) ->
             beside("--model_name_or_path, whose weights have decided it"),
         ),
         Effect(("lower_bound",), lambda _: not counts, "on counts, which are not below 0: leave it out"),
-        Effect(("num_attention_heads",), lambda _: bool(model.context_layers), without("--context_layers")),
-        Effect(("hidden_dropout_prob",), lambda _: bool(layers), without("--num_hidden_layers 2 or --context_layers")),
+        *layer_effects(model),
         Effect(("segment_length",), lambda _: reads_segments(model), beside("--front convolution")),
         Effect(
             ("linear_forecast",),

@@ -26,12 +26,8 @@ from .flag_effects import Effect, beside, check_effects
 from .forecasting_flags import MEANINGLESS, check_resumed
 from .labelled_task import LabelledTask
 from .markdown import code_span, shown_name
-from .series_classification_arguments import (
-    LabelledSeriesArguments,
-    SeriesClassificationArguments,
-    SeriesClassifierArguments,
-    classifier_fields,
-)
+from .series_classification_arguments import LabelledSeriesArguments, SeriesClassificationArguments
+from .series_model_arguments import SeriesModelArguments, config_fields, layer_effects
 from .starting_point import config_to_start_from
 from .task import CardParts
 
@@ -65,13 +61,13 @@ class SeriesClassificationTask(LabelledTask):
 
     name = "series-classification"
     data_arguments = LabelledSeriesArguments
-    model_arguments = SeriesClassifierArguments
+    model_arguments = SeriesModelArguments
     training_arguments = SeriesClassificationArguments
     meaningless = frozenset(MEANINGLESS)
     examples = ("--task series-classification --train_file digits.jsonl --output_dir digits-model",)
 
     data: LabelledSeriesArguments
-    model: SeriesClassifierArguments
+    model: SeriesModelArguments
     _loaded_config: AttnLSTMForecasterConfig | None = None
 
     def check(self) -> None:
@@ -83,7 +79,7 @@ class SeriesClassificationTask(LabelledTask):
             ("validation_size", "split_seed"), lambda _: data.validation_file is None, beside("--validation_file")
         )
         decided = Effect(
-            tuple(sorted({*classifier_fields(self.model), "lookback", "segment_length", "scaler"})),
+            tuple(sorted({*config_fields(self.model), "lookback", "segment_length", "scaler"})),
             lambda _: self._loaded_from() is None or self.checkpoint is not None,
             beside("--model_name_or_path, whose weights have decided it"),
         )
@@ -91,12 +87,13 @@ class SeriesClassificationTask(LabelledTask):
             ("segment_length",), lambda _: self.model.front == "segments", beside(f"--front {self.model.front}")
         )
         meaningless = Effect(MEANINGLESS, lambda _: False, "in this task: leave it out")
-        check_effects((meaningless, held_out, decided, segments), self.given, None)
+        effects = (meaningless, held_out, decided, segments, *layer_effects(self.model))
+        check_effects(effects, self.given, None)
         if not self.training.do_train and self._loaded_from() is None:
             raise ValueError(
                 "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
             )
-        AttnLSTMForecasterConfig(**classifier_fields(self.model))
+        AttnLSTMForecasterConfig(**config_fields(self.model))
 
     def sources(self) -> list[str]:
         """Files, data set and model."""
@@ -191,7 +188,7 @@ class SeriesClassificationTask(LabelledTask):
             **({} if self.model.front == "convolution" else {"segment_length": segment}),
             problem_type=self.problem_type,
             id2label=dict(enumerate(names)),
-            **classifier_fields(self.model),
+            **config_fields(self.model),
         )
         return AttnLSTMForTimeSeriesClassification(config)
 

@@ -182,12 +182,23 @@ class TestGoingOn:
             run_task(parse_task(["--task", "series-classification", *flags, "--output_dir", str(tmp_path / "model")]))
 
 
-def test_segments_are_none_of_a_convolution() -> None:
-    flags = ["--train_file", "x.jsonl", "--front", "convolution", "--segment_length", "3"]
-    with pytest.raises(ValueError, match="--segment_length has no effect beside --front convolution"):
-        run(*flags)
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--front convolution --segment_length 3", "--segment_length has no effect beside --front convolution"),
+        ("--num_attention_heads 2", "--num_attention_heads has no effect without --context_layers"),
+        ("--hidden_dropout_prob 0.5", "--hidden_dropout_prob has no effect without --num_hidden_layers 2 or"),
+    ],
+)
+def test_flags_of_layers_that_are_not_there(flags: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        run("--train_file", "x.jsonl", *flags.split())
 
 
-def test_a_classifier_is_not_exported(trained: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", trained[0]]) == 2
-    assert "is a classifier of series, which cannot be exported" in capsys.readouterr().err
+# Of the exporter of torch, about itself.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:The tensor attributes")
+def test_it_is_exported(trained: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", trained[0], "--output", str(tmp_path / "onnx")]) == 0
+    assert "differs from the model by at most" in capsys.readouterr().out
+    assert main(["export", trained[0], "--output", str(tmp_path / "other"), "--int8"]) == 2
+    assert "--int8 is for classifiers of texts" in capsys.readouterr().err

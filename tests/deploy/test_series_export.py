@@ -1,4 +1,4 @@
-"""A forecaster as an ONNX file: the same forecasts for any number of series, and nothing in its way replaced."""
+"""A model of series as an ONNX file: the same outputs for any number of series, and nothing in its way replaced."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from hfattnlstm import AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesPrediction, SeriesProcessor
+from hfattnlstm import (
+    AttnLSTMForecasterConfig,
+    AttnLSTMForTimeSeriesClassification,
+    AttnLSTMForTimeSeriesPrediction,
+    SeriesProcessor,
+)
 from hfattnlstm.commands.main import main
-from hfattnlstm.deploy import export_forecaster, open_session
-from hfattnlstm.deploy.forecaster_export import ForecasterGraph, forecast_outputs
+from hfattnlstm.deploy import export_series_model, open_session
+from hfattnlstm.deploy.series_export import SeriesGraph, output_names
 from hfattnlstm.modeling.forecast_distributions import make_distribution
 
 
@@ -45,9 +50,16 @@ OPTIONS = {
 }
 
 
+CLASSIFIERS = {name: OPTIONS[name] for name in ("mixed channels, two directions", "covariates", "without attention")}
+
+
 def forecaster(**options: Any) -> AttnLSTMForTimeSeriesPrediction:
+    return series_model(AttnLSTMForTimeSeriesPrediction, **options)
+
+
+def series_model(kind: Any, **options: Any) -> Any:
     torch.manual_seed(0)
-    model = AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterConfig(**{**SIZES, **options})).eval()
+    model = kind(AttnLSTMForecasterConfig(**{**SIZES, **options})).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 0.3)
@@ -71,22 +83,38 @@ def inputs_of(model: AttnLSTMForTimeSeriesPrediction, batch: int) -> dict[str, t
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_any_number_of_series_gets_the_forecasts_of_the_model(options: dict[str, Any], tmp_path: Path) -> None:
     model = forecaster(**options)
-    export = export_forecaster(model, tmp_path)
+    export = export_series_model(model, tmp_path)
     assert export.path == tmp_path / "model.onnx" and export.largest_difference < 1e-5
     session = open_session(export.path, first="forecast")
-    assert [output.name for output in session.get_outputs()] == forecast_outputs(model.config)
+    assert [output.name for output in session.get_outputs()] == output_names(model)
     for batch in (1, 4, 9):
         inputs = inputs_of(model, batch)
         found = session.run(None, {name: values.numpy() for name, values in inputs.items()})
         with torch.no_grad():
-            expected = ForecasterGraph(model)(*inputs.values())
+            expected = SeriesGraph(model)(*inputs.values())
         for actual, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(actual, wanted.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", CLASSIFIERS.values(), ids=CLASSIFIERS)
+def test_any_number_of_series_gets_the_logits_of_a_classifier(options: dict[str, Any], tmp_path: Path) -> None:
+    model = series_model(AttnLSTMForTimeSeriesClassification, num_labels=5, **options)
+    session = open_session(export_series_model(model, tmp_path).path)
+    for batch in (1, 4):
+        inputs = {name: values for name, values in inputs_of(model, batch).items() if not name.startswith("future")}
+        logits, *attentions = session.run(None, {name: values.numpy() for name, values in inputs.items()})
+        with torch.no_grad():
+            expected = model(**inputs, output_attentions=True)
+        np.testing.assert_allclose(logits, expected.logits.numpy(), rtol=1e-4, atol=1e-5)
+        assert bool(attentions) == model.config.attends
+        for weights in attentions:
+            np.testing.assert_allclose(weights, expected.attentions[-1].numpy(), rtol=1e-4, atol=1e-5)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["labels"]) == [f"LABEL_{n}" for n in range(5)]
+
+
 def test_the_forecast_of_a_distribution_is_its_mean(tmp_path: Path) -> None:
     model = forecaster(loss="nll", distribution_output="negative_binomial", instance_center="none")
-    session = open_session(export_forecaster(model, tmp_path).path, first="forecast")
+    session = open_session(export_series_model(model, tmp_path).path, first="forecast")
     inputs = inputs_of(model, 2) | {"past_values": torch.randint(0, 9, (2, 22, 1)).float()}
     mean, *parameters = session.run(None, {name: values.numpy() for name, values in inputs.items()})[:3]
     expected = make_distribution("negative_binomial", tuple(map(torch.from_numpy, parameters))).mean
@@ -112,13 +140,13 @@ def test_other_files_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
     model, folder = forecaster(), tmp_path / "model"
     model.save_pretrained(folder)
     with pytest.raises(ValueError, match="holds the checkpoint of a model"):
-        export_forecaster(model, folder)
+        export_series_model(model, folder)
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "model.onnx").write_text("mine")
     with pytest.raises(ValueError, match="is not as an earlier export has written it"):
-        export_forecaster(model, tmp_path / "onnx")
+        export_series_model(model, tmp_path / "onnx")
     assert (tmp_path / "onnx" / "model.onnx").read_text() == "mine"
     assert main(["export", str(folder), "--int8", "--output", str(tmp_path / "other")]) == 2
     assert capsys.readouterr().err.count("--int8 is for") == 1
     with pytest.raises(ValueError, match=r"is from elsewhere: give a file that hfattnlstm\.deploy\.export_onnx"):
-        open_session(export_forecaster(model, tmp_path / "other").path)
+        open_session(export_series_model(model, tmp_path / "other").path)
