@@ -16,7 +16,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = [
-    *("classify_your_csv", "from_scikit_learn"),
+    *("classify_your_csv", "forecast_with_intervals", "from_scikit_learn"),
     *("language_without_spaces", "multi_label_with_thresholds"),
 ]
 
@@ -136,3 +136,14 @@ def test_from_scikit_learn(ran: Ran, tmp_path: Path) -> None:
     assert ran.share("accuracy") > 0.55 and ran.share("TF-IDF") > 0.55 and ran.share("LSTM") > 0.55
     assert "attnlstmclassifier__embedding_dropout" in ran.text and "True" in ran.text
     assert (tmp_path / "sklearn-model" / "model.safetensors").exists()
+
+
+@pytest.mark.long
+def test_forecast_with_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = Ran("forecast_with_intervals", tmp_path, monkeypatch)
+    # A forecast, and the attention over its past.
+    assert sum("image/png" in output.get("data", {}) for output in ran.outputs) == 2
+    _, trained, *_, odd = [page for page in ran.pages if "<table" in page]
+    assert all(f"<th>{name}</th>" in trained for name in ("model", "last value", "last season", "linear"))
+    assert "random ranking" in ran.text
+    assert "2024-02-18 18:00:00" in odd and "25.0" in odd

@@ -28,7 +28,7 @@ _LONGEST_NAME = 24
 
 
 def new_figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """A figure that belongs to nobody else, with panels one above the other.
+    """A figure that belongs to nobody else, with panels one above the other; notebooks show it as a picture.
 
     Args:
         width, height: In inches.
@@ -46,7 +46,10 @@ def new_figure(width: float, height: float, rows: int = 1, **options: Any) -> tu
     array([4., 3.])
     ```
     """
-    figure = import_optional("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
+    import_optional("matplotlib.figure")
+    from .notebook_figure import NotebookFigure
+
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, 1, gridspec_kw=options or None, sharex=rows > 1)
 
 

@@ -250,6 +250,8 @@ def _naive2(windows: SeriesWindows, places: range, season: int) -> Tensor:
 def _filled(values: np.ndarray) -> np.ndarray:
     """(length, channels) from the first step on of which all channels know something, gaps with the value before."""
     known = np.isfinite(values)
+    if known.all():
+        return values
     begun = np.logical_or.accumulate(known).all(1)
     last = np.maximum.accumulate(np.where(known, np.arange(len(values))[:, None], 0))
     filled = np.take_along_axis(values, last, 0)[begun]

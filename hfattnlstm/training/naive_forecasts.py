@@ -47,22 +47,23 @@ def _has_season(past: np.ndarray, season: int) -> np.ndarray:
     centred = past - past.mean(1, keepdims=True)
     power = (centred**2).sum(1)
     power[power == 0] = np.inf
-    likeness = np.stack([(centred[:, lag:] * centred[:, :-lag]).sum(1) / power for lag in range(1, season + 1)], 1)
+    # Of all lags at once; what is beyond the end does not come round to the beginning.
+    spectrum = np.fft.rfft(centred, past.shape[1] + season)
+    likeness = np.fft.irfft(np.abs(spectrum) ** 2, past.shape[1] + season)[:, 1 : season + 1] / power[:, None]
     error = np.sqrt((1 + 2 * (likeness[:, :-1] ** 2).sum(1)) / past.shape[1])
     return np.abs(likeness[:, -1]) > _SIGNIFICANT * error
 
 
 def _seasonal_factors(past: np.ndarray, season: int) -> np.ndarray:
     """(series, season), of the steps whose number leaves 0, 1, … when divided by the season; their mean is 1."""
-    window = np.ones(season) / season
+    sums = np.cumsum(np.pad(past, ((0, 0), (1, 0))), 1)
+    trend = (sums[:, season:] - sums[:, :-season]) / season
     if season % 2 == 0:
         # As many steps on either side, of which the outermost count half.
-        window = np.concatenate([[0.5], np.ones(season - 1), [0.5]]) / season
-    half = len(window) // 2
-    trend = np.stack([np.convolve(row, window, mode="valid") for row in past])
+        trend = (trend[:, 1:] + trend[:, :-1]) / 2
+    half = season // 2
     ratio = past[:, half : half + trend.shape[1]] / trend
-    places = (half + np.arange(trend.shape[1])) % season
-    factors = np.stack([ratio[:, places == place].mean(1) for place in range(season)], 1)
+    factors = np.stack([ratio[:, (place - half) % season :: season].mean(1) for place in range(season)], 1)
     return factors / factors.mean(1, keepdims=True)
 
 
