@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hfattnlstm import AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesPrediction, Forecaster, SeriesProcessor
+from hfattnlstm import (
+    AttnLSTMForecasterConfig,
+    AttnLSTMForTimeSeriesPrediction,
+    Forecaster,
+    SeriesProcessor,
+    load_series,
+)
 from hfattnlstm.data.series_processor import SeriesInputs
 from hfattnlstm.data.series_windows import SeriesWindows
 from hfattnlstm.training import TaskRun, parse_task, run_task
@@ -21,6 +27,8 @@ from hfattnlstm.training import TaskRun, parse_task, run_task
 SEASON, PAST, FUTURE = 6, 18, 4
 SIZES = {"horizon": FUTURE, "lookback": PAST, "segment_length": 6, "hidden_size": 8, "embedding_size": 8}
 SHORT = {"max_steps": 4, "eval_steps": 0.5, "save_steps": 0.5, "per_device_train_batch_size": 16}
+LEVELS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
+NAMES = [f"q{level:g}" for level in LEVELS]
 QUIET = {"use_cpu": True, "report_to": "none", "disable_tqdm": True, "season_length": SEASON}
 
 
@@ -143,3 +151,17 @@ def tiny_model(seed: int = 0, **fields: Any) -> AttnLSTMForTimeSeriesPrediction:
     sizes = {"context_length": PAST, "prediction_length": FUTURE, "segment_length": 6}
     small = {"embedding_size": 8, "hidden_size": 8, "bidirectional": False}
     return AttnLSTMForTimeSeriesPrediction(AttnLSTMForecasterConfig(**{**sizes, **small, **fields})).eval()
+
+
+def untrained(table: pd.DataFrame, horizon: int = FUTURE, **options: Any) -> Forecaster:
+    """With random weights, for a table of any form."""
+    panel = load_series(table)
+    forecaster = Forecaster()
+    fields = {"num_input_channels": len(panel.channels), "loss": "quantile", "instance_scale": "std", **options}
+    forecaster.model = tiny_model(prediction_length=horizon, **fields)
+    forecaster.processor = SeriesProcessor.fit(panel, [len(each) for each in panel], season_length=SEASON)
+    return forecaster
+
+
+def last_past(values: np.ndarray, mean: float, std: float) -> torch.Tensor:
+    return torch.from_numpy((values[-PAST:] - mean) / std).float()[None, :, None]
