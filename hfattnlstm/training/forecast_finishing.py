@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy import stats
 from scipy.optimize import nnls
 
 from ..data.series_windows import SeriesWindows
@@ -14,10 +15,14 @@ from .forecasts import forecast_batch, levels_of
 from .linear_forecasts import LinearMap, apply_map, batches_of, fit_linear, naive_map
 
 
+# As tables call them.
+NAIVE_FORECASTS = ("last value", "last season")
 # Weight of "the shares sum to 1" among the equations that say how well they forecast.
 _SUM_TO_ONE = 1e3
 # How much lower the error must be, relatively, for another forecast to have a share.
 _WORTH_IT = 0.02
+# Chance of taking what is no better than a naive forecast for better, and stretches of time that can tell.
+_DOUBT, _FEWEST_STRETCHES = 0.05, 3
 # 1 is among them.
 _SPREADS = np.round(np.geomspace(1 / 50, 50, 161), 4)
 _BATCH = 256
@@ -34,6 +39,11 @@ class Shares(NamedTuple):
     recurrent: float
     others: dict[str, float]
 
+    @property
+    def naive(self) -> str | None:
+        """The naive forecast that is all there is, where nothing is surely better."""
+        return next((name for name in NAIVE_FORECASTS if self.others.get(name) == 1), None)
+
 
 def candidate_maps(model: Any, windows: SeriesWindows, season: int) -> dict[str, LinearMap]:
     """Linear forecasts in the scale in which the model reads a window, that of least squares first.
@@ -45,9 +55,10 @@ def candidate_maps(model: Any, windows: SeriesWindows, season: int) -> dict[str,
     """
     length, horizon = windows.context_length, windows.prediction_length
     (fitted,) = fit_linear(windows, model.attnlstm_forecaster.scaling, [length])
-    maps = {"linear": fitted, "last value": naive_map(length, horizon, season=1)}
+    value, last_season = NAIVE_FORECASTS
+    maps = {"linear": fitted, value: naive_map(length, horizon, season=1)}
     if 1 < season <= length:
-        maps["last season"] = naive_map(length, horizon, season=season)
+        maps[last_season] = naive_map(length, horizon, season=season)
     return maps
 
 
@@ -55,7 +66,9 @@ def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindow
     """Give a trained forecaster a linear forecast, so that both together have the smallest squared error.
 
     The shares are not negative and sum to 1. The last value and the last season have one only where that lowers the
-    error by two per cent, for smaller differences on one stretch of time do not last.
+    error by two per cent, for smaller differences on one stretch of time do not last. Where all together are not surely
+    better than one of these, by a t-test over stretches as long as a forecast, that one is all there is: who forecasts
+    a random walk should repeat its last value, whatever a part of it says.
 
     Args:
         model: An [`AttnLSTMForTimeSeriesPrediction`] without one.
@@ -67,7 +80,9 @@ def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindow
         The shares.
     """
     maps = candidate_maps(model, train, season)
-    shares = _find_shares(_errors_together(model, list(maps.values()), held_out))
+    products = _errors_together(model, list(maps.values()), held_out)
+    shares = _find_shares(products.sum(0))
+    shares = _naive_unless_better(products, shares)
     weight = sum(share * each.weight for share, each in zip(shares[1:], maps.values(), strict=True))
     bias = sum(share * each.bias for share, each in zip(shares[1:], maps.values(), strict=True))
     model.set_linear_forecast(weight, bias, float(shares[0]))
@@ -75,17 +90,40 @@ def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindow
 
 
 def _errors_together(model: Any, maps: list[LinearMap], windows: SeriesWindows) -> np.ndarray:
-    """The products of the errors of the model and of each map, summed over the windows: (forecasts, forecasts)."""
+    """The products of the errors of the model and of each map: (stretches, forecasts, forecasts).
+
+    They are summed over the windows that begin within a stretch of a series as long as a forecast.
+    """
     scaling = model.attnlstm_forecaster.scaling
-    products = torch.zeros(len(maps) + 1, len(maps) + 1, dtype=torch.float64)
+    stretches: dict[tuple[int, int], int] = {}
+    products: list[np.ndarray] = []
+    done = 0
     for batch in batches_of(windows, _BATCH):
         target = batch["future_values"]
         known = torch.isfinite(target)
         mapped = (apply_map(scaling, each, batch["past_values"]) for each in maps)
         forecasts = [forecast_batch(model, batch).values, *mapped]
-        errors = torch.stack([(each - target)[known] for each in forecasts]).double()
-        products += errors @ errors.T
-    return products.numpy()
+        errors = torch.stack([torch.where(known, each - target, 0.0) for each in forecasts], 1).flatten(2).double()
+        for product in (errors @ errors.transpose(1, 2)).numpy():
+            series, step = windows.place(done)
+            place = stretches.setdefault((series, step // windows.prediction_length), len(products))
+            if place == len(products):
+                products.append(np.zeros_like(product))
+            products[place] += product
+            done += 1
+    return np.stack(products)
+
+
+def _naive_unless_better(products: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The shares, or the best naive forecast alone where they are not surely better than that."""
+    naive = 2 + int(products.sum(0).diagonal()[2:].argmin())
+    better = products[:, naive, naive] - np.einsum("i,sij,j->s", shares, products, shares)
+    count = len(better)
+    if count < _FEWEST_STRETCHES or not better.any():
+        return shares
+    deviation = better.std(ddof=1)
+    sure = better.mean() > stats.t.ppf(1 - _DOUBT, count - 1) * deviation / count**0.5
+    return shares if sure else np.eye(len(shares))[naive]
 
 
 def _find_shares(products: np.ndarray) -> np.ndarray:

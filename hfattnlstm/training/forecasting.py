@@ -303,7 +303,13 @@ class ForecastingTask(Task):
         counts = config.loss == "nll" and config.distribution_output == COUNTS
         if self.model.linear_forecast == FITTED and not counts and not config.linear_forecast:
             self.shares = add_linear_forecast(model, encoded["train"], encoded["validation"], self.season)
-            if self.shares.recurrent < _HARDLY:
+            if self.shares.naive is not None:
+                logger.warning(
+                    "On the validation part nothing is surely better than the %s, which is what is forecast: the LSTM "
+                    "has no share.",
+                    self.shares.naive,
+                )
+            elif self.shares.recurrent < _HARDLY:
                 logger.warning(
                     "The LSTM has a share of %.2f in the forecast: on the validation part, linear forecasts are as "
                     "good without it.",

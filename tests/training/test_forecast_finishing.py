@@ -113,6 +113,45 @@ class TestShares:
         assert shares.recurrent < 0.005
         assert sum(shares.others.values()) == pytest.approx(1 - shares.recurrent, abs=1e-6)
 
+    @pytest.mark.parametrize("seed", range(6))
+    def test_a_random_walk_is_continued_by_its_last_value(self, seed: int) -> None:
+        """What follows the trend of a part of it seems better there, and is not surely so."""
+        walk = np.random.default_rng(seed).normal(size=(140, 1)).cumsum(0)
+        train, held_out = windows_of([walk[:90]]), windows_of([walk[60:]])
+        model = Stand(
+            lambda past: past[:, -1:] + (past[:, -1:] - past[:, :1]) * torch.arange(1, FUTURE + 1)[:, None] / 40
+        )
+        shares = add_linear_forecast(model, train, held_out, season=1)
+        assert shares.naive == "last value" and shares.recurrent == 0
+        past = held_out[0]["past_values"][:, 0]
+        level, scale = past.mean(), past.std()
+        weight, bias, _ = model.linear
+        said = (weight @ torch.from_numpy((past - level) / scale) + bias) * scale + level
+        np.testing.assert_allclose(said, past[-1], rtol=1e-4, atol=1e-4)
+
+    def test_of_naive_forecasts_the_better_one_stands_alone(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        rng = np.random.default_rng(0)
+        seasons = np.tile(rng.normal(size=SEASON) * 5, 20)[:, None] + rng.normal(0, 0.5, (20 * SEASON, 1))
+
+        def model(past: Tensor) -> Tensor:
+            said = past[:, -SEASON:][:, :FUTURE]
+            return said + 0.1 * torch.randn(said.shape, generator=generator)
+
+        noise = windows_of([rng.normal(size=(60, 1))])
+        assert add_linear_forecast(Stand(model), noise, windows_of([seasons]), SEASON).naive == "last season"
+
+    @pytest.mark.parametrize(("length", "naive"), [(27, None), (31, "last value")])
+    def test_two_stretches_of_time_tell_nothing(self, length: int, naive: str | None) -> None:
+        walk = np.random.default_rng(3).normal(size=(200, 1)).cumsum(0)
+        generator = torch.Generator().manual_seed(0)
+
+        def model(past: Tensor) -> Tensor:
+            return past[:, -1:].expand(-1, FUTURE, -1) + 0.01 * torch.randn(len(past), FUTURE, 1, generator=generator)
+
+        shares = add_linear_forecast(Stand(model), windows_of([walk]), windows_of([walk[:length]]), season=1)
+        assert shares.naive == naive
+
     @pytest.mark.parametrize("seed", [0, 1, 2])
     @pytest.mark.parametrize("missing", [0.0, 0.1])
     def test_no_other_shares_are_better(self, seed: int, missing: float) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+from hfattnlstm import Forecaster
 from hfattnlstm.training import TaskRun, parse_task, run_task
 from hfattnlstm.training.forecasts import forecast_batch, levels_of
 from hfattnlstm.training.linear_forecasts import PENALTY
@@ -309,6 +310,18 @@ class TestLinearForecast:
         assert model.config.linear_forecast and model.linear.weight.abs().max() > 0
         assert run.metrics["recurrent_share"] == pytest.approx(model.config.recurrent_share)
         assert 0 <= model.config.recurrent_share <= 1
+
+    def test_a_random_walk_is_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        walk = np.random.default_rng(0).normal(size=300).cumsum()
+        table = pd.DataFrame({"ds": pd.date_range("2024", periods=300, freq="D"), "y": walk})
+        run = train(tmp_path, table)
+        assert "On the validation part nothing is surely better than the last value" in caplog.text
+        assert run.metrics["recurrent_share"] == 0
+        assert run.metrics["eval_mse"] == pytest.approx(run.metrics["last_value_eval_mse"], rel=1e-4)
+        assert "LSTM 0.00, last value 1.00" in (tmp_path / "README.md").read_text()
+        # Its intervals are those of the LSTM, as wide as they must be.
+        found = Forecaster.from_pretrained(tmp_path).predict(table)
+        assert (found["q0.9"] > found["q0.1"]).all()
 
     def test_trained(self, tmp_path: Path, table: pd.DataFrame) -> None:
         run = train(tmp_path, table, "--linear_forecast", "trained")
