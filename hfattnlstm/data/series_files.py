@@ -74,9 +74,29 @@ def load_series(
                 f"{option('frequency', frequency)} is for a table: these series have {source.frequency!r}, leave it "
                 "out."
             )
+        _check_columns(source, columns or SeriesColumns())
         return source
     names = () if columns is None or columns.id is None else (columns.id,)
     return panel_of_frame(read_table(source, split, names), columns, frequency, name_of(source))
+
+
+def _check_columns(panel: Panel, columns: SeriesColumns) -> None:
+    """ValueError for columns that were named, and are not those of series which were read before."""
+    has = panel.columns
+    static, has_static = ({*each.static_real, *each.static_categories} for each in (columns, has))
+    pairs = (
+        ("id_column", columns.id, has.id),
+        ("time_column", columns.time, has.time),
+        ("target_columns", columns.targets, has.targets),
+        ("known_columns", columns.features, has.features),
+        ("static_columns", static, has_static),
+    )
+    for flag, named, there in pairs:
+        if named and named != there:
+            raise ValueError(
+                f"{option(flag)} is for a table, and these series were read without that: name the column when they "
+                "are read, by the columns of load_series."
+            )
 
 
 def name_of(source: object) -> str:
@@ -104,7 +124,10 @@ def read_table(
     if not isinstance(source, (str, PathLike)):
         if hasattr(source, "to_pandas"):
             return source.to_pandas()
-        raise TypeError(f"Series are read from a file, a folder, the Hub or a table, not {type(source).__name__}.")
+        raise TypeError(
+            f"Series are read from a file, a folder, the Hub or a table, not {type(source).__name__}: "
+            "make a table of it, as by pandas.DataFrame({'y': values})."
+        )
     path = Path(source).expanduser()
     if ending_of(path) in ENDINGS:
         if not path.is_file():

@@ -66,9 +66,9 @@ def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindow
     """Give a trained forecaster a linear forecast, so that both together have the smallest squared error.
 
     The shares are not negative and sum to 1. The last value and the last season have one only where that lowers the
-    error by two per cent, for smaller differences on one stretch of time do not last. Where all together are not surely
-    better than one of these, by a t-test over stretches as long as a forecast, that one is all there is: who forecasts
-    a random walk should repeat its last value, whatever a part of it says.
+    error by two per cent, for smaller differences on one stretch of time do not last. Where all together are not
+    surely better than one of these, by a t-test over stretches as long as a forecast, that one is all there is: who
+    forecasts a random walk should repeat its last value, whatever a part of it says.
 
     Args:
         model: An [`AttnLSTMForTimeSeriesPrediction`] without one.

@@ -458,3 +458,19 @@ def test_a_folder_in_the_form_of_gluonts(write) -> None:
     panel = load_series(folder, frequency="D")
     assert [each.name for each in panel] == ["A", "B"]
     assert values_of(panel, "B") == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize("source", [[1.0, 2.0], np.arange(3.0), {"y": [1.0]}], ids=["list", "array", "mapping"])
+def test_numbers_without_a_table_are_told_how_to_make_one(source: object) -> None:
+    with pytest.raises(TypeError, match=r"make a table of it, as by pandas\.DataFrame\(\{'y': values\}\)\.$"):
+        load_series(source)
+
+
+def test_columns_of_series_that_were_read_are_their_own() -> None:
+    frame = pd.DataFrame(ROWS).assign(price=1.0, size=2.0)
+    columns = SeriesColumns(targets=("y",), features=("price",), static_categories=("size",))
+    panel = load_series(frame, columns)
+    assert load_series(panel, columns) is panel
+    for name, other in (("targets", ("price",)), ("features", ("size",)), ("id", "price"), ("time", "y")):
+        with pytest.raises(ValueError, match=r"is for a table, and these series were read without that: name the col"):
+            load_series(panel, SeriesColumns(**{name: other}))
