@@ -141,8 +141,8 @@ def test_from_scikit_learn(ran: Ran, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_forecast_with_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = Ran("forecast_with_intervals", tmp_path, monkeypatch)
-    # A forecast, and the attention over its past.
-    assert sum("image/png" in output.get("data", {}) for output in ran.outputs) == 2
+    # Errors, residuals, a forecast, and the attention over its past.
+    assert sum("image/png" in output.get("data", {}) for output in ran.outputs) == 4
     _, trained, *_, odd = [page for page in ran.pages if "<table" in page]
     assert all(f"<th>{name}</th>" in trained for name in ("model", "last value", "last season", "linear"))
     assert "random ranking" in ran.text

@@ -169,3 +169,13 @@ def plot_attention(evaluation: ForecastEvaluation) -> Figure:
     below.set(xlabel="steps from the last one that was read", ylabel="segment forecast" if several else "window")
     figure.colorbar(image, ax=below, label="weight")
     return with_fonts(figure)
+
+
+__all__ = [
+    "plot_attention",
+    "plot_error_by_step",
+    "plot_forecasts",
+    "plot_residuals",
+    "plot_windows",
+    "write_forecast_plots",
+]
