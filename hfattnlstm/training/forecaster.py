@@ -42,6 +42,8 @@ CUTOFF, VALUE = "cutoff", "y"
 ONCE, ALWAYS, NEVER = "once", "always", "never"
 # Windows that are forecast together, and channels in a picture at most.
 BATCH, MOST_DRAWN = 256, 8
+# Share of the deviation of a series that is no more than rounding: a constant one has an interval without a width.
+_ROUNDED = 1e-5
 
 
 class Forecaster:
@@ -63,7 +65,7 @@ class Forecaster:
     Example:
 
     ```python
-    >>> forecaster = Forecaster(horizon=12, lookback=36).fit(frame)
+    >>> forecaster = Forecaster(horizon=12, lookback=36, max_steps=20).fit(frame)
     >>> forecaster.predict(frame).columns.tolist()[:3]
     ['unique_id', 'ds', 'yhat']
     ```
@@ -294,8 +296,18 @@ class Forecaster:
             raise ValueError("No series has more than one step: there is nothing to compare.")
         rows = pd.concat(found, ignore_index=True)
         low, high = (rows[f"q{level:g}"] for level in (levels[0], levels[-1]))
-        rows["anomaly"] = (rows[VALUE] < low) | (rows[VALUE] > high)
+        slack = rows[ID].map(self._rounding(panel))
+        rows["anomaly"] = (rows[VALUE] < low - slack) | (rows[VALUE] > high + slack)
         return rows
+
+    def _rounding(self, panel: Panel) -> dict[str, float]:
+        """By how much a forecast of each series may be off because the model computes in float32."""
+        channels = panel.channels
+        return {
+            row_name(each.name, channel, len(channels)): _ROUNDED * float(std)
+            for each in panel
+            for channel, std in zip(channels, self.processor.scale_of(each)[1], strict=True)
+        }
 
     def plot(self, frame: Any, name: str | None = None) -> Figure:
         """Draw the forecast of a series behind its past, with intervals.

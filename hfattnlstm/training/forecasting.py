@@ -72,7 +72,8 @@ class ForecastingTask(Task):
     Example:
 
     ```python
-    >>> task = parse_task(["--task", "forecasting", "--train_file", "power.csv", "--horizon", "24"])
+    >>> flags = ["--train_file", "power.csv", "--horizon", "24", "--max_steps", "20"]
+    >>> task = parse_task(["--task", "forecasting", *flags])
     >>> run = run_task(task)
     >>> run.metrics["eval_mse"]
     0.21...

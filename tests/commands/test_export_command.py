@@ -54,7 +54,7 @@ def test_what_was_not_measured_is_said(capsys: pytest.CaptureFixture[str], monke
 
     monkeypatch.setattr(command, "export_onnx", pretend)
     monkeypatch.setattr(command, "_load", lambda name: (f"model of {name}", "tokenizer"))
-    monkeypatch.setattr(command, "_is_forecaster", lambda name: False)
+    monkeypatch.setattr(command, "_reads_series", lambda name: False)
     assert main(["export", "some/name", "--int8", "--opset", "21"]) == 0
     assert asked == {
         "model": "model of some/name",

@@ -96,7 +96,9 @@ def test_data_sets_and_series_of_pandas_are_tables() -> None:
     for source in (data, datasets.DatasetDict({"train": data})):
         assert load_series(source).columns == SeriesColumns("unique_id", "ds", ("y",))
     assert load_series(wide_table().set_index("date")["left"]).channels == ("left",)
-    with pytest.raises(TypeError, match=r"^Series are read from a file, a folder, the Hub or a table, not list\.$"):
+    with pytest.raises(
+        TypeError, match=r"^Series are read from a file, a folder, the Hub or a table, not list: make a table of"
+    ):
         load_series([1.0, 2.0])
 
 
