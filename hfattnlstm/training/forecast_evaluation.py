@@ -16,12 +16,10 @@ from ..data.series_windows import SeriesWindows, collate_windows
 from ..modeling.series_scaling import InstanceScaling
 from .forecast_metrics import MSE, ForecastBatch, ForecastSums, owa
 from .forecasts import Forecast, forecast_batch, unscaled
-from .linear_forecasts import LinearMap, apply_map, batches_of, naive_map
+from .linear_forecasts import LAST_VALUE, LINEAR, LinearMap, apply_map, batches_of, naive_maps
 from .naive_forecasts import naive2
 
 
-# What the forecaster is compared with, as the tables call it.
-NAIVE, SEASONAL, LINEAR = "last value", "last season", "linear"
 _NAIVE2 = "naive 2"
 # Seasons of the past from which it finds the season.
 _SEASONS_OF_NAIVE2 = 40
@@ -215,10 +213,8 @@ def _rivals(
 ) -> dict[str, Callable[[Tensor], Tensor]]:
     """From past values to forecasts, by name."""
     plain = InstanceScaling("last", "none")
-    sizes = windows.context_length, windows.prediction_length
-    maps = {NAIVE: (plain, naive_map(*sizes, season=1))}
-    if 1 < season <= windows.context_length:
-        maps[SEASONAL] = (plain, naive_map(*sizes, season=season))
+    found = naive_maps(windows.context_length, windows.prediction_length, season)
+    maps = {name: (plain, each) for name, each in found.items()}
     if linear is not None:
         maps[LINEAR] = linear
     return {name: lambda past, pair=pair: apply_map(*pair, past) for name, pair in maps.items()}
@@ -260,7 +256,7 @@ def _filled(values: np.ndarray) -> np.ndarray:
 
 def _add_owa(metrics: Mapping[str, dict[str, float]]) -> None:
     """Beside naive 2; where there is no season, that is the last value."""
-    base = metrics.get(_NAIVE2, metrics[NAIVE])
+    base = metrics.get(_NAIVE2, metrics[LAST_VALUE])
     if not base.get("smape") or not base.get("mase"):
         return
     for scores in metrics.values():

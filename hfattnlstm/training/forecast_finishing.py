@@ -12,11 +12,9 @@ from scipy.optimize import nnls
 from ..data.series_windows import SeriesWindows
 from ..modeling.forecast_losses import pinball_losses
 from .forecasts import forecast_batch, levels_of
-from .linear_forecasts import LinearMap, apply_map, batches_of, fit_linear, naive_map
+from .linear_forecasts import LAST_SEASON, LAST_VALUE, LINEAR, LinearMap, apply_map, batches_of, fit_linear, naive_maps
 
 
-# As tables call them.
-NAIVE_FORECASTS = ("last value", "last season")
 # Weight of "the shares sum to 1" among the equations that say how well they forecast.
 _SUM_TO_ONE = 1e3
 # How much lower the error must be, relatively, for another forecast to have a share.
@@ -42,7 +40,7 @@ class Shares(NamedTuple):
     @property
     def naive(self) -> str | None:
         """The naive forecast that is all there is, where nothing is surely better."""
-        return next((name for name in NAIVE_FORECASTS if self.others.get(name) == 1), None)
+        return next((name for name in (LAST_VALUE, LAST_SEASON) if self.others.get(name) == 1), None)
 
 
 def candidate_maps(model: Any, windows: SeriesWindows, season: int) -> dict[str, LinearMap]:
@@ -53,13 +51,8 @@ def candidate_maps(model: Any, windows: SeriesWindows, season: int) -> dict[str,
         windows: Of the training part, to which they are fitted.
         season: Steps of a season; 1 for none.
     """
-    length, horizon = windows.context_length, windows.prediction_length
-    (fitted,) = fit_linear(windows, model.attnlstm_forecaster.scaling, [length])
-    value, last_season = NAIVE_FORECASTS
-    maps = {"linear": fitted, value: naive_map(length, horizon, season=1)}
-    if 1 < season <= length:
-        maps[last_season] = naive_map(length, horizon, season=season)
-    return maps
+    (fitted,) = fit_linear(windows, model.attnlstm_forecaster.scaling, [windows.context_length])
+    return {LINEAR: fitted, **naive_maps(windows.context_length, windows.prediction_length, season)}
 
 
 def add_linear_forecast(model: Any, train: SeriesWindows, held_out: SeriesWindows, season: int) -> Shares:

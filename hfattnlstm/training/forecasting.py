@@ -338,7 +338,8 @@ class ForecastingTask(Task):
         )
         if self.training.plots:
             evaluation = replace(evaluation, shown=show_windows(model, rows, self.panel.channels))
-        if evaluation.below_zero and min(np.nanmin(each.values) for each in self.panel) >= 0:
+        unbounded = trainer.processing_class.lower_bound is None
+        if evaluation.below_zero and unbounded and min(np.nanmin(each.values) for each in self.panel) >= 0:
             logger.warning("Some forecasts are below 0, and no value of the series is: --lower_bound 0 ends that.")
         if evaluation.beaten_by():
             logger.warning("%s part: %s", {"eval": "Validation"}.get(prefix, "Test"), evaluation.verdict())

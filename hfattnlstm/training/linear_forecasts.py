@@ -13,6 +13,8 @@ from ..data.series_windows import SeriesWindows, collate_windows
 from ..modeling.series_scaling import InstanceScaling
 
 
+# The simplest forecasts, as tables and sentences call them.
+LAST_VALUE, LAST_SEASON, LINEAR = "last value", "last season", "linear"
 # Relative to the mean variance of a past step. From a hundredth to a tenth, the errors on series that were held out
 # hardly differ; without any, weights of a long past are noise.
 PENALTY = 0.1
@@ -66,6 +68,22 @@ def naive_map(context_length: int, prediction_length: int, season: int) -> Linea
     steps = torch.arange(prediction_length)
     weight[steps, context_length - season + steps % season] = 1.0
     return LinearMap(weight, torch.zeros(prediction_length))
+
+
+def naive_maps(context_length: int, prediction_length: int, season: int) -> dict[str, LinearMap]:
+    """The last value again and, where there is a season that is read, the last season, by name.
+
+    Example:
+
+    ```python
+    >>> list(naive_maps(6, 3, season=2)), list(naive_maps(6, 3, season=24))
+    (['last value', 'last season'], ['last value'])
+    ```
+    """
+    maps = {LAST_VALUE: naive_map(context_length, prediction_length, season=1)}
+    if 1 < season <= context_length:
+        maps[LAST_SEASON] = naive_map(context_length, prediction_length, season=season)
+    return maps
 
 
 def fit_linear(

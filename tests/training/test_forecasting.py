@@ -334,6 +334,19 @@ class TestLinearForecast:
         assert "recurrent_share" not in run.metrics and "shares of" not in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.parametrize("bound", [[], ["--lower_bound", "0"]], ids=["free", "bounded"])
+def test_forecasts_below_0_of_what_never_is_are_told(
+    bound: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sales = np.random.default_rng(0).poisson(0.4, size=200).astype(float)
+    table = pd.DataFrame({"ds": pd.date_range("2024", periods=200, freq="D"), "y": sales})
+    train(tmp_path, table, *bound)
+    sentence = "Some forecasts are below 0, and no value of the series is: --lower_bound 0 ends that."
+    assert (sentence in caplog.text) == (not bound)
+    found = Forecaster.from_pretrained(tmp_path).predict(table)
+    assert (found[["yhat", "q0.01"]].min(axis=None) >= 0) == bool(bound)
+
+
 class TestBorders:
     """Where the parts end, in three forms."""
 
