@@ -6,7 +6,6 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,12 @@ from safetensors.torch import load_file, save_file
 from hfattnlstm import Forecaster
 from hfattnlstm.commands.forecast import COMMANDS
 from hfattnlstm.commands.main import main
-from training.forecasting_helpers import FUTURE, PAST, QUIET, SHORT, SIZES, long_table, quick_collections, words
+from training.forecasting_helpers import FUTURE, PAST, QUIET, SHORT, SIZES, long_table, words
 
 
 ROOT = Path(__file__).parents[2]
 TRAIN = words(**SIZES, **SHORT, **QUIET)
 NAMES = ["q0.01", *(f"q0.{digit}" for digit in range(1, 10)), "q0.99"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,6 @@ SHORT = {"max_steps": 4, "eval_steps": 0.5, "save_steps": 0.5, "per_device_train
 LEVELS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 NAMES = [f"q{level:g}" for level in LEVELS]
 QUIET = {"use_cpu": True, "report_to": "none", "disable_tqdm": True, "season_length": SEASON}
-
-
-def quick_collections() -> Iterator[None]:
-    """For a fixture: what is in memory by now is not looked at by the collections of garbage, which take most of the
-    time of a short training.
-    """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def wave(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,11 @@ from training.forecasting_helpers import (
     PAST,
     SEASON,
     long_table,
-    quick_collections,
     row_table,
     small_forecaster,
     wide_table,
     words,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,11 @@ from training.forecasting_helpers import (
     FUTURE,
     gluonts_table,
     long_table,
-    quick_collections,
     row_table,
     small_forecaster,
     untrained,
     wide_table,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -19,15 +18,9 @@ from training.forecasting_helpers import (
     PAST,
     last_past,
     long_table,
-    quick_collections,
     small_forecaster,
     untrained,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ from training.forecasting_helpers import (
     gluonts_table,
     load_saved,
     long_table,
-    quick_collections,
     row_table,
     train,
     wide_table,
@@ -38,11 +37,6 @@ from training.forecasting_helpers import (
 ENDS = (140, 150, 300)
 BORDERS = ("--borders", *map(str, ENDS))
 QUARTERS = ("--borders", ".6", ".75", "1.")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,10 @@ import torch
 from huggingface_hub import metadata_load
 
 from hfattnlstm.training import TaskRun, parse_task, run_task
-from training.forecasting_helpers import FUTURE, SEASON, long_table, quick_collections, train, wide_table, words
+from training.forecasting_helpers import FUTURE, SEASON, long_table, train, wide_table, words
 
 
 BORDERS = ("--borders", "140", "150", "300")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
 
 
 @pytest.fixture(scope="module")

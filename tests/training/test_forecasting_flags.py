@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,7 @@ from hfattnlstm.training.forecasting_arguments import ForecasterArguments, Forec
 from hfattnlstm.training.forecasting_flags import choose_segment
 from hfattnlstm.training.forecasts import forecast_batch
 from hfattnlstm.training.run import make_trainer
-from training.forecasting_helpers import QUIET, SIZES, long_table, quick_collections, train, words
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    yield from quick_collections()
+from training.forecasting_helpers import QUIET, SIZES, long_table, train, words
 
 
 def make_table() -> pd.DataFrame:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import gc
 import io
 import logging
 import pickle
 import random
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -47,15 +45,6 @@ def classifier(**parameters: Any) -> AttnLSTMClassifier:
     small = {"hidden_size": 8, "embedding_size": 8, "num_train_epochs": 1, "learning_rate": 0.03, "batch_size": 8}
     small |= {"classifier_pooling": "attention", "validation_size": None, "random_state": 0}
     return AttnLSTMClassifier(**small | parameters)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """Each training collects garbage, which takes most of the time where the libraries' objects are looked at, too."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
