@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from .._wording import option
 from .series import Panel, SeriesColumns
 from .series_dates import LIKE_A_DATE
-from .series_times import capital
+from .series_times import capital, shown_series
 
 
 # As pandas calls a column without a name.
@@ -132,6 +133,31 @@ def names_of(frame: pd.DataFrame, column: str | None, origin: str) -> np.ndarray
         row = int(np.flatnonzero(missing)[0]) + 1
         raise ValueError(f"Row {row} of {origin} has no name of a series in the column {column!r}: mend it.")
     return names.to_numpy(object)
+
+
+def first_value(panel: Panel, is_meant: Callable[[np.ndarray], np.ndarray]) -> str | None:
+    """The first value that is meant, as a sentence begins with it; None where there is none.
+
+    Args:
+        panel: The series.
+        is_meant: From values (length, channels) to booleans; what it says of missing ones does not count.
+
+    Example:
+
+    ```python
+    >>> first_value(panel, lambda values: values > 5.99)
+    "The series in power.csv has ... in 'load'"
+    ```
+    """
+    for series in panel:
+        found = np.isfinite(series.values) & is_meant(series.values)
+        if found.any():
+            step, channel = np.argwhere(found)[0]
+            return (
+                f"{capital(shown_series(series.name))} in {panel.origin} has {series.values[step, channel]:g} in "
+                f"{panel.channels[channel]!r}"
+            )
+    return None
 
 
 def checked_panel(panel: Panel) -> Panel:

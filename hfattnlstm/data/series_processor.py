@@ -16,6 +16,7 @@ from .._parsing import did_you_mean
 from .._wording import option
 from .naming import quote
 from .series import Panel, Series, SeriesColumns
+from .series_cells import first_value
 from .series_times import capital, later_times, shown_series
 
 
@@ -342,16 +343,11 @@ def _check_bounds(low: float | None, high: float | None, panel: Panel) -> None:
         raise ValueError(
             f"{option('lower_bound', low)} is not below {option('upper_bound', high)}: change one of them."
         )
-    for flag, bound, passes in (("lower_bound", low, np.less), ("upper_bound", high, np.greater)):
-        for series in panel if bound is not None else ():
-            outside = passes(series.values, bound)
-            if outside.any():
-                step, channel = np.argwhere(outside)[0]
-                raise ValueError(
-                    f"{capital(shown_series(series.name))} in {panel.origin} has {series.values[step, channel]:g} in "
-                    f"{panel.channels[channel]!r}, beyond {option(flag, bound)}: move the bound, or mend the "
-                    "value."
-                )
+    sides = (("lower_bound", low, lambda values: values < low), ("upper_bound", high, lambda values: values > high))
+    for flag, bound, is_beyond in sides:
+        beyond = None if bound is None else first_value(panel, is_beyond)
+        if beyond is not None:
+            raise ValueError(f"{beyond}, beyond {option(flag, bound)}: move the bound, or mend the value.")
 
 
 def _tell_of_rounding(trained: Sequence[Series], panel: Panel) -> None:

@@ -6,11 +6,9 @@ import math
 from collections.abc import Set
 from typing import Any
 
-import numpy as np
-
 from ..data.series import Panel
+from ..data.series_cells import first_value
 from ..data.series_processor import SeriesProcessor
-from ..data.series_times import capital, shown_series
 from ..modeling.configuration_forecaster import AUTOREGRESSIVE, AttnLSTMForecasterConfig
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects
@@ -107,15 +105,12 @@ def check_counts(panel: Panel, config: AttnLSTMForecasterConfig) -> None:
     """
     if config.loss != "nll" or config.distribution_output != COUNTS:
         return
-    for series in panel:
-        wrong = np.isfinite(series.values) & ((series.values < 0) | (series.values % 1 != 0))
-        if wrong.any():
-            step, channel = np.argwhere(wrong)[0]
-            raise ValueError(
-                f"{capital(shown_series(series.name))} in {panel.origin} has {series.values[step, channel]:g} in "
-                f"{panel.channels[channel]!r}, and a negative binomial is for counts, whole numbers from 0 on: choose "
-                "another --distribution_output."
-            )
+    wrong = first_value(panel, lambda values: (values < 0) | (values % 1 != 0))
+    if wrong is not None:
+        raise ValueError(
+            f"{wrong}, and a negative binomial is for counts, whole numbers from 0 on: choose another "
+            "--distribution_output."
+        )
 
 
 def check_resumed(
@@ -160,8 +155,7 @@ def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) ->
             beside("--model_name_or_path, whose weights have decided it"),
         ),
         Effect(("lower_bound",), lambda _: not counts, "on counts, which are not below 0: leave it out"),
-        *layer_effects(model),
-        Effect(("segment_length",), lambda _: reads_segments(model), beside("--front convolution")),
+        *layer_effects(model, reads_segments(model)),
         Effect(
             ("linear_forecast",),
             lambda _: not (counts and model.linear_forecast == FITTED),

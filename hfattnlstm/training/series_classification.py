@@ -83,11 +83,8 @@ class SeriesClassificationTask(LabelledTask):
             lambda _: self._loaded_from() is None or self.checkpoint is not None,
             beside("--model_name_or_path, whose weights have decided it"),
         )
-        segments = Effect(
-            ("segment_length",), lambda _: self.model.front == "segments", beside(f"--front {self.model.front}")
-        )
         meaningless = Effect(MEANINGLESS, lambda _: False, "in this task: leave it out")
-        effects = (meaningless, held_out, decided, segments, *layer_effects(self.model))
+        effects = (meaningless, held_out, decided, *layer_effects(self.model, self.model.front == "segments"))
         check_effects(effects, self.given, None)
         if not self.training.do_train and self._loaded_from() is None:
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from .arguments import flag
-from .flag_effects import Effect, without
+from .flag_effects import Effect, beside, without
 
 
 @dataclass
@@ -52,10 +52,16 @@ def config_fields(arguments: SeriesModelArguments) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in names - {"segment_length"}}
 
 
-def layer_effects(model: SeriesModelArguments) -> tuple[Effect, ...]:
-    """Flags that need layers which may not be there."""
+def layer_effects(model: SeriesModelArguments, reads_segments: bool) -> tuple[Effect, ...]:
+    """Flags that need layers which may not be there.
+
+    Args:
+        model: The flags.
+        reads_segments: Whether the length of a segment has an effect.
+    """
     layers = model.num_hidden_layers > 1 or model.context_layers
     return (
+        Effect(("segment_length",), lambda _: reads_segments, beside("--front convolution")),
         Effect(("num_attention_heads",), lambda _: bool(model.context_layers), without("--context_layers")),
         Effect(("hidden_dropout_prob",), lambda _: bool(layers), without("--num_hidden_layers 2 or --context_layers")),
     )

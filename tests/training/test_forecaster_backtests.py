@@ -16,17 +16,11 @@ from training.forecasting_helpers import (
     FUTURE,
     PAST,
     SEASON,
-    long_table,
     row_table,
     small_forecaster,
     wide_table,
     words,
 )
-
-
-@pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    return long_table()
 
 
 @pytest.fixture(scope="module")

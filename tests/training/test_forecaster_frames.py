@@ -24,16 +24,6 @@ from training.forecasting_helpers import (
 )
 
 
-@pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    return long_table()
-
-
-@pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Forecaster:
-    return small_forecaster(tmp_path_factory.mktemp("fitted")).fit(table)
-
-
 class TestForms:
     """Tables of several forms, and the times that follow them."""
 

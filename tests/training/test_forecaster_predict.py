@@ -18,19 +18,8 @@ from training.forecasting_helpers import (
     PAST,
     last_past,
     long_table,
-    small_forecaster,
     untrained,
 )
-
-
-@pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    return long_table()
-
-
-@pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory, table: pd.DataFrame) -> Forecaster:
-    return small_forecaster(tmp_path_factory.mktemp("fitted")).fit(table)
 
 
 class TestPredict:
