@@ -193,14 +193,12 @@ def _scale_of(inputs: SeriesInputs) -> tuple[Tensor, Tensor]:
 
 
 def _bounded(forecast: Forecast, happened: ForecastBatch, bounds: tuple[float, float]) -> Forecast:
-    """A scaled forecast, moved to where its bounds are."""
-    if not np.isfinite(bounds).any():
-        return forecast
-    found = unscaled(forecast, happened.mean, happened.std, bounds)
-    quantiles = found.quantiles
+    """A scaled forecast between its bounds, which are rounded as what happened is: a value on one is within."""
+    low, high = (((bound - happened.mean) / happened.std).to(happened.target.dtype) for bound in bounds)
+    quantiles = forecast.quantiles
     if quantiles is not None:
-        quantiles = (quantiles - happened.mean.unsqueeze(-1)) / happened.std.unsqueeze(-1)
-    return found._replace(values=(found.values - happened.mean) / happened.std, quantiles=quantiles)
+        quantiles = quantiles.clamp(low.unsqueeze(-1), high.unsqueeze(-1))
+    return forecast._replace(values=forecast.values.clamp(low, high), quantiles=quantiles)
 
 
 def _is_below_zero(forecast: Forecast, happened: ForecastBatch) -> bool:

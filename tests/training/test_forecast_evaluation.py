@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from hfattnlstm.data.series import Series
+from hfattnlstm.data.series_processor import SeriesProcessor
 from hfattnlstm.data.series_windows import SeriesWindows
 from hfattnlstm.modeling.series_scaling import InstanceScaling
 from hfattnlstm.training.forecast_evaluation import (
@@ -236,6 +238,22 @@ class TestBounds:
         assert found.metrics == pytest.approx(expected.metrics, rel=1e-6)
         assert found.metrics["mse"] != pytest.approx(evaluated(free).metrics["mse"], rel=0.01)
         assert found.others["last value"]["mse"] != pytest.approx(expected.others["last value"]["mse"], rel=0.01)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_value_on_a_bound_lies_within_an_interval_that_ends_there(self, seed: int) -> None:
+        """As days without sales do."""
+        mean, std = np.random.default_rng(seed).uniform(0.1, 3, 2)
+        processor = SeriesProcessor(scales={"": [[mean], [std]]}, columns={"targets": ["y"]}, lower_bound=0)
+        inputs = processor.inputs(Series("", 0, np.zeros((40, 1))))
+        windows = SeriesWindows([inputs], [""], [PAST], [36], context_length=PAST, prediction_length=FUTURE)
+        below = torch.full((1, FUTURE, 1), -99.0)
+
+        def forecast(batch: dict[str, Any]) -> Forecast:
+            values = below.expand(len(batch["past_values"]), -1, -1)
+            return Forecast(values, values.unsqueeze(-1).expand(-1, -1, -1, 3))
+
+        found = evaluate_forecasts(forecast, windows, [np.ones(1)], season=1, quantiles=LEVELS)
+        assert found.metrics["coverage_80"] == 1 and found.metrics["mse"] == 0
 
     @pytest.mark.parametrize(("level", "below"), [(100.0, False), (-9.0, True)])
     def test_a_forecast_below_0_is_seen(self, level: float, below: bool) -> None:
