@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from .data.series_files import load_series
     from .data.series_processor import SeriesProcessor
     from .data.summary import DataSummary, summarize_texts
+    from .data.tagged_texts import load_tagged_texts
     from .data.tokenization import train_tokenizer
+    from .data.word_tokenizer import train_word_tokenizer
     from .data.word_vectors import WordVectorCoverage, load_word_vectors
     from .deploy.onnx_export import export_onnx
     from .deploy.onnx_model import OnnxAttnLSTMForSequenceClassification
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
     from .modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
+    from .modeling.modeling_token_classification import AttnLSTMForTokenClassification
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
+    from .modeling.pipeline_token_classification import AttnLSTMTokenClassificationPipeline
     from .modeling.shown_results import ShownResults
     from .training.evaluation import Evaluation, evaluate_logits
     from .training.forecast_scores import score_forecasts
@@ -71,12 +75,14 @@ _HOME = {
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
     "load_series": "data.series_files",
+    "load_tagged_texts": "data.tagged_texts",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",
     "released_model": "_released",
     "score_forecasts": "training.forecast_scores",
     "summarize_texts": "data.summary",
     "train_tokenizer": "data.tokenization",
+    "train_word_tokenizer": "data.word_tokenizer",
 }
 
 __all__ = [*_HOME, "__version__"]

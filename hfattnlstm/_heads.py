@@ -35,6 +35,7 @@ class Head(NamedTuple):
 
 
 ATTENTION_TEXT_CLASSIFICATION = "attention-text-classification"
+ATTENTION_TOKEN_CLASSIFICATION = "attention-token-classification"
 _TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
 _SERIES_CONFIG = "configuration_forecaster", "AttnLSTMForecasterConfig"
 
@@ -47,6 +48,15 @@ HEADS = (
         "AttnLSTMForSequenceClassification",
         *_TEXT_CONFIG,
         Pipeline(ATTENTION_TEXT_CLASSIFICATION, "pipeline_text_classification", "AttnLSTMTextClassificationPipeline"),
+    ),
+    Head(
+        "AutoModelForTokenClassification",
+        "modeling_token_classification",
+        "AttnLSTMForTokenClassification",
+        *_TEXT_CONFIG,
+        Pipeline(
+            ATTENTION_TOKEN_CLASSIFICATION, "pipeline_token_classification", "AttnLSTMTokenClassificationPipeline"
+        ),
     ),
     Head("AutoModel", "modeling_forecaster", "AttnLSTMForecasterModel", *_SERIES_CONFIG),
     Head(

@@ -33,12 +33,32 @@ def parse_json(path: Path, text: str) -> tuple[pa.Table, dict[str, str]]:
     Raises:
         ValueError: When the file does not hold objects; it names the line.
     """
-    is_array = text.lstrip("\ufeff \t\r\n").startswith("[")
     columns = _Columns(path)
-    rows = _array(path, text) if is_array else _lines(path, text)
+    rows = json_rows(path, text)
     while part := list(islice(rows, _ROWS_AT_A_TIME)):
         columns.add(part)
     return columns.finished()
+
+
+def json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
+    """The objects themselves, one a line or in an array.
+
+    Args:
+        path: The file, for errors.
+        text: What it holds.
+
+    Raises:
+        ValueError: When the file does not hold objects; it names the line.
+
+    Example:
+
+    ```python
+    >>> list(json_rows(Path("a.jsonl"), '{"text": "good"}'))
+    [{'text': 'good'}]
+    ```
+    """
+    is_array = text.lstrip("\ufeff \t\r\n").startswith("[")
+    return _array(path, text) if is_array else _rows_of_lines(path, text)
 
 
 def _array(path: Path, text: str) -> Iterator[dict]:
@@ -52,7 +72,7 @@ def _array(path: Path, text: str) -> Iterator[dict]:
         yield row
 
 
-def _lines(path: Path, text: str) -> Iterator[dict]:
+def _rows_of_lines(path: Path, text: str) -> Iterator[dict]:
     # Not splitlines, which also cuts at characters that JSON has inside its strings.
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.lstrip("\ufeff").strip(" \t\r\x1a")

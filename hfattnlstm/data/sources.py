@@ -184,6 +184,22 @@ def _read_file(path: Path) -> Split:
     return Split(Dataset(table), f"file {path}", ending in (".csv", ".tsv"), unreadable)
 
 
+def text_of_file(path: Path) -> str:
+    """The text of a file, which may be compressed.
+
+    Raises:
+        ValueError: It is empty, no UTF-8 text, or no whole file of its compression.
+
+    Example:
+
+    ```python
+    >>> text_of_file(Path("reviews.csv"))[:10]
+    'text,label'
+    ```
+    """
+    return _decoded(path, _decompressed(path)[1])
+
+
 def _read_parquet(path: Path) -> Split:
     try:
         if pa.parquet.read_metadata(path).num_rows == 0:

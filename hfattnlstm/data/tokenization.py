@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
+import regex
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import logging
@@ -21,13 +22,15 @@ from .unigram import train_unigram
 
 logger = logging.get_logger(__name__)
 
-KINDS = ("word", "wordpiece", "bpe", "unigram", "char")
+KINDS = ("word", "open", "wordpiece", "bpe", "unigram", "char")
 AUTO = "auto"
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Ideographs are thousands; beyond that are mostly stray characters, which would leave no room for longer pieces.
 MAX_ALPHABET = 10_000
 
 TEXTS_TO_CHOOSE_BY = 1_000
+# What a character is read as that an open vocabulary has not.
+UNSEEN = "\ufffd"
 _BATCH = 1_000
 # Letters of scripts without spaces between words: Thai and Lao, Tibetan, Burmese, Khmer, Japanese syllables; a Chinese
 # character is a word of its own here.
@@ -91,7 +94,8 @@ def train_tokenizer(
     Args:
         texts: The texts, such as a list, a column of a data set, or a generator over a large file; of a column with
             lists of texts, such as pairs, all are read.
-        kind: What a token is. `"word"`: a word, or a Chinese character. `"char"`: a character. `"wordpiece"`, `"bpe"`
+        kind: What a token is. `"word"`: a word, or a Chinese character. `"open"`: the same, but a word that is not
+            known is spelt, a token a character, see [`Spelling`]. `"char"`: a character. `"wordpiece"`, `"bpe"`
             and `"unigram"`: a frequent piece of a word; of Chinese, `"wordpiece"` gives single characters, while for
             `"bpe"` and `"unigram"` all characters up to the next punctuation are one word, cut into pieces. `"auto"`:
             `"word"` or `"bpe"`, which [`suitable_kind`] chooses by the first 1,000 texts.
@@ -124,7 +128,7 @@ def train_tokenizer(
         first = check_texts(islice(texts, TEXTS_TO_CHOOSE_BY))
         kind, texts = suitable_kind(first), chain(first, texts)
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=UNK))
-    tokenizer.normalizer = _normalizer(lowercase)
+    tokenizer.normalizer = text_normalizer(lowercase)
     tokenizer.pre_tokenizer = _word_splitter(kind)
     stream = _TextStream(texts, show_progress)
     vocab_size = min(vocab_size, sys.maxsize)
@@ -132,8 +136,30 @@ def train_tokenizer(
         _train_words(tokenizer, stream, vocab_size, min_frequency)
     else:
         counts = _count_words(tokenizer, stream)
-        tokenizer.model = _subword_model(kind, counts, vocab_size, min_frequency)
+        if kind == "open":
+            open_vocabulary(tokenizer, counts, vocab_size, min_frequency)
+        else:
+            tokenizer.model = _subword_model(kind, counts, vocab_size, min_frequency)
     _check_vocabulary(tokenizer, stream, min_frequency)
+    return finished_tokenizer(tokenizer, kind, model_max_length)
+
+
+def finished_tokenizer(tokenizer: Tokenizer, kind: str, model_max_length: int) -> PreTrainedTokenizerFast:
+    """A trained tokenizer with its special tokens and its way back to texts, for transformers.
+
+    Args:
+        tokenizer: With normalizer, pre-tokenizer and model; it is changed.
+        kind: One of `KINDS`.
+        model_max_length: Tokens of a text that are kept with `truncation=True`.
+
+    Example:
+
+    ```python
+    >>> tokenizer = Tokenizer(models.WordLevel(dict(zip([*SPECIAL_TOKENS, "a"], range(6))), unk_token=UNK))
+    >>> finished_tokenizer(tokenizer, "word", 512).pad_token_id
+    0
+    ```
+    """
     _finish(tokenizer, kind)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -215,7 +241,16 @@ def _check_integer(name: str, value: object, least: int, reason: str = "") -> No
         raise ValueError(f"{name} must be an integer of at least {least}{reason}, got {value!r}.")
 
 
-def _normalizer(lowercase: bool) -> normalizers.Normalizer:
+def text_normalizer(lowercase: bool) -> normalizers.Normalizer:
+    """What every tokenizer that is trained here does to a text before it is cut.
+
+    Example:
+
+    ```python
+    >>> text_normalizer(lowercase=True).normalize_str("Don’t<br />")
+    "don't "
+    ```
+    """
     # Only steps that keep the spans exact: NFC, for one, leaves the accent of a decomposed letter out of them.
     steps = [normalizers.Replace(Regex(r"<[bB][rR]\s*/?>"), " "), normalizers.Replace("’", "'")]
     if lowercase:
@@ -286,6 +321,63 @@ def _subword_model(kind: str, counts: Counter[str], vocab_size: int, min_frequen
     if kind == "wordpiece":
         return models.WordPiece(vocabulary, unk_token=UNK, continuing_subword_prefix=_HASHES.inner)
     return models.BPE(vocabulary, merges, unk_token=UNK, continuing_subword_prefix=_HASHES.inner, fuse_unk=False)
+
+
+def open_vocabulary(tokenizer: Tokenizer, counts: Mapping[str, int], vocab_size: int, min_frequency: int) -> None:
+    """Let a tokenizer know frequent words, and spell all others, a token a character.
+
+    A character that was not seen often enough is read as U+FFFD, so that no token is unknown.
+
+    Args:
+        tokenizer: With a normalizer, which is extended; its model is replaced.
+        counts: How often each word occurs.
+        vocab_size, min_frequency: As in [`train_tokenizer`].
+
+    Raises:
+        ValueError: There is no room for the characters.
+
+    Example:
+
+    ```python
+    >>> tokenizer = Tokenizer(models.BPE())
+    >>> tokenizer.normalizer = normalizers.Sequence([])
+    >>> open_vocabulary(tokenizer, {"tea": 2, "at": 1}, vocab_size=99, min_frequency=2)
+    >>> tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    >>> tokenizer.encode("tea ate").tokens
+    ['tea', '�', '##t', '##�']
+    ```
+    """
+    frequencies: Counter[str] = Counter()
+    for word, count in counts.items():
+        for character in word:
+            frequencies[character] += count
+    room = vocab_size - len(SPECIAL_TOKENS)
+    known = [character for character, count in frequencies.most_common(MAX_ALPHABET) if count >= min_frequency]
+    alphabet = sorted({*known, UNSEEN})
+    symbols = [form for character in alphabet for form in (character, _HASHES.inner + character)]
+    if len(symbols) > room:
+        raise ValueError(
+            f"{option('vocab_size', vocab_size)} has no room for the {len(alphabet):,} characters of the texts: make "
+            f"it more than {len(symbols) + len(SPECIAL_TOKENS):,}."
+        )
+    words = sorted(
+        (word for word, count in counts.items() if count >= min_frequency), key=lambda word: (-counts[word], word)
+    )
+    vocabulary = dict.fromkeys([*SPECIAL_TOKENS, *symbols])
+    for word in words:
+        # A word that looks like a mark inside another would be read as that.
+        if len(vocabulary) < vocab_size and not word.startswith(_HASHES.inner) and word not in SPECIAL_TOKENS:
+            vocabulary[word] = None
+    others = f"[^{regex.escape(''.join(alphabet), special_only=False)}\\s]"
+    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, normalizers.Replace(Regex(others), UNSEEN)])
+    tokenizer.model = models.BPE(
+        _numbered(vocabulary),
+        [],
+        unk_token=UNK,
+        continuing_subword_prefix=_HASHES.inner,
+        fuse_unk=False,
+        ignore_merges=True,
+    )
 
 
 def _alphabet(counts: Counter[str], marks: _Marks, limit: int, min_frequency: int) -> list[str]:

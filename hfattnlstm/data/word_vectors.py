@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
+from itertools import islice, takewhile
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
@@ -117,11 +118,8 @@ def load_word_vectors(
     normalizer = tokenizer.backend_tokenizer.normalizer
     lower_cases = normalizer is not None and "A" not in normalizer.normalize_str("A")
     filled = embedding.weight.detach().to("cpu", copy=True)
-    try:
-        with _open(path) as file:
-            rows = _fill(filled, targets, lower_cases, path, file)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise ValueError(f"{path} is a damaged or incomplete gzip file: download it again.") from None
+    with _open(path) as file:
+        rows = _fill(filled, targets, lower_cases, path, file)
     with torch.no_grad():
         embedding.weight.copy_(filled)
     missing = [word for row, word in words.items() if row not in rows]
@@ -166,7 +164,7 @@ def _fill(filled: Tensor, targets: _Targets, lower_cases: bool, path: Path, file
         The rank of the match by which each row was filled.
     """
     size = filled.shape[1]
-    layout = _recognise(file, path, size)
+    layout, _ = _recognise(file, path, size)
     entries = _binary_entries if layout.binary else _text_entries
     ranks: dict[int, int] = {}
     for place, word, raw in entries(file, path, size, layout):
@@ -182,16 +180,51 @@ def _fill(filled: Tensor, targets: _Targets, lower_cases: bool, path: Path, file
     return ranks
 
 
-def _open(path: Path) -> BinaryIO:
+def read_word_vectors(path: str | PathLike[str], most: int) -> Iterator[tuple[str, np.ndarray]]:
+    """The words of a file with their vectors.
+
+    Args:
+        path: As in [`load_word_vectors`].
+        most: How many are read at most, the first ones.
+
+    Yields:
+        A word, and its vector (width,), float32.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: For a file that is damaged or of another format.
+
+    Example:
+
+    ```python
+    >>> next(read_word_vectors("glove.6B.300d.txt", most=1))[1].shape
+    (300,)
+    ```
+    """
+    path = Path(path)
+    with _open(path) as file:
+        layout, width = _recognise(file, path, None)
+        entries = _binary_entries if layout.binary else _text_entries
+        for place, word, raw in islice(entries(file, path, width, layout), most):
+            name = f"{place}: the vector of {word!r}"
+            yield word, _vector(raw, layout.binary, width, torch.float32, name).numpy()
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}: give the path of a file of word vectors.")
     with path.open("rb") as file:
         compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    return gzip.open(path, "rb") if compressed else path.open("rb")
+    try:
+        with gzip.open(path, "rb") if compressed else path.open("rb") as file:
+            yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ValueError(f"{path} is a damaged or incomplete gzip file: download it again.") from None
 
 
-def _recognise(file: BinaryIO, path: Path, size: int) -> _Layout:
-    """Tell the format from the first lines, and go to the first entry."""
+def _recognise(file: BinaryIO, path: Path, size: int | None) -> tuple[_Layout, int]:
+    """Tell the format and the width from the first lines, and go to the first entry."""
     first = file.readline(_LONGEST_LINE)
     mark = len(_BYTE_ORDER_MARK) if first.startswith(_BYTE_ORDER_MARK) else 0
     first = first[mark:]
@@ -211,15 +244,15 @@ def _recognise(file: BinaryIO, path: Path, size: int) -> _Layout:
                 f"{path} is neither GloVe text nor word2vec text or binary, plain or gzip-compressed: if it is an "
                 "archive, unpack it first."
             )
-        width = size if len(fields) == size else _count_numbers(fields)
+        width = size if size is not None and len(fields) == size else _count_numbers(fields)
         layout = _Layout(False, mark, 1, 0)
-    if width != size:
+    if size is not None and width != size:
         raise ValueError(
             f"{path} has vectors of {width} numbers, but the model has embedding_size={size}: build the model with "
             f"{option('embedding_size', width)}, or choose another file."
         )
     file.seek(layout.start)
-    return layout
+    return layout, width
 
 
 def _text_entries(file: BinaryIO, path: Path, size: int, layout: _Layout) -> Iterator[_Entry]:
@@ -265,10 +298,13 @@ def _vector(raw: bytes, binary: bool, size: int, dtype: torch.dtype, name: str) 
         fields = raw.split()
         if len(fields) != size:
             raise ValueError(f"{name} has {len(fields)} numbers instead of {size}.")
-        for field in fields:
-            if not _is_number(field):
-                raise ValueError(f"{name} has {field.decode('utf-8', 'replace')!r}, which is not a number.")
-        values = np.array([float(field) for field in fields])
+        try:
+            values = np.fromstring(raw, np.float64, sep=" ")
+        except ValueError:
+            values = np.empty(0)
+        if len(values) != size:
+            wrong = next((field for field in fields if not _is_number(field)), fields[0])
+            raise ValueError(f"{name} has {wrong.decode('utf-8', 'replace')!r}, which is not a number.")
     vector = torch.from_numpy(values).to(dtype)
     if not vector.isfinite().all():
         raise ValueError(f"{name} has a number that is NaN, infinite or too large for {dtype}.")

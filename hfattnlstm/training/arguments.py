@@ -154,6 +154,8 @@ class RunArguments(TrainingArguments):
     begins_pretrained: ClassVar[bool] = False
     # What a row of a batch is called.
     unit: ClassVar[str] = "texts"
+    # How long is trained where nobody says, beside adversarial texts or for a pretrained model, and with both.
+    passes: ClassVar[tuple[Passes, ...]] = (PASSES, FEW_PASSES, PATIENT_PASSES)
 
     def __post_init__(self) -> None:
         # What was asked for, before one flag decides about another.
@@ -202,6 +204,6 @@ class RunArguments(TrainingArguments):
             self.logging_steps = min(MOST_LOGGING_STEPS, max(math.ceil(updates), 1))
         if not self.epochs_are_chosen:
             hastened = bool(self.adversarial_epsilon) + self.begins_pretrained
-            passes = (PASSES, FEW_PASSES, PATIENT_PASSES)[hastened]
+            passes = self.passes[hastened]
             wanted = math.ceil(passes.updates / max(updates, 1))
             self.num_train_epochs = min(max(wanted, passes.least), passes.most)

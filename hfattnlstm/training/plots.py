@@ -84,19 +84,42 @@ def plot_confusions(evaluation: Evaluation) -> Figure:
     >>> plot_confusions(evaluation).savefig("confusion_matrix.png")
     ```
     """
-    counts, columns = evaluation.confusion_matrix, list(evaluation.label_names)
-    if evaluation.problem_type == MULTI_LABEL:
-        counts = np.stack([counts[:, 1, 1], counts[:, 0, 1], counts[:, 1, 0]], 1)
-        columns = ["given rightly", "given wrongly", "missed"]
-    names = [shortened(name) for name in evaluation.label_names]
-    columns = [shortened(name) for name in columns]
+    counts, names = evaluation.confusion_matrix, list(evaluation.label_names)
+    supports = np.array([evaluation.per_class[name]["support"] for name in names])
+    share = "share of the texts with the label"
+    if evaluation.problem_type != MULTI_LABEL:
+        return plot_matrix(counts, names, supports, share)
+    counts = np.stack([counts[:, 1, 1], counts[:, 0, 1], counts[:, 1, 0]], 1)
+    return plot_matrix(counts, names, supports, share, ["given rightly", "given wrongly", "missed"])
+
+
+def plot_matrix(
+    counts: np.ndarray, names: Sequence[str], supports: np.ndarray, share: str, columns: Sequence[str] | None = None
+) -> Figure:
+    """Counts by row and column as a picture: their shares of a row by colour, themselves as numbers.
+
+    Args:
+        counts: (rows, columns).
+        names: Of the rows.
+        supports: (rows,), what the counts are shares of.
+        share: What the colours mean.
+        columns: Names of the columns, where they are no predictions of what the rows are.
+
+    Example:
+
+    ```python
+    >>> plot_matrix(np.eye(2), ["good", "bad"], np.ones(2), "share of the texts").savefig("matrix.png")
+    ```
+    """
+    predicted = columns is None
+    names = [shortened(name) for name in names]
+    columns = names if predicted else [shortened(name) for name in columns]
     size = min(max(2.5 + 0.42 * len(names), 4.0), 16.0)
-    figure, axes = new_figure(size if columns == names else 5.0, size - 0.4)
-    supports = np.array([evaluation.per_class[name]["support"] for name in evaluation.label_names])
+    figure, axes = new_figure(size if predicted else 5.0, size - 0.4)
     image = axes.imshow(counts / np.maximum(supports, 1)[:, None], cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    figure.colorbar(image, ax=axes, label="share of the texts with the label")
+    figure.colorbar(image, ax=axes, label=share)
     axes.set_ylabel("right")
-    axes.set_xlabel("predicted" if evaluation.problem_type != MULTI_LABEL else "decisions")
+    axes.set_xlabel("predicted" if predicted else "decisions")
     _name_ticks(axes, columns, names)
     if len(names) <= _NUMBERS_FIT:
         _write_counts(axes, counts, supports)

@@ -163,6 +163,8 @@ def embedded_batch(model: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[Tens
         return inputs["inputs_embeds"], rest
     if getattr(model, "ngrams", None) is not None:
         rest.setdefault("ngram_logits", model.ngrams(ids, mask_of(ids, mask)))
+    if model.base_model.embeddings.spelling is not None:
+        rest["attention_mask"] = model.tokens_read(ids, mask)
     return model.embed(ids, mask), rest
 
 
@@ -191,7 +193,7 @@ def _with_adversarial_texts(
     tensors[0] = embedded
     used = [(tensor, gradient) for tensor, gradient in zip(tensors, gradients) if gradient is not None]
     clean = _KnownGradients.apply(clean.detach(), [gradient for _, gradient in used], *(tensor for tensor, _ in used))
-    moves = perturbation(gradients[0], embedded, mask_of(embedded[..., 0], inputs.get("attention_mask")), epsilon)
+    moves = perturbation(gradients[0], embedded, mask_of(embedded[..., 0], batch.get("attention_mask")), epsilon)
     moved = loss_of(forward, {**batch, "inputs_embeds": embedded + moves}, relevance_of(gradients[0], embedded))
     return (clean + moved) / 2
 

@@ -179,6 +179,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
         processing_class=processor,
         data_collator=task.make_collator(processor, model),
         compute_metrics=task.make_scorer(),
+        preprocess_logits_for_metrics=task.preprocess_logits(),
         callbacks=[*_callbacks(training), *task.callbacks()],
         unlabelled_dataset=task.encode_unlabelled(processor, model),
     )

@@ -30,6 +30,7 @@ TASKS = {
     "pretraining": "pretraining:PretrainingTask",
     "forecasting": "forecasting:ForecastingTask",
     "series-classification": "series_classification:SeriesClassificationTask",
+    "tagging": "tagging:TaggingTask",
 }
 # What holds for every model of texts.
 TEXT_LIMITS = (
@@ -193,6 +194,11 @@ class Task(ABC):
     @abstractmethod
     def make_scorer(self) -> Callable[[EvalPrediction], dict[str, float]]:
         """The `compute_metrics` of the Trainer; known once the examples are loaded."""
+
+    def preprocess_logits(self) -> Callable[[Any, Any], Any] | None:
+        """What is kept of the outputs of an evaluation, the `preprocess_logits_for_metrics` of the Trainer; all by
+        default."""
+        return None
 
     @abstractmethod
     def best_metric(self) -> tuple[str, bool]:

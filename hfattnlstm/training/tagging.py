@@ -1,0 +1,348 @@
+"""Tagging of words, such as named entities or parts of speech, as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, DatasetDict
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from .._places import loading_from
+from .._wording import flags_in_sentences
+from ..data.tag_rows import TagCollator, encode_tags, joined_rows
+from ..data.tagged_texts import TaggedTexts, load_tagged_texts
+from ..data.tags import OUTSIDE
+from ..data.vector_tables import fill_word_vectors, read_vector_table
+from ..data.word_tokenizer import is_open, spelling_tables, train_word_tokenizer
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.modeling_attnlstm import AttnLSTMModel
+from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
+from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
+from ..modeling.word_tokens import WordEncoder
+from .starting_point import config_to_start_from
+from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
+from .tagging_card import describe_tags, tagging_card
+from .tagging_evaluation import TagEvaluation, evaluate_tags
+from .tagging_flags import MEANINGLESS, check_tagger, config_of_start, sources_of
+from .tagging_metrics import TagScorer
+from .tagging_summary import TagSummary, summarize_tags
+from .task import CardParts, Measured, Task
+from .trainer import AttnLSTMTrainer
+from .vocabulary import carry_over
+
+
+logger = logging.get_logger(__name__)
+
+# Tokens that are read at once, where nobody says otherwise.
+MAX_LENGTH = 512
+
+
+class TaggingTask(Task):
+    """Words with a tag each; see [`AttnLSTMForTokenClassification`].
+
+    Example:
+
+    ```python
+    >>> run = run_task(parse_task(["--task", "tagging", "--train_file", "train.conll", "--output_dir", "tagger"]))
+    >>> run.metrics["eval_f1"]
+    0.9
+    ```
+    """
+
+    name = "tagging"
+    data_arguments = TaggedDataArguments
+    model_arguments = TaggerArguments
+    training_arguments = TaggingArguments
+    meaningless = frozenset(MEANINGLESS)
+    test_split = "a test split with tags: name one with --test_file"
+    examples = (
+        "--task tagging --train_file train.conll --test_file test.conll --output_dir tagger",
+        "--task tagging --dataset eriktks/conll2003 --word_vectors glove.6B.100d.txt --output_dir ner",
+        "--task tagging --dataset my-treebank --label_column upos --output_dir pos",
+    )
+
+    data: TaggedDataArguments
+    model: TaggerArguments
+    training: TaggingArguments
+    loaded: TaggedTexts
+    label_names: list[str]
+    _start_config: AttnLSTMConfig | None = None
+
+    def check(self) -> None:
+        """Refuse flags that do not fit together; a test file that is named is measured."""
+        if self.data.test_file is not None and "do_predict" not in self.given:
+            self.training.do_predict = True
+        check_tagger(self.data, self.model, self.training, self.given)
+
+    def sources(self) -> list[str]:
+        """Files, data set, vectors and model."""
+        return sources_of(self.data, self.model)
+
+    def load(self) -> DatasetDict:
+        """The sentences, some of them held out, with tags in the order of the model that the run goes on from."""
+        data = self.data
+        self._start_config = config_of_start(self._loaded_from(), self.model, self.given, self.checkpoint is not None)
+        start = self._start_config
+        files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
+        with flags_in_sentences():
+            self.loaded = load_tagged_texts(
+                data.dataset or {name: path for name, path in files.items() if path is not None},
+                tokens_column=data.tokens_column,
+                label_column=data.label_column,
+                tagging_scheme=data.tagging_scheme,
+                to_scheme=self.model.crf_scheme if start is None else start.tagging_scheme or "bio",
+                config_name=data.dataset_config,
+                validation_size=data.validation_size,
+                seed=data.split_seed,
+                tag_names=data.tag_names,
+            )
+        splits = self.loaded.splits
+        if self.loaded.held_out and not self.training.do_train:
+            logger.warning(
+                "The validation sentences are a part of those for training, and a model that was trained on these has "
+                "learnt them: measure others, with --validation_file or --test_file."
+            )
+        self.label_names = splits["train"].features["tags"].feature.names
+        if start is not None:
+            splits = self._in_order_of(start, splits)
+        if data.max_train_samples is not None:
+            splits["train"] = self._few(splits["train"], data.max_train_samples)
+        return splits
+
+    def _few(self, sentences: Dataset, count: int) -> Dataset:
+        if count > len(sentences):
+            raise ValueError(
+                f"--max_train_samples {count} is more than the {len(sentences)} training sentences: make it smaller, "
+                "or leave it out."
+            )
+        return sentences.shuffle(seed=self.data.split_seed).select(range(count))
+
+    def _in_order_of(self, start: AttnLSTMConfig, splits: DatasetDict) -> DatasetDict:
+        """The tags numbered as the model numbers them, which must have them all."""
+        own = [start.id2label[number] for number in range(start.num_labels)]
+        unknown = [name for name in self.label_names if name not in own]
+        if unknown:
+            raise ValueError(
+                f"--model_name_or_path {self._loaded_from()} has not the tag {unknown[0]!r} of the data: train a new "
+                "model, or give data with its tags."
+            )
+        numbers = np.array([own.index(name) for name in self.label_names])
+        feature = type(splits["train"].features["tags"].feature)(names=own)
+        self.label_names = own
+        return DatasetDict({name: _renumbered(split, numbers, feature) for name, split in splits.items()})
+
+    def _loaded_from(self) -> str | None:
+        """The checkpoint that the run begins with."""
+        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
+
+    def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
+        """The tokenizer: that of the tagger, or one that is trained on the words for training."""
+        if self._start_config is not None:
+            with loading_from(self._loaded_from(), "tokenizer") as place:
+                return AutoTokenizer.from_pretrained(place)
+        return train_word_tokenizer(
+            examples["train"]["tokens"],
+            vocab_size=self.model.vocab_size,
+            lowercase=self.model.lowercase,
+            model_max_length=self.model.max_length or MAX_LENGTH,
+        )
+
+    def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
+        """A new model, perhaps with the weights of a pretrained one, or the tagger to go on from."""
+        if self._start_config is not None:
+            with loading_from(self._loaded_from()) as place:
+                model = AttnLSTMForTokenClassification.from_pretrained(place, dtype=torch.float32)
+            if not self.training.do_train:
+                model.check_trained()
+        else:
+            model = self._new_model(processor)
+        if self.model.freeze_word_vectors:
+            for vectors in model.attnlstm.embeddings.further.vectors:
+                vectors.table.requires_grad_(False)
+        return model
+
+    def _new_model(self, processor: PreTrainedTokenizerBase) -> AttnLSTMForTokenClassification:
+        flags, longest = self.model, self.model.max_word_length
+        base, base_tokenizer = self._pretrained()
+        spelling = spelling_tables(processor, longest)
+        tables = [
+            read_vector_table(path, spelling, longest, flags.max_word_vectors) for path in flags.word_vectors or ()
+        ]
+        fields = tagger_fields(flags)
+        if base is not None:
+            fields |= _fields_of_base(base.config, fields)
+        if tables:
+            fields["token_inputs"] = [*flags.token_inputs, "vectors"]
+            fields["vector_sizes"] = [table.vectors.shape[1] for table in tables]
+            fields["vector_rows"] = [len(table.numbers) for table in tables]
+        scheme = self.loaded.tagging_scheme
+        config = AttnLSTMConfig(
+            vocab_size=len(processor),
+            pad_token_id=processor.pad_token_id,
+            num_characters=len(spelling.kinds),
+            id2label=dict(enumerate(self.label_names)),
+            use_crf=scheme is not None if flags.use_crf is None else flags.use_crf,
+            tagging_scheme=scheme,
+            label_smoothing=self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else 0.0,
+            **fields,
+        )
+        model = AttnLSTMForTokenClassification(config)
+        backbone = model.attnlstm
+        backbone.set_spelling(*(torch.from_numpy(table) for table in spelling[:-1]))
+        for module, table in zip(backbone.embeddings.further.vectors if tables else (), tables):
+            fill_word_vectors(module, table)
+        if base is not None:
+            _begin_with(backbone, base, base_tokenizer, processor)
+        return model
+
+    def _pretrained(self) -> tuple[AttnLSTMModel | None, PreTrainedTokenizerBase | None]:
+        """The language model, or any other, that a new tagger begins with."""
+        name = self._loaded_from()
+        if name is None:
+            return None, None
+        with loading_from(name) as place:
+            base = AttnLSTMForPreTraining.from_pretrained(place, dtype=torch.float32).base_model
+        with loading_from(name, "tokenizer") as place:
+            return base, AutoTokenizer.from_pretrained(place)
+
+    def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
+        """Token ids and labels; sentences that are too long in parts."""
+        encoder = WordEncoder(processor)
+        return DatasetDict({name: encode_tags(split, encoder) for name, split in examples.items()})
+
+    def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> Callable[[list], dict]:
+        """Padding to the longest sentence of a batch."""
+        return TagCollator(processor.pad_token_id)
+
+    def make_scorer(self) -> TagScorer:
+        """Of spans, or of single tags."""
+        return TagScorer(self.label_names, self.loaded.tagging_scheme)
+
+    def preprocess_logits(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Only the tags are kept of an evaluation, and how sure they are."""
+        return tags_of_logits
+
+    def best_metric(self) -> tuple[str, bool]:
+        """F1 of spans, or accuracy."""
+        return "accuracy" if self.loaded.tagging_scheme is None else "f1", True
+
+    def metric_directions(self) -> dict[str, bool]:
+        """All scores."""
+        return self.make_scorer().directions()
+
+    def summarize(self, examples: DatasetDict, encoded: DatasetDict, processor: PreTrainedTokenizerBase) -> TagSummary:
+        """How many sentences, words and spans there are, and how many words are new."""
+        known = processor.get_vocab() if is_open(processor) else None
+        return summarize_tags(examples, self.loaded.tagging_scheme, known)
+
+    def measure(self, trainer: AttnLSTMTrainer, rows: Dataset, prefix: str) -> Measured:
+        """Over whole sentences, be they read in one part or in several."""
+        output = trainer.predict(rows, metric_key_prefix=prefix)
+        split = "validation" if prefix == "eval" else prefix
+        evaluation = self._evaluate(self.loaded.splits[split], rows, output.predictions)
+        metrics = dict(output.metrics) | {f"{prefix}_{name}": score for name, score in evaluation.scores.items()}
+        for name, (low, high) in evaluation.intervals.items():
+            metrics |= {f"{prefix}_{name}_low": low, f"{prefix}_{name}_high": high}
+        heading = "per_tag" if self.loaded.tagging_scheme is None else "per_kind"
+        return Measured(metrics, {heading: evaluation.per_kind}, evaluation)
+
+    def _evaluate(self, sentences: Dataset, rows: Dataset, predictions: Any) -> TagEvaluation:
+        names = self.label_names
+        tags, scores = (joined_rows(rows, np.asarray(each), len(sentences)) for each in predictions)
+        # In the order of the model.
+        right = joined_rows(rows, _padded(rows["labels"]), len(sentences))
+        return evaluate_tags(
+            sentences["tokens"],
+            [[names[tag] for tag in sentence] for sentence in right],
+            [[names[tag] for tag in sentence] for sentence in tags],
+            scores,
+            self.loaded.tagging_scheme,
+        )
+
+    def describe(self, evaluation: TagEvaluation, split: str) -> str:
+        """Kinds and confusions."""
+        return describe_tags(evaluation, split)
+
+    def write_pictures(self, folder: Path, evaluation: TagEvaluation) -> None:
+        """The confusions."""
+        from ..data.figures import write_figure
+        from .output_folder import CONFUSION_FILE
+        from .tagging_plots import plot_tag_confusions
+
+        write_figure(plot_tag_confusions(evaluation), folder / CONFUSION_FILE)
+
+    def card_parts(
+        self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
+    ) -> CardParts:
+        """Words, tags and sizes."""
+        return tagging_card(self, examples, processor, model.config)
+
+
+def tags_of_logits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The tags (rows, length) that logits (rows, length, tags) choose, and their probabilities.
+
+    Example:
+
+    ```python
+    >>> tags_of_logits(torch.tensor([[[0.0, 1.0]]]), torch.tensor([[1]]))[0]
+    tensor([[1]])
+    ```
+    """
+    scores, tags = logits.float().softmax(-1).max(-1)
+    return tags, scores
+
+
+def _padded(labels: Any) -> np.ndarray:
+    rows = [np.asarray(row) for row in labels]
+    padded = np.full((len(rows), max(map(len, rows), default=0)), -100)
+    for row, own in zip(padded, rows):
+        row[: len(own)] = own
+    return padded
+
+
+def _renumbered(sentences: Dataset, numbers: np.ndarray, feature: Any) -> Dataset:
+    tags = [numbers[np.asarray(row, np.int64)].tolist() for row in sentences["tags"]]
+    kind = type(sentences.features["tags"])
+    return sentences.remove_columns("tags").add_column("tags", tags, feature=kind(feature))
+
+
+def _fields_of_base(base: AttnLSTMConfig, fields: dict[str, Any]) -> dict[str, Any]:
+    """The shape of a pretrained model, whose LSTM reads inputs of the width of its embeddings."""
+    shape = {
+        name: getattr(base, name)
+        for name in ("embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge", "residual")
+    }
+    if fields["token_inputs"] != "word" and fields["input_merge"] == "concat":
+        shape["input_merge"] = "sum"
+    return shape
+
+
+@torch.no_grad()
+def _begin_with(
+    backbone: AttnLSTMModel, base: AttnLSTMModel, old: PreTrainedTokenizerBase, new: PreTrainedTokenizerBase
+) -> None:
+    """Give a new model the embeddings of the words that a pretrained one knows, and its LSTM."""
+    known, total = carry_over(base, old, new)
+    logger.warning(
+        "Of the %s tokens of the words, %s are known to the pretrained model and keep their embeddings.",
+        *(f"{total:,}", f"{known:,}"),
+    )
+    backbone.embeddings.word_embeddings.weight.copy_(base.embeddings.word_embeddings.weight)
+    backbone.encoder.load_state_dict(base.encoder.state_dict())
+    further = backbone.embeddings.further
+    if further is not None and hasattr(further.merge, "projections"):
+        # What the LSTM has read so far goes on as it was, and the rest begins small.
+        first, *others = further.merge.projections
+        torch.nn.init.eye_(first.weight)
+        for other in others:
+            other.weight.mul_(_SMALL)
+
+
+# What is new to a pretrained LSTM begins at such a share of its usual size.
+_SMALL = 0.3

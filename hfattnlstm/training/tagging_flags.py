@@ -1,0 +1,157 @@
+"""Which flags of a tagger fit together; see [`flag_effects`]."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from typing import Any
+
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import SIZED_SCORES
+from ..modeling.configuration_words import CHAR_ENCODERS
+from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
+from .faithful_attention import LOSS_TERMS
+from .flag_effects import Effect, beside, check_effects, without
+from .starting_point import config_to_start_from
+from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
+
+
+# What is for labels of whole texts.
+MEANINGLESS = tuple(name for name in LOSS_TERMS if name != "adversarial_epsilon")
+_POOLER = ("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperature", "pooler_normalizer")
+# Shape that a pretrained model has decided.
+_OF_THE_BASE = ("embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge", "residual")
+# What may be said of a tagger that is trained further.
+_OF_A_RUN = ("model_name_or_path", "freeze_word_vectors")
+_TRAINING_ONLY = (
+    *("max_train_samples", "hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout"),
+    *("classifier_dropout", "char_dropout", "freeze_word_vectors"),
+)
+
+
+def check_tagger(data: TaggedDataArguments, model: TaggerArguments, training: TaggingArguments, given: Set[str]) -> None:
+    """Refuse flags that do not fit together, or have no effect.
+
+    Raises:
+        ValueError: Names the flag and the mend.
+    """
+    files = (data.train_file, data.validation_file, data.test_file)
+    if (data.dataset is None) == (not any(files)):
+        raise ValueError("Give either --dataset or --train_file.")
+    if data.dataset is None and data.train_file is None:
+        raise ValueError("--validation_file and --test_file need --train_file beside them: add it.")
+    check_effects(_effects(data, model, training), given, None)
+    starts = model.model_name_or_path is not None or training.resume_from_checkpoint is not None
+    if not starts and not training.do_train:
+        raise ValueError(
+            "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
+        )
+    if not starts:
+        _check_architecture(model)
+
+
+def _effects(data: TaggedDataArguments, model: TaggerArguments, training: TaggingArguments) -> tuple[Effect, ...]:
+    inputs = set(model.token_inputs)
+    attends = model.sentence_context and "attention" in model.classifier_pooling
+    return (
+        Effect(MEANINGLESS, lambda _: False, "in this task: leave it out"),
+        Effect(_TRAINING_ONLY, lambda _: training.do_train, beside("--do_train false, which only measures")),
+        Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
+        Effect(("validation_size", "split_seed"), lambda _: data.validation_file is None, beside("--validation_file")),
+        Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
+        Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
+        Effect(
+            ("char_embedding_size", "char_hidden_size", "char_dropout"),
+            lambda _: bool(inputs & set(CHAR_ENCODERS)),
+            without("char_cnn or char_lstm in --token_inputs"),
+        ),
+        Effect(("char_kernel_size",), lambda _: "char_cnn" in inputs, without("char_cnn in --token_inputs")),
+        Effect(("case_embedding_size",), lambda _: "case" in inputs, without("case in --token_inputs")),
+        Effect(
+            ("input_merge",),
+            lambda _: len(inputs) > 1 or model.word_vectors is not None,
+            "with one of --token_inputs: add another, or leave it out",
+        ),
+        Effect(
+            ("freeze_word_vectors", "max_word_vectors"), lambda _: model.word_vectors is not None, without("--word_vectors")
+        ),
+        Effect(("classifier_pooling",), lambda _: model.sentence_context, without("--sentence_context true")),
+        Effect(_POOLER, lambda _: attends, without("--sentence_context true, and attention in --classifier_pooling")),
+        Effect(
+            ("pooler_size",),
+            lambda _: model.pooler_score in SIZED_SCORES,
+            "with a --pooler_score that has no inner width: choose additive or diagonal_dot, or leave it out",
+        ),
+        Effect(("direction_merge",), lambda _: model.bidirectional, beside("--no_bidirectional")),
+        Effect(
+            ("hidden_dropout_prob",),
+            lambda _: model.num_hidden_layers > 1 or model.model_name_or_path is not None,
+            "with one layer, for it is between layers: add --num_hidden_layers 2, or leave it out",
+        ),
+        Effect(
+            ("label_smoothing_factor",),
+            lambda _: not model.use_crf,
+            beside("--use_crf true, which scores whole sequences"),
+        ),
+        Effect(
+            ("locked_dropout",),
+            lambda _: model.embedding_dropout or (model.hidden_dropout_prob and model.num_hidden_layers > 1),
+            without("--embedding_dropout or --hidden_dropout_prob"),
+        ),
+    )
+
+
+def sources_of(data: TaggedDataArguments, model: TaggerArguments) -> list[str]:
+    """Files, data set, vectors and model that a run reads."""
+    named = (data.dataset, data.train_file, data.validation_file, data.test_file, model.model_name_or_path)
+    return [name for name in (*named, *(model.word_vectors or ())) if name is not None]
+
+
+def config_of_start(
+    name: str | None, model: TaggerArguments, given: Set[str], resumes: bool
+) -> AttnLSTMConfig | None:
+    """The configuration of the tagger that a run goes on from; None where a new one is made.
+
+    Args:
+        name: Of the checkpoint that the run begins with.
+        model: The flags of the model.
+        given: The flags that somebody chose.
+        resumes: Whether the training of this very checkpoint goes on.
+
+    Raises:
+        OSError: There is no such checkpoint.
+        ValueError: A flag contradicts it.
+    """
+    if name is None:
+        return None
+    config = config_to_start_from(name)
+    is_tagger = AttnLSTMForTokenClassification.__name__ in (config.architectures or ())
+    chosen = {flag for flag in given if flag in vars(model)} - {*_OF_A_RUN}
+    decided = chosen - _same(config, model) if resumes else chosen if is_tagger else chosen & set(_OF_THE_BASE)
+    if decided:
+        raise ValueError(
+            f"--{min(decided)} cannot be changed beside {name}, whose weights have decided it: leave it out."
+        )
+    return config if is_tagger else None
+
+
+def _same(config: AttnLSTMConfig, model: TaggerArguments) -> Set[str]:
+    """Flags that say what a configuration has, or are no part of one."""
+    fields = tagger_fields(model)
+    others = {name for name in vars(model) if name not in fields} - {"use_crf", "crf_scheme"}
+    same = {name for name, value in fields.items() if getattr(config, name) == value}
+    same |= {"use_crf"} if model.use_crf in (None, config.use_crf) else set()
+    same |= {"crf_scheme"} if config.tagging_scheme in (None, model.crf_scheme) else set()
+    return others | same | {"token_inputs", "input_merge"}
+
+
+def _check_architecture(model: TaggerArguments) -> None:
+    """ValueError, with the names of the flags, for sizes that do not fit together."""
+    fields: dict[str, Any] = tagger_fields(model)
+    if model.word_vectors is not None and not isinstance(fields["token_inputs"], str):
+        fields |= {"token_inputs": [*model.token_inputs, "vectors"], "vector_sizes": [1], "vector_rows": [1]}
+    try:
+        AttnLSTMConfig(num_characters=1, **fields)
+    except ValueError as error:
+        names = "|".join(sorted(fields, key=len, reverse=True))
+        raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None

@@ -1,0 +1,27 @@
+"""Pictures of what a tagger is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .plots import plot_matrix
+from .tagging_evaluation import TagEvaluation
+
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_tag_confusions(evaluation: TagEvaluation) -> Figure:
+    """Which kinds of spans, or tags, are taken for which.
+
+    Example:
+
+    ```python
+    >>> plot_tag_confusions(evaluate_tags([["Paris"]], [["B-LOC"]], [["B-LOC"]], [[0.9]], "bio")).axes[0].get_xlabel()
+    'predicted'
+    ```
+    """
+    spans = evaluation.tagging_scheme is not None
+    share = "share of the spans of the kind" if spans else "share of the words with the tag"
+    return plot_matrix(evaluation.confusions, evaluation.kinds, evaluation.confusions.sum(1), share)
