@@ -1,4 +1,4 @@
-"""`hfattnlstm evaluate`: how good a saved model is on labelled texts."""
+"""`hfattnlstm evaluate`: how good a saved model is on labelled texts, or on words with tags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._files import check_writable, same_file
 from .._parsing import SentenceParser
 from ..data.problem_types import problem_type_of
 from ..data.progress import no_progress_bars, only_errors
-from .models import load_classifier, load_config
+from .models import is_tagger, load_classifier, load_config, load_tagger
 from .options import add_model, add_text_column, check_at_least, check_threshold, check_threshold_suits
 from .outputs import check_model_files, report_is_printed, write_json
 from .program import add_traceback
@@ -21,6 +21,8 @@ from .text_files import chosen_columns
 
 
 if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
     from ..training.evaluation import Evaluation
 
 # As many as evaluate_texts keeps, which `--help` does not wait for.
@@ -57,6 +59,9 @@ def evaluate(arguments: Sequence[str]) -> int:
         from ..training.text_evaluation import evaluate_texts
     with only_errors(), no_progress_bars():
         config = load_config(parsed.model, parsed.trust_remote_code)
+        if is_tagger(config):
+            return _evaluate_tags(parsed, config)
+        _refuse_flags_of_taggers(parsed)
         check_threshold_suits(parsed, problem_type_of(config))
         chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
@@ -75,15 +80,64 @@ def evaluate(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
+    """The same for a tagger, on words with tags."""
+    from ..training.tagged_evaluation import evaluate_tagger
+    from .tag_report import print_tag_evaluation
+
+    if parsed.threshold is not None:
+        raise ValueError(f"--threshold is for models that label texts, and {parsed.model} tags words: leave it out.")
+    if parsed.text_column is not None and len(parsed.text_column) > 1:
+        raise ValueError("--text_column names one column, with lists of words, for a tagger: name one.")
+    tagger = load_tagger(parsed.model, config, parsed.trust_remote_code)
+    found = evaluate_tagger(
+        tagger,
+        parsed.file,
+        tokens_column=parsed.text_column[0] if parsed.text_column else None,
+        label_column=parsed.label_column,
+        tagging_scheme=parsed.tagging_scheme,
+        split=parsed.split,
+        batch_size=parsed.batch_size,
+        mistakes=parsed.mistakes,
+    )
+    if report_is_printed(parsed.output):
+        print_tag_evaluation(found, f"{parsed.model} on {parsed.file}", sys.stdout)
+    if parsed.output is not None:
+        write_json(parsed.output, {"model": parsed.model, "file": parsed.file} | found.to_dict())
+    if parsed.plots is not None:
+        from ..data.figures import write_figure
+        from ..training.output_folder import CONFUSION_FILE
+        from ..training.tagging_plots import plot_tag_confusions
+
+        folder = Path(parsed.plots).expanduser()
+        folder.mkdir(exist_ok=True)
+        write_figure(plot_tag_confusions(found), folder / CONFUSION_FILE)
+    return 0
+
+
+def _refuse_flags_of_taggers(parsed: argparse.Namespace) -> None:
+    if parsed.tagging_scheme is not None:
+        raise ValueError(f"--tagging_scheme is for taggers, and {parsed.model} labels texts: leave it out.")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = SentenceParser(
         "hfattnlstm evaluate",
-        description="Measure a model on labelled texts. Nothing is trained, and nothing written unless asked for.",
+        description="Measure a model on labelled texts, or on words with tags. Nothing is trained, and nothing written unless asked for.",
     )
     add_model(parser, also="; or what was exported from one")
-    parser.add_argument("file", help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels")
+    parser.add_argument(
+        "file",
+        help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels, or, of a tagger, with "
+        "words and tags, such as .conll",
+    )
     add_text_column(parser)
     parser.add_argument("--label_column", help="column with the labels; found by its name without")
+    parser.add_argument(
+        "--tagging_scheme",
+        choices=("bio", "iob1", "iobes", "io"),
+        help="of a tagger, how the tags in the file mark spans; seen from them without",
+    )
     parser.add_argument("--split", help="of a folder or a Hub name; the test split without")
     parser.add_argument("--output", metavar="FILE.json", help="file to write all figures and the mistakes to")
     parser.add_argument("--plots", metavar="DIR", help="folder to write the figures to, as PNG files")

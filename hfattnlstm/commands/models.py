@@ -9,6 +9,7 @@ from typing import Any
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     Pipeline,
     PretrainedConfig,
@@ -17,13 +18,15 @@ from transformers import (
     pipeline,
 )
 
-from .._heads import ATTENTION_TEXT_CLASSIFICATION
+from .._heads import ATTENTION_TEXT_CLASSIFICATION, ATTENTION_TOKEN_CLASSIFICATION
 from .._places import loading_from
 from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
+from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from ..modeling.pipeline_text_classification import (
     AttnLSTMTextClassificationPipeline,
     CalibratedTextClassificationPipeline,
 )
+from ..modeling.pipeline_token_classification import AttnLSTMTokenClassificationPipeline
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -46,9 +49,47 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     """
     config = load_backbone_config(_onnx_folder(name) or name, trust_remote_code)
     kinds = getattr(config, "architectures", None) or ()
-    if kinds and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+    if kinds and not is_tagger(config) and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which labels no texts: name a text classifier.")
     return config
+
+
+def is_tagger(config: PretrainedConfig) -> bool:
+    """Whether a model of this package tags words.
+
+    Example:
+
+    ```python
+    >>> is_tagger(load_config("my-model"))
+    False
+    ```
+    """
+    return AttnLSTMForTokenClassification.__name__ in (getattr(config, "architectures", None) or ())
+
+
+def load_tagger(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:
+    """The pipeline of a tagger with its tokenizer.
+
+    Args:
+        name: Folder or Hub name.
+        config: Its configuration, see [`load_config`].
+        trust_remote_code: Whether to run the code in the checkpoint.
+
+    Raises:
+        OSError: A file is missing.
+        ValueError: One is damaged, or they do not fit together.
+
+    Example:
+
+    ```python
+    >>> load_tagger("my-tagger", load_config("my-tagger"))("In Paris")["entities"][0]["word"]
+    'Paris'
+    ```
+    """
+    model = load_model(name, config, trust_remote_code, AutoModelForTokenClassification)
+    own = AttnLSTMTokenClassificationPipeline
+    tokenizer = load_tokenizer(name, trust_remote_code)
+    return pipeline(ATTENTION_TOKEN_CLASSIFICATION, model=model, tokenizer=tokenizer, pipeline_class=own)
 
 
 def load_backbone_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -65,13 +106,19 @@ def load_backbone_config(name: str, trust_remote_code: bool = False) -> Pretrain
         return AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
 
 
-def load_model(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> PreTrainedModel:
+def load_model(
+    name: str,
+    config: PretrainedConfig,
+    trust_remote_code: bool = False,
+    auto_class: Any = AutoModelForSequenceClassification,
+) -> PreTrainedModel:
     """The model itself, all of whose weights come from the checkpoint.
 
     Args:
         name: Folder or Hub name.
         config: Its configuration, see [`load_config`].
         trust_remote_code: Whether to run the code in the checkpoint.
+        auto_class: What loads it.
 
     Raises:
         OSError: There are no weights.
@@ -86,7 +133,7 @@ def load_model(name: str, config: PretrainedConfig, trust_remote_code: bool = Fa
     """
     with _loading(name) as place:
         # Without ignore_mismatched_sizes it would print a long report; what it reports is refused below.
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = auto_class.from_pretrained(
             place,
             config=config,
             trust_remote_code=trust_remote_code,

@@ -22,8 +22,13 @@ from .terminal import has_colours
 
 
 # The form that belongs to an ending, and the value of --format that stands for it.
-ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".txt": "table"}
-FORMATS = {"table": ("table",), "csv": ("csv",), "tsv": ("tsv",), "json": ("jsonl", "json")}
+ENDINGS = {
+    **{".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".txt": "table"},
+    **{".conll": "conll", ".html": "html"},
+}
+FORMATS = {"table": ("table",), "csv": ("csv",), "tsv": ("tsv",), "json": ("jsonl", "json"), "conll": ("conll",)}
+# What labels of texts are written in.
+LABEL_FORMS = ("table", "csv", "tsv", "jsonl", "json", "parquet")
 WITH_ATTENTION = ("jsonl", "json", "parquet")
 # What a folder of a model has that these endings could write over.
 _MODEL_FILES = (
@@ -61,6 +66,37 @@ def choose_form(output: str | None, wanted: str | None) -> str:
     if output is not None and not is_stream(output):
         raise ValueError(f"--output {output!r} must end in one of {', '.join(ENDINGS)}, which says what is written.")
     return FORMATS[wanted or "table"][0]
+
+
+def check_form(parsed: argparse.Namespace, form: str, forms: Sequence[str], what: str) -> None:
+    """Refuse a form in which something is not written.
+
+    Args:
+        parsed: The command line.
+        form: From [`choose_form`].
+        forms: In which it is.
+        what: What is written, in the plural.
+
+    Raises:
+        ValueError: Names the flag, and what there is.
+
+    Example:
+
+    ```python
+    >>> check_form(argparse.Namespace(output="a.csv", model="my-tagger"), "csv", ("jsonl",), "tags")
+    Traceback (most recent call last):
+    ValueError: --output a.csv is no form for the tags of my-tagger: name a file that ends in .jsonl.
+    ```
+    """
+    if form in forms:
+        return
+    asked = f"--format {form}" if parsed.output is None else f"--output {parsed.output}"
+    endings = [ending for ending, own in ENDINGS.items() if own in forms]
+    formats = [name for name, own in FORMATS.items() if set(own) & set(forms)]
+    mend = (
+        f"choose {', '.join(formats)}" if parsed.output is None else f"name a file that ends in {', '.join(endings)}"
+    )
+    raise ValueError(f"{asked} is no form for the {what} of {parsed.model}: {mend}.")
 
 
 def check_output(parsed: argparse.Namespace, form: str) -> None:

@@ -1,4 +1,4 @@
-"""`hfattnlstm predict`: labels for texts from the command line, a file or standard input."""
+"""`hfattnlstm predict`: labels for texts, or tags for their words, from the command line, a file or standard input."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, thre
 from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
-from .models import has_attention, load_classifier, load_config
+from .models import has_attention, is_tagger, load_classifier, load_config
 from .options import add_model, add_text_column, check_at_least, check_threshold, check_threshold_suits
-from .outputs import FORMATS, check_output, choose_form, open_results, shows_attention
+from .outputs import FORMATS, LABEL_FORMS, check_form, check_output, choose_form, open_results, shows_attention
+from .predict_tags import predict_tags
 from .program import add_traceback
 from .results import Result
 from .terminal import is_terminal
@@ -65,6 +66,9 @@ def predict(arguments: Sequence[str]) -> int:
     check_inputs(parsed)
     check_output(parsed, form)
     config = load_config(parsed.model, parsed.trust_remote_code)
+    if is_tagger(config):
+        return predict_tags(parsed, form, config)
+    check_form(parsed, form, LABEL_FORMS, "labels")
     problem, explains = problem_type_of(config), has_attention(config)
     columns = getattr(config, "text_columns", None)
     _check_flags(parsed, form, problem, explains)
@@ -84,7 +88,7 @@ def predict(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> SentenceParser:
-    parser = SentenceParser("hfattnlstm predict", description="Label texts and show the attention on words.")
+    parser = SentenceParser("hfattnlstm predict", description="Label texts and show the attention on words, or tag words.")
     add_model(parser, also="; or what was exported from one")
     parser.add_argument(
         "texts",
@@ -97,7 +101,8 @@ def _parser() -> SentenceParser:
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
-        ".txt for the table that is printed without",
+        ".txt for the table that is printed without; of a tagger also .conll, a word and its tag a line, and .html, a page "
+        "with its spans",
     )
     parser.add_argument(
         "--format", choices=tuple(FORMATS), help="form of what is printed; json is a line a text, with the attention"

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"\d+")
 _DOCUMENT = "-DOCSTART-"
 
 
-def read_conll(path: Path, label_column: str | None = None) -> list[TaggedSentence]:
+def read_conll(path: Path, label_column: str | None = None, with_tags: bool = True) -> list[TaggedSentence]:
     """The sentences of a file of columns.
 
     Columns are set off by tabs, or by white space where no line has a tab. The word is in the first one, its tag in the
@@ -32,6 +32,7 @@ def read_conll(path: Path, label_column: str | None = None) -> list[TaggedSenten
     Args:
         path: The file, which may be compressed.
         label_column: The column of the tags: its number, counted from 1, or in CoNLL-U its name, such as `xpos`.
+        with_tags: Whether there must be tags; without, words alone are read, and no tags.
 
     Raises:
         OSError: The file cannot be read.
@@ -54,6 +55,9 @@ def read_conll(path: Path, label_column: str | None = None) -> list[TaggedSenten
     universal = len(sentences[0][0][1]) == len(_UNIVERSAL) and _NUMBER.fullmatch(sentences[0][0][1][0]) is not None
     if universal:
         sentences = [[row for row in rows if not _NO_WORD.fullmatch(row[1][0])] for rows in sentences]
+    if not with_tags:
+        place = int(universal)
+        return [TaggedSentence([row[place] for _, row in rows], [], f"The file {path}") for rows in sentences if rows]
     word, tag = _columns(path, len(sentences[0][0][1]), universal, label_column)
     return [_sentence(path, rows, word, tag) for rows in sentences if rows]
 

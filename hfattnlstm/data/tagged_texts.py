@@ -96,7 +96,8 @@ def load_tagged_texts(
     ({'tokens': ['In', 'Paris'], 'tags': [0, 1]}, ['O', 'B-LOC', 'I-LOC'])
     ```
     """
-    found = _read(source, tokens_column, label_column, config_name, tag_names, split)
+    reader = SentenceReader(tokens_column, label_column, tag_names, split)
+    found = reader.splits_of(source, config_name)
     scheme = convert_tags([sentence for part in found.values() for sentence in part], tagging_scheme, to_scheme)
     held_out = "validation" not in found
     if held_out:
@@ -104,37 +105,6 @@ def load_tagged_texts(
     names = _tag_names(found, scheme)
     parts = {name: _as_dataset(found[name], names) for name in ("train", "validation", "test") if name in found}
     return TaggedTexts(DatasetDict(parts), scheme, held_out)
-
-
-def _read(
-    source: Any,
-    tokens_column: str | None,
-    label_column: str | None,
-    config_name: str | None,
-    tag_names: Sequence[str] | None,
-    split: Callable[[str], list[tuple[int, int]]],
-) -> dict[str, list[TaggedSentence]]:
-    """The sentences of "train" and the other splits that there are."""
-    reader = _Rows(tokens_column, label_column, tag_names, split)
-    files = _files(source)
-    if files is None:
-        parts = choose_splits(read_source(source, config_name))
-        return {name: list(reader.of_split(part)) for name, part in parts.items()}
-    if config_name is not None:
-        raise ValueError(f"{option('config_name', config_name)} is for a source on the Hub or a folder: leave it out.")
-    found: dict[str, list[TaggedSentence]] = {}
-    for name, path in files.items():
-        role = SPLIT_NAMES.get(name)
-        if role is None:
-            raise ValueError(f"The split {name!r} is none of {quote(SPLIT_NAMES)}: rename it or leave it out.")
-        if role in found:
-            raise ValueError(f"More than one of the splits {quote(files)} is for {role}: leave one out.")
-        found[role] = list(reader.of_file(path))
-        if not found[role]:
-            raise ValueError(f"The file {path} has no sentences.")
-    if "train" not in found:
-        raise ValueError(f"There is no split 'train', only {quote(found)}: give that of the training rows this name.")
-    return found
 
 
 def _files(source: Any) -> dict[str, Path] | None:
@@ -168,17 +138,61 @@ def _files_of_folder(folder: Path) -> dict[str, Path] | None:
     return found if "train" in found else None
 
 
-class _Rows:
-    """Reads sentences from files and from rows of data sets, with the columns that were named or are found."""
+class SentenceReader:
+    """Reads sentences from files and from rows of data sets, with the columns that were named or are found.
+
+    Args:
+        tokens_column, label_column, tag_names, split: As in [`load_tagged_texts`].
+
+    Example:
+
+    ```python
+    >>> reader = SentenceReader()
+    >>> rows = Dataset.from_dict({"tokens": [["In", "Paris"]], "ner_tags": [["O", "I-LOC"]]})
+    >>> reader.splits_of(rows)["train"][0].tags
+    ['O', 'I-LOC']
+    ```
+    """
 
     def __init__(
         self,
-        tokens_column: str | None,
-        label_column: str | None,
-        tag_names: Sequence[str] | None,
-        split: Callable[[str], list[tuple[int, int]]],
+        tokens_column: str | None = None,
+        label_column: str | None = None,
+        tag_names: Sequence[str] | None = None,
+        split: Callable[[str], list[tuple[int, int]]] = split_words,
     ):
         self._tokens, self._labels, self._names, self._split = tokens_column, label_column, tag_names, split
+
+    def splits_of(self, source: Any, config_name: str | None = None) -> dict[str, list[TaggedSentence]]:
+        """The sentences of "train" and the other splits that a source has, with the tags that stand there.
+
+        Raises:
+            FileNotFoundError: The source does not exist.
+            ValueError: A file or a column is not as it should be.
+        """
+        files = _files(source)
+        if files is None:
+            parts = choose_splits(read_source(source, config_name))
+            return {name: list(self.of_split(part)) for name, part in parts.items()}
+        if config_name is not None:
+            raise ValueError(
+                f"{option('config_name', config_name)} is for a source on the Hub or a folder: leave it out."
+            )
+        found: dict[str, list[TaggedSentence]] = {}
+        for name, path in files.items():
+            role = SPLIT_NAMES.get(name)
+            if role is None:
+                raise ValueError(f"The split {name!r} is none of {quote(SPLIT_NAMES)}: rename it or leave it out.")
+            if role in found:
+                raise ValueError(f"More than one of the splits {quote(files)} is for {role}: leave one out.")
+            found[role] = list(self.of_file(path))
+            if not found[role]:
+                raise ValueError(f"The file {path} has no sentences.")
+        if "train" not in found:
+            raise ValueError(
+                f"There is no split 'train', only {quote(found)}: give that of the training rows this name."
+            )
+        return found
 
     def of_file(self, path: Path) -> Iterator[TaggedSentence]:
         """Those of a file, by its ending."""

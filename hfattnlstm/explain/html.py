@@ -85,12 +85,13 @@ class Shown(Weighted, Protocol):
         """Whether weights below 0 speak against the target."""
 
 
-def page_of(title: str, body: str) -> str:
+def page_of(title: str, body: str, style: str = "") -> str:
     """A whole page, whose policy lets nothing run and nothing be fetched.
 
     Args:
         title: As plain text.
         body: HTML, in which all that is not ours is escaped.
+        style: CSS beyond that of all pages; of ours alone.
 
     Example:
 
@@ -99,13 +100,14 @@ def page_of(title: str, body: str) -> str:
     0
     ```
     """
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    style = _STYLE + style
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{safe_html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{safe_html(title)}</title>\n<style>{style}</style>\n</head>\n"
         f"<body>\n<h1>{isolated(title)}</h1>\n{body}\n</body>\n</html>\n"
     )
 

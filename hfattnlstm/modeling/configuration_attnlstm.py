@@ -81,6 +81,8 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
             that were trained elsewhere.
         input_merge: How several become one: `"concat"`, or, each brought to `embedding_size`, `"sum"`, `"gated"` (a
             weight for each unit) or `"attention"` (a weight for each input); see [`InputMerge`].
+        word_input_dropout: Share of the words that are read in training without their embedding, by the other inputs
+            alone, as words are that are not known.
         num_characters: Different characters of which tokens consist, with one more that stands for none; 0 where it
             is not known how they are spelt. See [`Spelling`].
         max_word_length: Characters that are read of a word.
@@ -133,7 +135,7 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
     }
     probabilities = (
         *("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout", "ngram_dropout"),
-        "char_dropout",
+        *("char_dropout", "word_input_dropout"),
     )
     needed_by = {
         "num_characters": ("max_word_length",),
@@ -159,6 +161,7 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
     subword_entries: int = 0
     token_inputs: str | list[str] = "word"
     input_merge: Literal["concat", "sum", "gated", "attention"] = "concat"
+    word_input_dropout: float | int = 0.0
     num_characters: int = 0
     max_word_length: int = 24
     char_embedding_size: int = 30

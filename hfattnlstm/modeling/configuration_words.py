@@ -50,8 +50,9 @@ def check_word_inputs(config: Any) -> None:
         )
     if not 0 <= config.num_characters <= MAX_CHARACTERS:
         raise ValueError(f"num_characters must be between 0 and {MAX_CHARACTERS:,}, got {config.num_characters:,}.")
-    if config.input_merge != "concat" and len(inputs) == 1:
-        raise ValueError("input_merge is for several token_inputs: leave it out with one.")
+    for name, default in (("input_merge", "concat"), ("word_input_dropout", 0)):
+        if getattr(config, name) != default and len(inputs) == 1:
+            raise ValueError(f"{name} is for several token_inputs: leave it out with one.")
     _check_characters(config)
     _check_vectors(config)
 

@@ -341,6 +341,7 @@ def _word_inputs(config: AttnLSTMConfig) -> WordInputs | None:
         CaseEmbedding(config.case_embedding_size) if "case" in config.inputs else None,
         [WordVectors(*table) for table in zip(config.vector_rows or (), config.vector_sizes or ())],
         InputMerge(input_widths(config), config.embedding_size, config.input_merge),
+        config.word_input_dropout,
     )
 
 

@@ -275,6 +275,7 @@ class WordInputs(nn.Module):
         case: Embedding of how it is written; None for none.
         vectors: Vectors that were trained elsewhere.
         merge: Makes one input of the embedding and of those, in this order.
+        dropout: Share of the words whose embedding is left out in training.
 
     Example:
 
@@ -291,8 +292,10 @@ class WordInputs(nn.Module):
         case: CaseEmbedding | None,
         vectors: Sequence[WordVectors],
         merge: InputMerge,
+        dropout: float = 0.0,
     ):
         super().__init__()
+        self.dropout = dropout
         self.encoders = nn.ModuleDict(encoders)
         self.register_module("case", case)
         self.vectors = nn.ModuleList(vectors)
@@ -300,6 +303,9 @@ class WordInputs(nn.Module):
 
     def forward(self, embedded: Tensor, characters: Tensor, spelling: Spelling) -> Tensor:
         """Embeddings (batch, length, size) and characters (batch, length, characters) to (batch, length, width)."""
+        if self.training and self.dropout:
+            left_out = torch.rand(embedded.shape[:2], device=embedded.device) < self.dropout
+            embedded = embedded.masked_fill(left_out[..., None], 0.0)
         inputs = [embedded, *(encoder(characters) for encoder in self.encoders.values())]
         if self.case is not None:
             inputs.append(self.case(spelling.kinds[characters]))

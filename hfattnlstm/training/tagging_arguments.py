@@ -50,6 +50,9 @@ class TaggerArguments:
         ["word", "char_lstm", "case"], "What is read of a word: word, and any of char_cnn, char_lstm, case."
     )
     input_merge: Literal["concat", "sum", "gated", "attention"] = flag("concat", "How these become one.")
+    word_input_dropout: float = flag(
+        0.0, "Share of the words that are read in training without their embedding, as unknown ones are."
+    )
     max_word_length: int = flag(24, "Characters read of a word.")
     char_embedding_size: int = flag(30, "Width of the embedding of a character.")
     char_hidden_size: int = flag(50, "Filters over the characters, or width of the states of both directions.")

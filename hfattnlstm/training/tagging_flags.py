@@ -25,7 +25,7 @@ _OF_THE_BASE = ("embedding_size", "hidden_size", "num_hidden_layers", "bidirecti
 _OF_A_RUN = ("model_name_or_path", "freeze_word_vectors")
 _TRAINING_ONLY = (
     *("max_train_samples", "hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout"),
-    *("classifier_dropout", "char_dropout", "freeze_word_vectors"),
+    *("classifier_dropout", "char_dropout", "word_input_dropout", "freeze_word_vectors"),
 )
 
 
@@ -68,7 +68,7 @@ def _effects(data: TaggedDataArguments, model: TaggerArguments, training: Taggin
         Effect(("char_kernel_size",), lambda _: "char_cnn" in inputs, without("char_cnn in --token_inputs")),
         Effect(("case_embedding_size",), lambda _: "case" in inputs, without("case in --token_inputs")),
         Effect(
-            ("input_merge",),
+            ("input_merge", "word_input_dropout"),
             lambda _: len(inputs) > 1 or model.word_vectors is not None,
             "with one of --token_inputs: add another, or leave it out",
         ),

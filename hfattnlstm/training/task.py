@@ -274,6 +274,8 @@ class Task(ABC):
         Local files are named by their names alone.
         """
         words = ["hfattnlstm", *self.command_name.split()]
+        if self.command_name == Task.command_name and self.name != DEFAULT_TASK:
+            words += ["--task", self.name]
         if self.recipe is not None:
             words += ["--recipe", Path(self.recipe.name).name]
         data, model, training = parse_flags(self.kinds(), [], recipe=self.recipe)[0]
