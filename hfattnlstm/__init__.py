@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .data.word_vectors import WordVectorCoverage, load_word_vectors
     from .deploy.onnx_export import export_onnx
     from .deploy.onnx_model import OnnxAttnLSTMForSequenceClassification
+    from .deploy.onnx_tagger import OnnxAttnLSTMForTokenClassification
     from .modeling.configuration_attnlstm import AttnLSTMConfig
     from .modeling.configuration_forecaster import AttnLSTMForecasterConfig
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
@@ -66,6 +67,7 @@ _HOME = {
     "Forecaster": "training.forecaster",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
+    "OnnxAttnLSTMForTokenClassification": "deploy.onnx_tagger",
     "SeriesProcessor": "data.series_processor",
     "ShownResults": "modeling.shown_results",
     "WordVectorCoverage": "data.word_vectors",

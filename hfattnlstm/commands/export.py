@@ -8,7 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from .._files import same_file
@@ -19,7 +24,7 @@ from ..deploy.onnx_check import Agreement
 from ..deploy.onnx_export import OnnxExport, export_onnx
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
-from .models import load_backbone_config, load_config, load_model, load_tokenizer
+from .models import is_tagger, load_backbone_config, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column
 from .program import add_traceback
 from .text_files import chosen_columns, read_texts
@@ -120,7 +125,8 @@ def _load(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
     config = load_config(name)
     if config.model_type != AttnLSTMConfig.model_type:
         raise TypeError(f"{name} is a model of the type {config.model_type!r}, which cannot be exported.")
-    model = load_model(name, config)
+    auto_class = AutoModelForTokenClassification if is_tagger(config) else AutoModelForSequenceClassification
+    model = load_model(name, config, auto_class=auto_class)
     with loading_from(name, "tokenizer") as place:
         has_tokenizer = get_tokenizer_config(place) or Path(place, "tokenizer.json").is_file()
     return model, load_tokenizer(name) if has_tokenizer else None

@@ -20,7 +20,8 @@ from transformers import (
 
 from .._heads import ATTENTION_TEXT_CLASSIFICATION, ATTENTION_TOKEN_CLASSIFICATION
 from .._places import loading_from
-from ..deploy.onnx_model import find_onnx_file, is_onnx, onnx_pipeline
+from ..deploy.onnx_base import find_onnx_file
+from ..deploy.onnx_model import is_onnx, onnx_pipeline
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from ..modeling.pipeline_text_classification import (
     AttnLSTMTextClassificationPipeline,
@@ -86,6 +87,10 @@ def load_tagger(name: str, config: PretrainedConfig, trust_remote_code: bool = F
     'Paris'
     ```
     """
+    folder = _onnx_folder(name)
+    if folder is not None:
+        with loading_from(folder):
+            return onnx_pipeline(name)
     model = load_model(name, config, trust_remote_code, AutoModelForTokenClassification)
     own = AttnLSTMTokenClassificationPipeline
     tokenizer = load_tokenizer(name, trust_remote_code)

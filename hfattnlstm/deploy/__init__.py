@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .._extras import needs_extra
 from .onnx_check import Agreement
 from .onnx_export import OnnxExport, export_onnx
-from .onnx_model import OnnxAttnLSTMForSequenceClassification, find_onnx_file, is_onnx, onnx_pipeline
+from .onnx_base import find_onnx_file
+from .onnx_model import OnnxAttnLSTMForSequenceClassification, is_onnx, onnx_pipeline
+from .onnx_tagger import OnnxAttnLSTMForTokenClassification
 from .session import open_session
 
 
@@ -25,6 +27,7 @@ _OF_SERIES = ("export_series_model",)
 __all__ = [
     "Agreement",
     "OnnxAttnLSTMForSequenceClassification",
+    "OnnxAttnLSTMForTokenClassification",
     "OnnxExport",
     "export_onnx",
     "export_series_model",

@@ -18,6 +18,7 @@ from ..modeling.configuration_base import REGRESSION
 from ..modeling.losses import probabilities
 from ..modeling.lstm_backends import LSTMState, Reading, onnx_operator, onnx_weights
 from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
+from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from ..modeling.reading_order import ReadingOrder, place_in_order
 from ..modeling.recurrence import LSTMLayer
 
@@ -59,8 +60,70 @@ class ClassifierGraph(nn.Module):
         return tuple(found[name] for name in output_names(self.model.config))
 
 
+class TaggerGraph(nn.Module):
+    """Computes the outputs of [`tagger_output_names`]; only for `torch.onnx.export`.
+
+    Args:
+        model: A tagger in float32 and in evaluation mode, within [`onnx_layers`].
+    """
+
+    def __init__(self, model: AttnLSTMForTokenClassification):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Compute the outputs of the graph.
+
+        Args:
+            input_ids, attention_mask: As in [`ClassifierGraph`].
+
+        Returns:
+            The scores of the tags of each token (batch, length, labels), 1 for each token that begins a word
+            (batch, length), and, where the model reads it, the attention over the sentence (batch, heads, length).
+        """
+        mask = attention_mask.bool()
+        count = mask.sum(1, keepdim=True)
+        place = place_in_order(mask, count)
+        ids = torch.zeros_like(input_ids).scatter(1, place, input_ids)
+        real = torch.arange(mask.shape[1], device=mask.device) < count
+        scores, tagged, weights = scores_of_tags(self.model, ids, real)
+        found = {
+            "logits": scores.gather(1, place[..., None].expand_as(scores)),
+            "tagged": tagged.long().gather(1, place),
+        }
+        if weights is not None:
+            found["attentions"] = _put_back(weights, place)
+        return tuple(found[name] for name in tagger_output_names(self.model.config))
+
+
+def scores_of_tags(
+    model: AttnLSTMForTokenClassification, input_ids: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What enters the CRF of a tagger, or chooses its tags; which tokens begin a word; and the weights (batch, heads,
+    length) of its attention, if it has one."""
+    outputs = model.attnlstm(input_ids, mask, output_pooler_weights=True)
+    words = model.attnlstm.embeddings.words(input_ids, mask)
+    weights = None if outputs.pooler_weights is None else outputs.pooler_weights.squeeze(2)
+    scores = model.score_tags(outputs.last_hidden_state, outputs.pooler_output)
+    return scores, mask if words is None else words.tagged, weights
+
+
+def tagger_output_names(config: AttnLSTMConfig) -> list[str]:
+    """What an exported tagger computes, in order.
+
+    Example:
+
+    ```python
+    >>> tagger_output_names(AttnLSTMConfig())
+    ['logits', 'tagged']
+    ```
+    """
+    attends = config.sentence_context and "attention" in config.poolings
+    return ["logits", "tagged", *(["attentions"] if attends else [])]
+
+
 def output_names(config: AttnLSTMConfig) -> list[str]:
-    """What an exported model computes, in order.
+    """What an exported classifier computes, in order.
 
     Example:
 
@@ -95,8 +158,12 @@ def onnx_layers(model: nn.Module) -> Iterator[None]:
     ```
     """
     layers = [layer for layer in model.modules() if isinstance(layer, LSTMLayer)]
+    # Tokens that spell a word on are passed over, wherever the real tokens stand.
+    in_front = model.base_model.embeddings.spelling is None
+    # A pooling never looks at the one token that a text without any reads; a tagger scores it.
+    is_pooled = not isinstance(model, AttnLSTMForTokenClassification)
     for layer in layers:
-        layer.backend = _OnnxLSTM(layer.lstms)
+        layer.backend = _OnnxLSTM(layer.lstms, in_front, is_pooled)
     try:
         yield
     finally:
@@ -107,16 +174,18 @@ def onnx_layers(model: nn.Module) -> Iterator[None]:
 class _OnnxLSTM(nn.Module):
     """A [`Backend`] whose weights are constants of the graph, which the quantiser wants to see."""
 
-    def __init__(self, lstms: Sequence[nn.LSTM]):
+    def __init__(self, lstms: Sequence[nn.LSTM], in_front: bool, is_pooled: bool):
         super().__init__()
+        self.in_front, self.is_pooled = in_front, is_pooled
         for name, weight in zip(("weight_in", "weight_back", "bias"), onnx_weights(lstms)):
             self.register_buffer(name, weight)
 
     def forward(
         self, lstms: Sequence[nn.LSTM], inputs: Tensor, order: ReadingOrder, state: LSTMState | None, with_cell: bool
     ) -> Reading:
-        # The tokens are in front already, which a graph cannot see.
-        in_front = order._replace(forward=None, forward_back=None)
-        reading = onnx_operator((self.weight_in, self.weight_back, self.bias), inputs, in_front, state)
+        if self.in_front:
+            # The tokens are in front already, which a graph cannot see.
+            order = order._replace(forward=None, forward_back=None)
+        reading = onnx_operator((self.weight_in, self.weight_back, self.bias), inputs, order, state)
         # ONNX Runtime writes zeros behind each text; the check of an export would notice if it did not.
-        return reading._replace(zero_on_padding=True)
+        return reading._replace(zero_on_padding=self.is_pooled)

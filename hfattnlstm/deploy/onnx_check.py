@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
-from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.ngrams import NgramIndex
 from ..modeling.text_inputs import TextEncoder, pad_ids
 from ..modeling.text_rows import text_or_row
-from .graph import output_names, probabilities_of
+from ..modeling.word_inputs import WordVectors
+from .export_kinds import kind_to_export, model_outputs
 
 
 TOLERANCE = 1e-5
@@ -48,35 +48,38 @@ def vocabulary_hash(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
 
 
-def largest_difference(session: Any, model: AttnLSTMForSequenceClassification) -> float:
+def largest_difference(session: Any, model: PreTrainedModel) -> float:
     """Run an exported file and the model on random batches with every kind of padding.
 
     Args:
         session: An ONNX Runtime session.
-        model: The model in evaluation mode.
+        model: The classifier or tagger in evaluation mode.
 
     Returns:
         The largest difference of a logit, an attention weight or a probability. Logits beyond 1 count in relation to
         the largest of their batch, because float32 is no more exact than that.
     """
     generator = torch.Generator().manual_seed(0)
+    kind = kind_to_export(model.config.model_type, [type(model).__name__])
     differences = []
     for batch, length in SHAPES:
         ids = _random_ids(model, batch, length, generator)
         for mask in _masks(batch, length, generator):
             outputs = session.run(None, named_inputs(model.config, ids.numpy(), mask.numpy()))
-            expected = _torch_outputs(model, ids, mask)
+            expected = model_outputs(kind, model, ids, mask)
             differences += [_difference(actual, wanted) for actual, wanted in zip(outputs, expected, strict=True)]
     # Unlike max, NumPy's lets no NaN go by.
     return float(np.max(differences))
 
 
 def _random_ids(
-    model: AttnLSTMForSequenceClassification, batch: int, length: int, generator: torch.Generator
+    model: PreTrainedModel, batch: int, length: int, generator: torch.Generator
 ) -> torch.Tensor:
     """Random tokens, among them n-grams that the model knows, of which chance would give hardly any."""
     ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
-    for index in (module for module in model.modules() if isinstance(module, NgramIndex)):
+    # Words of vectors are numbered by their characters, not by tokens.
+    spelt = {module.index for module in model.modules() if isinstance(module, WordVectors)}
+    for index in (module for module in model.modules() if isinstance(module, NgramIndex) and module not in spelt):
         known = index.tokens()
         known = known[(known >= 0).all(1)]
         size = known.shape[1]
@@ -98,18 +101,6 @@ def _masks(batch: int, length: int, generator: torch.Generator) -> Iterator[torc
     holes = holes.clone()
     holes[-1] = 0
     yield holes
-
-
-def _torch_outputs(
-    model: AttnLSTMForSequenceClassification, ids: torch.Tensor, mask: torch.Tensor
-) -> tuple[np.ndarray, ...]:
-    explains = "attention" in model.config.poolings
-    with torch.no_grad():
-        outputs = model(ids, mask, output_attentions=explains)
-    found = {"logits": outputs.logits, "probabilities": probabilities_of(outputs.logits, model.config)}
-    if explains:
-        found["attentions"] = outputs.attentions[-1].squeeze(2)
-    return tuple(found[name].numpy() for name in output_names(model.config))
 
 
 def _difference(actual: np.ndarray, expected: np.ndarray) -> float:

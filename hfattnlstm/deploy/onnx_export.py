@@ -1,4 +1,4 @@
-"""Export of a classifier to one ONNX file, checked before it is in place."""
+"""Export of a classifier or a tagger to one ONNX file, checked before it is in place."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .._version import __version__
 from ..data.problem_types import label_names_of
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import MULTI_LABEL
-from ..modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
 from ..modeling.text_inputs import NO_MAX_LENGTH
 from .export_files import FILES, check_replaced, write_files
-from .graph import ClassifierGraph, onnx_layers, output_names
+from .export_kinds import TAGGER, ExportKind, kind_to_export
+from .graph import onnx_layers
 from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, vocabulary_hash
 from .onnx_writing import (
     FILE_NAMES,
@@ -83,18 +83,20 @@ def export_onnx(
     check_texts: Sequence[str] | None = None,
     opset: int | None = None,
 ) -> OnnxExport:
-    """Write a classifier as one ONNX file that ONNX Runtime runs without this package.
+    """Write a classifier or a tagger as one ONNX file that ONNX Runtime runs without this package.
 
     The graph takes `input_ids` and `attention_mask`, int64 (batch, length) with both sizes free and at least 1, and
     gives `logits` (batch, labels), with attention pooling `attentions` (batch, heads, length), which are 0 on padding,
     and, but for a regression, `probabilities` (batch, labels), those of the logits divided by the configuration's
-    `calibration_temperature`. Beside the file stand the config.json and the tokenizer; the file itself names the
+    `calibration_temperature`. Of a tagger it gives `logits` (batch, length, labels), `tagged` (batch, length), 1 for each
+    token that begins a word, and `attentions` where the model reads its sentence; a CRF is not in the graph, but its
+    weights are in the metadata, and the pipeline applies them. Beside the file stand the config.json and the tokenizer; the file itself names the
     labels, the longest input and the like in its metadata. float32 is compared with the model on random batches with
     all kinds of padding, and files are put in place only when no logit, no weight and no probability is off by more
     than 1e-5 (logits beyond 1: in relation to the largest of the batch).
 
     Args:
-        model: An [`AttnLSTMForSequenceClassification`], or its folder or name on the Hub. It is not changed.
+        model: An [`AttnLSTMForSequenceClassification`] or [`AttnLSTMForTokenClassification`], or its folder or name on the Hub. It is not changed.
         path: Folder, or file that ends in .onnx. In a folder the file is called model.onnx, or model_int8.onnx.
         tokenizer: Written beside the file; by default the one in the model's folder, if any.
         int8: Whether to write int8 weights: a smaller and faster file, with nearly the same answers.
@@ -125,13 +127,15 @@ def export_onnx(
     if isinstance(model, (str, PathLike)):
         model, tokenizer = _load(str(model), tokenizer)
     twin = _float32_twin(model)
+    if check_texts is not None and isinstance(twin, TAGGER.model_class):
+        raise ValueError("check_texts count labels of texts, and the model tags words: leave them out.")
     _check_tokenizer(tokenizer, twin.config, needed=check_texts is not None)
     with staging_folder(target.parent) as folder:
         beside = folder / "beside"
         beside.mkdir()
         files = write_files(beside, twin.config, tokenizer)
         check_replaced(target, files)
-        facts = _facts(twin.config, tokenizer, files)
+        facts = _facts(twin.config, tokenizer, files) | _kind_of(twin).facts(twin)
         proto = _export(twin, opset)
         describe(proto, facts | {"precision": "float32"})
         plain = folder / FILE_NAMES[False]
@@ -159,25 +163,17 @@ def _load(
     except OSError as error:
         reason = str(error).splitlines()[0]
         raise OSError(f"{name} is no folder of a model, nor one that can be had from the Hub: {reason}") from error
-    _check_kind(config.get("model_type"), config.get("architectures"))
-    model = AttnLSTMForSequenceClassification.from_pretrained(name)
+    model = kind_to_export(config.get("model_type"), config.get("architectures")).model_class.from_pretrained(name)
     # A checkpoint need not have a tokenizer.
     if tokenizer is None and get_tokenizer_config(name):
         tokenizer = AutoTokenizer.from_pretrained(name)
     return model, tokenizer
 
 
-def _check_kind(model_type: str | None, architectures: Sequence[str] | None) -> None:
-    wanted = AttnLSTMForSequenceClassification.__name__
-    if model_type != AttnLSTMConfig.model_type or wanted not in (architectures or [wanted]):
-        found = ", ".join(architectures or [str(model_type)])
-        raise TypeError(f"The model is a {found}: only an {wanted} can be exported.")
-
-
-def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
+def _float32_twin(model: PreTrainedModel) -> PreTrainedModel:
     """The model on the CPU, in float32 and in evaluation mode; it shares what it can with the original."""
     # By name, because code that came with a checkpoint has classes of its own.
-    _check_kind(getattr(getattr(model, "config", None), "model_type", None), [type(model).__name__])
+    kind = kind_to_export(getattr(getattr(model, "config", None), "model_type", None), [type(model).__name__])
     if hasattr(model, "check_trained"):
         model.check_trained()
     values = model.config.to_dict()
@@ -185,13 +181,13 @@ def _float32_twin(model: PreTrainedModel) -> AttnLSTMForSequenceClassification:
         values.pop(key, None)
     config = AttnLSTMConfig.from_dict(values)
     config.dtype = torch.float32
-    config.architectures = [AttnLSTMForSequenceClassification.__name__]
+    config.architectures = [kind.model_class.__name__]
     weights = model.state_dict()
     size = sum(tensor.numel() * (4 if tensor.is_floating_point() else 8) for tensor in weights.values())
     if size > MOST_BYTES:
         raise ValueError(f"The model has {size / 2**30:.1f} GiB of weights in float32: one ONNX file holds 2 GiB.")
     with torch.device("meta"):
-        twin = AttnLSTMForSequenceClassification(config)
+        twin = kind.model_class(config)
     twin.load_state_dict({name: in_float32(tensor) for name, tensor in weights.items()}, assign=True)
     twin.base_model.fold_subwords()
     return twin.requires_grad_(False).eval()
@@ -217,19 +213,24 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase | None, config: AttnLSTM
         )
 
 
-def _export(twin: AttnLSTMForSequenceClassification, opset: int | None) -> Any:
+def _export(twin: PreTrainedModel, opset: int | None) -> Any:
+    kind = _kind_of(twin)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     # Sizes other than 1, which the exporter would take for fixed.
     example = torch.zeros(2, 3, dtype=torch.long)
     with onnx_layers(twin):
         return export_graph(
-            ClassifierGraph(twin),
+            kind.graph(twin),
             (example, torch.ones_like(example)),
             opset,
             dynamic_shapes=(free, free),
             input_names=list(twin.config.model_input_names),
-            output_names=output_names(twin.config),
+            output_names=kind.output_names(twin.config),
         )
+
+
+def _kind_of(twin: PreTrainedModel) -> ExportKind:
+    return kind_to_export(twin.config.model_type, [type(twin).__name__])
 
 
 def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, files: dict[str, str]) -> dict[str, Any]:
@@ -249,7 +250,7 @@ def _facts(config: AttnLSTMConfig, tokenizer: PreTrainedTokenizerBase | None, fi
     }
 
 
-def _checked_difference(path: Path, twin: AttnLSTMForSequenceClassification, opset: int | None) -> float:
+def _checked_difference(path: Path, twin: PreTrainedModel, opset: int | None) -> float:
     try:
         session = open_session(path)
     except ValueError as error:
@@ -266,7 +267,7 @@ def _checked_difference(path: Path, twin: AttnLSTMForSequenceClassification, ops
     return difference
 
 
-def _write_int8(proto: Any, path: Path, facts: dict[str, Any], twin: AttnLSTMForSequenceClassification) -> None:
+def _write_int8(proto: Any, path: Path, facts: dict[str, Any], twin: PreTrainedModel) -> None:
     quantize(proto, path)
     quantized = import_optional("onnx").load(str(path))
     describe(quantized, facts | {"precision": "int8"})
