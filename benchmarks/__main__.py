@@ -27,19 +27,20 @@ TABLES = {
     "latency": "latency",
     "explain": "explain",
     "forecast": "forecast",
+    "tagging": "tagging",
     "growth": "growth",
     "limit": "limit",
     "gpu": "gpu",
 }
 # They have flags of their own, and are none of "all", because they need somebody's texts or model.
-OTHERS = ("accuracy", "faithful", "biases")
+OTHERS = ("accuracy", "faithful", "biases", "typos")
 DESCRIPTION = """Measure the models against what people would use instead.
 
 Each table times its candidates in turn, round by round, in one process, and waits before each round until nobody else
 uses the machine. Ratios are medians over the rounds. How good they are, instead of how fast, is measured on texts with
 labels: see python -m benchmarks accuracy --help. How far their explanations can be trusted: see python -m benchmarks
 faithful --help. What a classifier of opinions makes of names, groups and negations: see python -m benchmarks biases
---help.
+--help. What typing mistakes cost it: see python -m benchmarks typos --help.
 """
 
 

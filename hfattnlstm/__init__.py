@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from .training.forecaster import Forecaster
     from .training.lazy_adamw import LazyAdamW
     from .training.sklearn_classifier import AttnLSTMClassifier
+    from .training.tagged_evaluation import evaluate_tagger
+    from .training.tagging_evaluation import TagEvaluation
     from .training.text_evaluation import evaluate_texts
     from .training.trainer import AttnLSTMTrainer
 
@@ -73,7 +75,9 @@ _HOME = {
     "WordVectorCoverage": "data.word_vectors",
     "describe_labels": "data.loading",
     "embed_texts": "data.embedding",
+    "TagEvaluation": "training.tagging_evaluation",
     "evaluate_logits": "training.evaluation",
+    "evaluate_tagger": "training.tagged_evaluation",
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
     "load_series": "data.series_files",

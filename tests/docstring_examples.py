@@ -25,7 +25,10 @@ import hfattnlstm
 from hfattnlstm import deploy, explain, training
 from hfattnlstm.commands.predict import _parser
 from hfattnlstm.data.series_windows import SeriesWindows
+from hfattnlstm.data.tag_rows import TagCollator, encode_tags
+from hfattnlstm.data.word_tokenizer import spelling_tables
 from hfattnlstm.explain.scoring import TextScorer
+from hfattnlstm.modeling.word_tokens import WordEncoder
 from hfattnlstm.training.arguments import RunArguments
 
 
@@ -140,7 +143,46 @@ def make_files(folder: Path) -> None:
         model.save_pretrained(folder / place)
         tokenizer.save_pretrained(folder / place)
     hfattnlstm.export_onnx(model, folder / "my-model-onnx", tokenizer=tokenizer)
+    _make_tagger(folder)
     _make_series(folder)
+
+
+def _make_tagger(folder: Path) -> None:
+    """Sentences with tags that the examples name, and a tagger of them."""
+    sentences = [(["In", place], ["O", "B-LOC"]) for place in ("Paris", "Rome", "Oslo")] * 8
+    lines = "\n\n".join("\n".join(map("\t".join, zip(*sentence))) for sentence in sentences)
+    for name in ("train.conll", "test.conll"):
+        (folder / name).write_text(f"{lines}\n")
+    torch.manual_seed(0)
+    tokenizer = hfattnlstm.train_word_tokenizer([words for words, _ in sentences])
+    spelling = spelling_tables(tokenizer, 24)
+    names = ["O", "B-LOC", "I-LOC"]
+    config = hfattnlstm.AttnLSTMConfig(
+        vocab_size=len(tokenizer),
+        embedding_size=8,
+        hidden_size=16,
+        id2label=dict(enumerate(names)),
+        num_characters=len(spelling.kinds),
+        tagging_scheme="bio",
+        use_crf=True,
+    )
+    model = hfattnlstm.AttnLSTMForTokenClassification(config)
+    model.attnlstm.set_spelling(*map(torch.from_numpy, spelling[:-1]))
+    batch = TagCollator(0)(list(encode_tags(tagged_rows(sentences, names), WordEncoder(tokenizer))))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(30):
+        model(**batch).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval().save_pretrained(folder / "my-tagger")
+    tokenizer.save_pretrained(folder / "my-tagger")
+    hfattnlstm.export_onnx(model, folder / "my-tagger-onnx", tokenizer=tokenizer)
+
+
+def tagged_rows(sentences: list[tuple[list[str], list[str]]], names: list[str]) -> Dataset:
+    return Dataset.from_list(
+        [{"tokens": words, "tags": [names.index(tag) for tag in tags]} for words, tags in sentences]
+    )
 
 
 def _make_series(folder: Path) -> None:
@@ -267,6 +309,7 @@ FIXTURES: dict[str, Callable[[], Any]] = {
     "metrics": lambda: _run().metrics,
     "model": _model_with_gradients,
     "parser": _parser,
+    "parsed": lambda: _parser().parse_args(["my-tagger", "In Paris"]),
     "task": _task,
     "splits": lambda: hfattnlstm.load_texts("reviews.csv"),
     "texts": lambda: [text for text, _ in _rows()],

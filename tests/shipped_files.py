@@ -8,12 +8,21 @@ SHARED = {
     *("attention", "capturing", "configuration_base", "configuration_checks", "dropout", "layout", "lstm_backends"),
     *("modeling_base", "pooling", "reading_order", "recurrence", "weight_init"),
 }
-BACKBONE = {*SHARED, "configuration_attnlstm", "embeddings", "modeling_attnlstm", "ngrams", "subwords"}
+BACKBONE = {
+    *SHARED,
+    *("configuration_attnlstm", "configuration_words", "embeddings", "modeling_attnlstm", "ngrams", "spelling"),
+    *("subwords", "tag_schemes", "word_inputs"),
+}
 CLASSIFIER = {
     *BACKBONE,
     *("attention_entries", "batch_workers", "compute_dtype", "losses", "pooled_head"),
     "modeling_sequence_classification",
     *("pipeline_text_classification", "shown_results", "text_cuts", "text_inputs", "text_rows"),
+}
+TAGGER = {
+    *BACKBONE,
+    *("batch_workers", "crf", "losses", "modeling_token_classification", "pipeline_token_classification"),
+    *("pooled_head", "text_cuts", "text_inputs", "word_tokens"),
 }
 SERIES = {*SHARED, "configuration_forecaster", "context", "modeling_forecaster", "series_fronts", "series_scaling"}
 # What the checkpoint of each model carries.
@@ -21,6 +30,7 @@ SHIPPED = {
     "AttnLSTMModel": BACKBONE,
     "AttnLSTMForPreTraining": {*BACKBONE, "losses", "modeling_pretraining", "sampled_softmax"},
     "AttnLSTMForSequenceClassification": CLASSIFIER,
+    "AttnLSTMForTokenClassification": TAGGER,
     "AttnLSTMForecasterModel": SERIES,
     "AttnLSTMForTimeSeriesPrediction": {
         *(*SERIES, "forecast_distributions", "forecast_heads", "forecast_losses"),

@@ -123,7 +123,8 @@ def _refuse_flags_of_taggers(parsed: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = SentenceParser(
         "hfattnlstm evaluate",
-        description="Measure a model on labelled texts, or on words with tags. Nothing is trained, and nothing written unless asked for.",
+        description="Measure a model on labelled texts, or on words with tags. Nothing is trained, and nothing "
+        "written unless asked for.",
     )
     add_model(parser, also="; or what was exported from one")
     parser.add_argument(

@@ -23,8 +23,14 @@ from .terminal import has_colours
 
 # The form that belongs to an ending, and the value of --format that stands for it.
 ENDINGS = {
-    **{".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet", ".txt": "table"},
-    **{".conll": "conll", ".html": "html"},
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".txt": "table",
+    ".conll": "conll",
+    ".html": "html",
 }
 FORMATS = {"table": ("table",), "csv": ("csv",), "tsv": ("tsv",), "json": ("jsonl", "json"), "conll": ("conll",)}
 # What labels of texts are written in.

@@ -88,7 +88,9 @@ def predict(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> SentenceParser:
-    parser = SentenceParser("hfattnlstm predict", description="Label texts and show the attention on words, or tag words.")
+    parser = SentenceParser(
+        "hfattnlstm predict", description="Label texts and show the attention on words, or tag words."
+    )
     add_model(parser, also="; or what was exported from one")
     parser.add_argument(
         "texts",
@@ -101,8 +103,8 @@ def _parser() -> SentenceParser:
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
-        ".txt for the table that is printed without; of a tagger also .conll, a word and its tag a line, and .html, a page "
-        "with its spans",
+        ".txt for the table that is printed without; of a tagger also .conll, a word and its tag a line, and .html, a "
+        "page with its spans",
     )
     parser.add_argument(
         "--format", choices=tuple(FORMATS), help="form of what is printed; json is a line a text, with the attention"

@@ -45,6 +45,7 @@ def predict_tags(parsed: argparse.Namespace, form: str, config: PretrainedConfig
     Example:
 
     ```python
+    >>> from hfattnlstm.commands.models import load_config
     >>> predict_tags(parsed, "table", load_config("my-tagger"))
     In [LOC Paris]
     0

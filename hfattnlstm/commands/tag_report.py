@@ -64,7 +64,9 @@ def _count(number: int, what: str) -> str:
 
 
 def _per_kind(evaluation: TagEvaluation, spans: bool) -> RenderableType:
-    heads = ("precision", "recall", "F1", "spans", "wrong borders") if spans else ("precision", "recall", "F1", "words")
+    heads = (
+        ("precision", "recall", "F1", "spans", "wrong borders") if spans else ("precision", "recall", "F1", "words")
+    )
     rows = []
     for kind, of in evaluation.per_kind.items():
         row = (kind, *(f"{of[score]:.3f}" for score in ("precision", "recall", "f1")), f"{of['support']:,}")
@@ -79,7 +81,9 @@ def _confusions(evaluation: TagEvaluation, spans: bool, width: int) -> Renderabl
     wide = max(map(len, kinds), default=0) + 2 + sum(max(len(kind), 6) + 2 for kind in kinds)
     if len(kinds) <= _MOST_IN_A_SQUARE and wide <= width:
         rows = [(kind, *row) for kind, row in zip(kinds, cells)]
-        return section(f"confusions{shared}: the right kind by row, the predicted one by column", table(("", *kinds), rows))
+        return section(
+            f"confusions{shared}: the right kind by row, the predicted one by column", table(("", *kinds), rows)
+        )
     pairs = [
         (evaluation.confusions[row, column], kinds[row], kinds[column])
         for row in range(len(kinds))

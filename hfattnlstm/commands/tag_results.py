@@ -105,8 +105,7 @@ class ConllTagWriter(TagWriter):
     def write(self, given: str | list[str], found: dict[str, Any]) -> None:
         """See [`TagWriter`]."""
         for word in found["words"]:
-            # A word that holds white space would be two columns.
-            self.stream.write(f"{'_'.join(word['word'].split()) or '_'}\t{word['tag']}\n")
+            self.stream.write(f"{_cell(word['word'])}\t{_cell(word['tag'])}\n")
         self.stream.write("\n")
 
 
@@ -176,6 +175,11 @@ def located(given: str | list[str], found: dict[str, Any]) -> tuple[str, dict[st
         for entity in found["entities"]
     ]
     return " ".join(given), found | {"entities": entities}
+
+
+def _cell(text: str) -> str:
+    """A word or a tag as one column, which white space would make two."""
+    return printable("_".join(text.split())) or "_"
 
 
 def _record(given: str | list[str], found: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -13,19 +12,36 @@ from .tags import TaggedSentence
 from .text_lines import lines_of_file
 
 
-ENDINGS = (".conll", ".conllu", ".conllx", ".conll03", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tsv", ".bmes", ".ner")
+ENDINGS = (
+    ".conll",
+    ".conllu",
+    ".conllx",
+    ".conll03",
+    ".bio",
+    ".iob",
+    ".iob2",
+    ".bioes",
+    ".txt",
+    ".tsv",
+    ".bmes",
+    ".ner",
+)
 # The columns of CoNLL-U.
 _UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 # A word of several words, or one that is not in the text.
 _NO_WORD = re.compile(r"\d+[-.]\d+")
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d+([-.]\d+)?")
 _DOCUMENT = "-DOCSTART-"
+_COMMENT = re.compile(r"#\s*(id|sent_id|text|newdoc|newpar|source|global\.columns)\b")
+
+# The number of a line, and its columns.
+_Row = tuple[int, list[str]]
 
 
 def read_conll(path: Path, label_column: str | None = None, with_tags: bool = True) -> list[TaggedSentence]:
     """The sentences of a file of columns.
 
-    Columns are set off by tabs, or by white space where no line has a tab. The word is in the first one, its tag in the
+    Columns are set off by tabs, or by spaces where no line has a tab. The word is in the first one, its tag in the
     last; in CoNLL-U, which is known by its ten columns and its numbers, they are in the second and in that of the
     universal tag. Comments, lines of `-DOCSTART-` and words of several words are left out.
 
@@ -42,39 +58,45 @@ def read_conll(path: Path, label_column: str | None = None, with_tags: bool = Tr
 
     ```python
     >>> read_conll(Path("train.conll"))[0].words
-    ['EU', 'rejects', 'German', 'call']
+    ['In', 'Paris']
     ```
     """
     lines = list(enumerate(lines_of_file(path, f"The file {path}"), 1))
     separator = "\t" if any("\t" in line for _, line in lines) else None
     rows = [(number, _cells(line, separator)) for number, line in lines if not _is_comment(line, separator)]
-    sentences = [[row for row in group if row[1][0] != _DOCUMENT] for filled, group in groupby(rows, _is_filled) if filled]
+    sentences = [
+        [row for row in group if row[1][0] != _DOCUMENT] for filled, group in groupby(rows, _is_filled) if filled
+    ]
     sentences = [sentence for sentence in sentences if sentence]
     if not sentences:
         raise ValueError(f"The file {path} has no words: give a file with a word and its tag a line.")
-    universal = len(sentences[0][0][1]) == len(_UNIVERSAL) and _NUMBER.fullmatch(sentences[0][0][1][0]) is not None
+    first = sentences[0][0][1]
+    universal = len(first) == len(_UNIVERSAL) and _NUMBER.fullmatch(first[0]) is not None
     if universal:
         sentences = [[row for row in rows if not _NO_WORD.fullmatch(row[1][0])] for rows in sentences]
     if not with_tags:
-        place = int(universal)
-        return [TaggedSentence([row[place] for _, row in rows], [], f"The file {path}") for rows in sentences if rows]
-    word, tag = _columns(path, len(sentences[0][0][1]), universal, label_column)
-    return [_sentence(path, rows, word, tag) for rows in sentences if rows]
+        return [_sentence(path, rows, int(universal), None, None) for rows in sentences if rows]
+    word, tag = _columns(path, len(first), universal, None if label_column is None else str(label_column))
+    return [_sentence(path, rows, word, tag, len(first)) for rows in sentences if rows]
 
 
 def _cells(line: str, separator: str | None) -> list[str]:
     if separator is None:
-        return line.split()
+        # At spaces alone: a no-break space may stand inside of a word.
+        return [cell for cell in line.strip().split(" ") if cell]
     return [cell.strip() for cell in line.split(separator)] if line.strip() else []
 
 
-def _is_filled(row: tuple[int, list[str]]) -> bool:
+def _is_filled(row: _Row) -> bool:
     return bool(row[1])
 
 
 def _is_comment(line: str, separator: str | None) -> bool:
-    """Of columns between tabs, a line that begins with a number sign and has none; else no word is a comment."""
-    return line.startswith("#") and separator is not None and separator not in line
+    """Of columns between tabs, a line that begins with a number sign and has none; between spaces, one that names what
+    comments are about, for a number sign may be a word."""
+    if separator is None:
+        return _COMMENT.match(line) is not None
+    return line.startswith("#") and separator not in line
 
 
 def _columns(path: Path, count: int, universal: bool, named: str | None) -> tuple[int, int]:
@@ -88,7 +110,7 @@ def _columns(path: Path, count: int, universal: bool, named: str | None) -> tupl
         return (1, _UNIVERSAL.index("upos")) if universal else (0, count - 1)
     if universal and named.lower() in _UNIVERSAL:
         return 1, _UNIVERSAL.index(named.lower())
-    if not named.isdigit() or not 1 <= int(named) <= count:
+    if not named.isdecimal() or not 1 <= int(named) <= count:
         names = f", or one of {quote(_UNIVERSAL)}" if universal else ""
         raise ValueError(
             f"{option('label_column', named)} is no column of the file {path}: give a number from 1 to {count}{names}."
@@ -96,29 +118,21 @@ def _columns(path: Path, count: int, universal: bool, named: str | None) -> tupl
     return (1 if universal else 0), int(named) - 1
 
 
-def _sentence(path: Path, rows: list[tuple[int, list[str]]], word: int, tag: int) -> TaggedSentence:
-    first = rows[0][0]
-    count = len(rows[0][1])
+def _sentence(path: Path, rows: list[_Row], word: int, tag: int | None, count: int | None) -> TaggedSentence:
+    """With tags, each line must have as many columns as the first of the file, `count`."""
     for number, cells in rows:
-        if max(word, tag) >= len(cells) or not cells[word] or not cells[tag]:
+        if count is not None and len(cells) != count:
             raise ValueError(
                 f"The file {path} has {len(cells)} column{'s' * (len(cells) != 1)} in line {number}, and {count} in "
-                f"line {first}: give every word its tag."
+                "its first line with a word: give every line the same columns."
+            )
+        if word >= len(cells) or not cells[word]:
+            raise ValueError(f"The file {path} has no word in line {number}: write one, or leave the line out.")
+        if tag is not None and not cells[tag]:
+            raise ValueError(
+                f"The file {path} has no tag in line {number}, column {tag + 1}: give every word its tag, or name "
+                f"another column with {option('label_column')}."
             )
     numbers, cells = zip(*rows)
-    return TaggedSentence([row[word] for row in cells], [row[tag] for row in cells], f"The file {path}", numbers)
-
-
-def write_conll(sentences: Iterable[tuple[list[str], list[str]]]) -> Iterator[str]:
-    """Lines of words and tags, with a tab between them and a blank line behind each sentence.
-
-    Example:
-
-    ```python
-    >>> list(write_conll([(["Paris"], ["B-LOC"])]))
-    ['Paris\\tB-LOC', '']
-    ```
-    """
-    for words, tags in sentences:
-        yield from ("\t".join(pair) for pair in zip(words, tags))
-        yield ""
+    tags = [] if tag is None else [row[tag] for row in cells]
+    return TaggedSentence([row[word] for row in cells], tags, f"The file {path}", numbers)

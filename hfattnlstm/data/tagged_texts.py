@@ -98,7 +98,12 @@ def load_tagged_texts(
     """
     reader = SentenceReader(tokens_column, label_column, tag_names, split)
     found = reader.splits_of(source, config_name)
-    scheme = convert_tags([sentence for part in found.values() for sentence in part], tagging_scheme, to_scheme)
+    if tag_names is not None and not reader.names_were_needed:
+        raise ValueError(f"{option('tag_names')} is for tags that are numbers, and these have names: leave it out.")
+    every = [sentence for part in found.values() for sentence in part]
+    if tagging_scheme is not None and all(sentence.text is not None for sentence in every):
+        raise ValueError(f"{option('tagging_scheme')} is for tags, and these are spans of texts: leave it out.")
+    scheme = convert_tags(every, tagging_scheme, to_scheme)
     held_out = "validation" not in found
     if held_out:
         found["train"], found["validation"] = _held_out(found["train"], validation_size, seed)
@@ -118,14 +123,20 @@ def _files(source: Any) -> dict[str, Path] | None:
     path = Path(source).expanduser()
     if path.is_dir():
         return _files_of_folder(path)
-    return {"train": path} if path.is_file() or ending_of(path) in (*CONLL_ENDINGS, *_JSON, ".parquet", ".csv") else None
+    return (
+        {"train": path} if path.is_file() or ending_of(path) in (*CONLL_ENDINGS, *_JSON, ".parquet", ".csv") else None
+    )
 
 
 def _files_of_folder(folder: Path) -> dict[str, Path] | None:
-    """Files of columns whose names have that of a split between points, hyphens or underscores; None without any."""
+    """Files whose names have that of a split between points, hyphens or underscores; None without any.
+
+    What has a card, and may declare the types of its columns, is read as the Hub has it, and so is parquet.
+    """
+    endings = CONLL_ENDINGS if (folder / "README.md").exists() else (*CONLL_ENDINGS, *_JSON)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.is_file() and ending_of(path) in CONLL_ENDINGS and path.stem.lower() != "readme":
+        if path.is_file() and ending_of(path) in endings and path.stem.lower() != "readme":
             parts = path.name.lower().replace("-", ".").replace("_", ".").split(".")
             role = next((name for name in SPLIT_NAMES if name in parts), None)
             if role is not None:
@@ -162,6 +173,8 @@ class SentenceReader:
         split: Callable[[str], list[tuple[int, int]]] = split_words,
     ):
         self._tokens, self._labels, self._names, self._split = tokens_column, label_column, tag_names, split
+        # Whether a tag was a number that has its name from `tag_names`.
+        self.names_were_needed = False
 
     def splits_of(self, source: Any, config_name: str | None = None) -> dict[str, list[TaggedSentence]]:
         """The sentences of "train" and the other splits that a source has, with the tags that stand there.
@@ -213,8 +226,8 @@ class SentenceReader:
             return self.of_split(read_source(path, None)["train"])
         known = (*CONLL_ENDINGS, *_JSON, ".parquet")
         raise ValueError(
-            f"The file {path} is read for no tags, which stand in files that end in one of {quote(known)}: convert it, "
-            "to a word and its tag a line."
+            f"The file {path} is read for no tags, which stand in files that end in one of {quote(known)}: convert "
+            "it, to a word and its tag a line."
         )
 
     def of_split(self, split: Split) -> Iterator[TaggedSentence]:
@@ -238,7 +251,7 @@ class SentenceReader:
     def _form(self, row: Mapping[str, Any], origin: str, features: Mapping) -> _Form:
         """Which columns hold what."""
         columns = list(features) or list(row)
-        tokens = self._tokens or next((name for name in TOKEN_COLUMNS if isinstance(row.get(name), list)), None)
+        tokens = self._tokens or next((name for name in TOKEN_COLUMNS if _is_list_of_texts(row.get(name))), None)
         if tokens is None and isinstance(row.get("text"), str):
             labels = self._column(columns, row, SPAN_COLUMNS, "spans", origin)
             return _Form(None, labels, "text", None)
@@ -283,15 +296,16 @@ class SentenceReader:
                 raise ValueError(f"{place} has no list in {name!r}: give a list of words and one of tags.")
         if len(words) != len(tags):
             raise ValueError(f"{place} has {len(words)} words and {len(tags)} tags: give every word its tag.")
-        wrong = next((word for word in words if not isinstance(word, str)), None)
-        if wrong is not None:
-            raise ValueError(f"{place} has {wrong!r} among its words: words are texts.")
+        wrong = [word for word in words if not isinstance(word, str)]
+        if wrong:
+            raise ValueError(f"{place} has {wrong[0]!r} among its words: words are texts.")
         return TaggedSentence(list(words), [self._name(tag, form.names, place) for tag in tags], place)
 
     def _name(self, tag: Any, names: Sequence[str] | None, place: str) -> str:
         if isinstance(tag, str) and tag.strip():
             return tag.strip()
         if type(tag) is int and names is not None and 0 <= tag < len(names):
+            self.names_were_needed |= names is self._names
             return names[tag]
         if type(tag) is not int:
             raise ValueError(f"{place} has {tag!r} among its tags: a tag is a name, or a number.")
@@ -309,6 +323,11 @@ class SentenceReader:
         return sentence, inexact, len(spans)
 
 
+def _is_list_of_texts(value: Any) -> bool:
+    """What some tools write beside a text is a list of objects."""
+    return isinstance(value, list) and not any(isinstance(each, Mapping) for each in value[:1])
+
+
 class _Form(NamedTuple):
     """The columns of rows: words and tags, or a text and its spans; and the names of numbered tags."""
 
@@ -321,8 +340,13 @@ class _Form(NamedTuple):
 def _held_out(
     sentences: list[TaggedSentence], size: float | int, seed: int
 ) -> tuple[list[TaggedSentence], list[TaggedSentence]]:
+    is_count = type(size) is int and size >= 1
+    if not is_count and not (isinstance(size, float) and 0 < size < 1):
+        raise ValueError(
+            f"{option('validation_size', size)} must lie between 0 and 1, or be a whole number of sentences."
+        )
     total = len(sentences)
-    count = size if type(size) is int and size >= 1 else max(1, round(size * total)) if 0 < size < 1 else total
+    count = size if is_count else max(1, round(size * total))
     if count >= total:
         raise ValueError(
             f"{option('validation_size', size)} leaves none of the {total} sentences for training: make it a smaller "
@@ -352,7 +376,10 @@ def _tag_names(found: Mapping[str, list[TaggedSentence]], scheme: str | None) ->
 
 
 def _as_dataset(sentences: list[TaggedSentence], names: list[str]) -> Dataset:
-    columns: dict[str, list] = {"tokens": [each.words for each in sentences], "tags": [each.tags for each in sentences]}
+    columns: dict[str, list] = {
+        "tokens": [each.words for each in sentences],
+        "tags": [each.tags for each in sentences],
+    }
     features = {"tokens": List(Value("string")), "tags": List(ClassLabel(names=names))}
     if any(sentence.text is not None for sentence in sentences):
         columns["text"] = [each.text for each in sentences]

@@ -17,6 +17,8 @@ logger = logging.get_logger(__name__)
 # What a file may follow beside `SCHEMES`: tags that are the kinds of the spans themselves.
 INSIDE_ONLY = "io"
 READ_SCHEMES = (*SCHEMES, INSIDE_ONLY)
+# What spans are called whose tags say where they are, and nothing else.
+ONLY_KIND = "SPAN"
 # How the five positions are called elsewhere, such as BILOU and BMES.
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
 _TAG = re.compile(r"([BIMELSUW])[-_](.+)", re.DOTALL)
@@ -98,7 +100,17 @@ def convert_tags(sentences: Sequence[TaggedSentence], scheme: str | None = None,
     """
     if scheme is not None and scheme not in READ_SCHEMES:
         raise ValueError(f"{option('tagging_scheme', scheme)} is none of {', '.join(READ_SCHEMES)}: use one of them.")
+    if to not in SCHEMES:
+        raise ValueError(f"{option('to_scheme', to)} is none of {', '.join(SCHEMES)}: use one of them.")
     kinds = {tag for sentence in sentences for tag in sentence.tags}
+    if not kinds:
+        return None if scheme is None else to
+    if scheme != INSIDE_ONLY and {"B", OUTSIDE} <= kinds <= {*_PREFIXES, OUTSIDE}:
+        # Positions alone, of spans of one kind.
+        logger.warning("The tags have no kinds of spans: all spans are called %s.", ONLY_KIND)
+        for sentence in sentences:
+            sentence.tags = [tag if tag in _OUTSIDE else f"{tag}-{ONLY_KIND}" for tag in sentence.tags]
+        kinds = {tag for sentence in sentences for tag in sentence.tags}
     if scheme == INSIDE_ONLY or (scheme is None and _are_kinds(kinds)):
         if scheme is None:
             logger.warning(
@@ -109,10 +121,10 @@ def convert_tags(sentences: Sequence[TaggedSentence], scheme: str | None = None,
         for sentence in sentences:
             sentence.tags = [tag if tag == OUTSIDE else f"I-{tag}" for tag in sentence.tags]
         scheme = "iob1"
-    elif not (normal := _normal_tags(kinds)):
+    elif (normal := _normal_tags(kinds)) is None:
         if scheme is None:
             return None
-        wrong = next(tag for tag in sorted(kinds) if not _TAG.fullmatch(tag) and tag not in _OUTSIDE)
+        wrong = _without_prefix(kinds)
         place = next(s.where(s.tags.index(wrong)) for s in sentences if wrong in s.tags)
         raise ValueError(
             f"{place} has the tag {wrong!r}, which is none of {option('tagging_scheme', scheme)}: mend it, or leave "
@@ -130,7 +142,8 @@ def convert_tags(sentences: Sequence[TaggedSentence], scheme: str | None = None,
 
 def _are_kinds(tags: set[str]) -> bool:
     """Whether tags are the kinds of spans, with an O for none; universal tags of parts of speech have no O."""
-    return OUTSIDE in tags and len(tags) > 1 and not any(_TAG.fullmatch(tag) or _SUFFIXED.fullmatch(tag) for tag in tags)
+    named = any(_TAG.fullmatch(tag) or _SUFFIXED.fullmatch(tag) for tag in tags)
+    return OUTSIDE in tags and not tags.issubset(_OUTSIDE) and not named
 
 
 def _normal_tags(tags: set[str]) -> dict[str, str] | None:
@@ -140,14 +153,23 @@ def _normal_tags(tags: set[str]) -> dict[str, str] | None:
         if found and all(found.values()):
             normal = {tag: f"{_PREFIXES[match[prefix]]}-{match[kind]}" for tag, match in found.items()}
             return normal | {tag: OUTSIDE for tag in tags if tag in _OUTSIDE}
-    return {OUTSIDE: OUTSIDE} if tags == {OUTSIDE} else None
+    return dict.fromkeys(tags, OUTSIDE) if OUTSIDE in tags and tags.issubset(_OUTSIDE) else None
+
+
+def _without_prefix(tags: set[str]) -> str:
+    """One that is no tag of a span, of those of which some are none."""
+    named = sorted(tag for tag in tags if tag not in _OUTSIDE)
+    bare = [tag for tag in named if not _TAG.fullmatch(tag) and not _SUFFIXED.fullmatch(tag)]
+    return (bare or [tag for tag in named if not _TAG.fullmatch(tag)] or sorted(tags))[0]
 
 
 def _scheme_of(sentences: Sequence[TaggedSentence]) -> str:
     """The scheme of tags: iobes where any tag ends a span, iob1 where I- begins spans and B- never does by itself."""
     begun_inside = begun = 0
     for sentence in sentences:
-        for (before, last), (prefix, kind) in zip([("", ""), *map(split_tag, sentence.tags)], map(split_tag, sentence.tags)):
+        for (before, last), (prefix, kind) in zip(
+            [("", ""), *map(split_tag, sentence.tags)], map(split_tag, sentence.tags)
+        ):
             if prefix in ("E", "S"):
                 return "iobes"
             fresh = not before or last != kind
@@ -168,7 +190,9 @@ def _check_order(sentence: TaggedSentence, scheme: str) -> None:
             )
         goes_on = before in ("B", "I") and last == kind
         if scheme != "iob1" and prefix in ("I", "E") and not goes_on:
-            mend = " (where I- may begin a span, say " + option("tagging_scheme", "iob1") + ")" if prefix == "I" else ""
+            mend = (
+                " (where I- may begin a span, say " + option("tagging_scheme", "iob1") + ")" if prefix == "I" else ""
+            )
             raise ValueError(
                 f"{sentence.where(index)} has the tag {tag!r} without a B-{kind} before it: mend the tag{mend}."
             )
@@ -195,7 +219,12 @@ def sorted_tags(tags: Iterable[str]) -> list[str]:
     ['O', 'B-LOC', 'B-PER', 'I-PER']
     ```
     """
-    return sorted(tags, key=lambda tag: (tag != OUTSIDE, split_tag(tag)[1], "BIES".find(split_tag(tag)[0][:1]), tag))
+    return sorted(tags, key=_place)
+
+
+def _place(tag: str) -> tuple[bool, str, int, str]:
+    prefix, kind = split_tag(tag)
+    return tag != OUTSIDE, kind, "BIES".find(prefix) if kind else 0, tag
 
 
 def tags_of_kinds(kinds: Iterable[str], scheme: str) -> list[str]:

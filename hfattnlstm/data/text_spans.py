@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from transformers.utils import logging
@@ -41,19 +42,21 @@ def parse_spans(text: str, spans: Any, place: str) -> list[Span]:
     if not isinstance(spans, (list, tuple)):
         raise ValueError(f"{place} has no list of spans, but {type(spans).__name__}: write [[start, end, kind], …].")
     found = sorted(_span(text, span, place) for span in spans)
-    for (start, end, kind), (after, _, other) in zip(found, found[1:]):
+    for (start, end, kind), (after, _, other) in pairwise(found):
         if after < end:
             raise ValueError(
-                f"{place} has spans that overlap, {text[start:end]!r} ({kind}) and one of {other} from {after}: a word "
-                "has one tag, leave one of them out."
+                f"{place} has spans that overlap, {text[start:end]!r} ({kind}) and one of {other} from {after}: a "
+                "word has one tag, leave one of them out."
             )
     return found
 
 
 def _span(text: str, span: Any, place: str) -> Span:
-    values = [span.get(next((key for key in keys if key in span), "")) for keys in (_START, _END, _KIND)] if isinstance(
-        span, Mapping
-    ) else span
+    values = (
+        [span.get(next((key for key in keys if key in span), "")) for keys in (_START, _END, _KIND)]
+        if isinstance(span, Mapping)
+        else span
+    )
     is_span = isinstance(values, (list, tuple)) and len(values) == 3
     if not is_span or type(values[0]) is not int or type(values[1]) is not int or not isinstance(values[2], str):
         raise ValueError(
@@ -67,7 +70,7 @@ def _span(text: str, span: Any, place: str) -> Span:
         )
     if not kind.strip():
         raise ValueError(f"{place} has a span from {start} to {end} without a kind: name it.")
-    return start, end, kind
+    return start, end, kind.strip()
 
 
 def words_of_text(

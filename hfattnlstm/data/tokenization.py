@@ -39,7 +39,8 @@ _UNSPACED_SHARE = 0.3
 _MAX_WORD = 100
 _LETTERS = r"\p{L}\p{M}\p{N}"
 # What joins the parts of a word: the apostrophe of "don't", and invisible joiners and soft hyphens.
-_JOINERS = r"'\x{AD}\x{200C}\x{200D}"
+_INVISIBLE = r"\x{AD}\x{200C}\x{200D}"
+_JOINERS = f"'{_INVISIBLE}"
 # An emoji with its variation, skin tone or tags.
 _EMOJI = r"\p{Extended_Pictographic}[\p{M}\x{1F3FB}-\x{1F3FF}\x{E0020}-\x{E007F}]*"
 _HAN = r"\p{Han}\p{M}*"
@@ -70,6 +71,7 @@ class _Marks(NamedTuple):
 
 _HASHES = _Marks("", "##")
 _METASPACE = _Marks("▁", "")
+_UNSEEN_FORMS = (UNSEEN, _HASHES.inner + UNSEEN)
 
 
 def train_tokenizer(
@@ -140,7 +142,8 @@ def train_tokenizer(
             open_vocabulary(tokenizer, counts, vocab_size, min_frequency)
         else:
             tokenizer.model = _subword_model(kind, counts, vocab_size, min_frequency)
-    _check_vocabulary(tokenizer, stream, min_frequency)
+    invented = (*SPECIAL_TOKENS, *(_UNSEEN_FORMS if kind == "open" else ()))
+    _check_vocabulary(tokenizer, stream, min_frequency, len(invented))
     return finished_tokenizer(tokenizer, kind, model_max_length)
 
 
@@ -262,7 +265,8 @@ def text_normalizer(lowercase: bool) -> normalizers.Normalizer:
 def _word_splitter(kind: str) -> pre_tokenizers.PreTokenizer:
     """Cuts a text into words, so that `word_ids` counts words for every kind."""
     runs_of_han = kind in ("bpe", "unigram")
-    letters = f"[{_LETTERS}]+" if runs_of_han else rf"[{_LETTERS}&&[^\p{{Han}}]]+"
+    inside = _LETTERS + UNSEEN * (kind == "open")
+    letters = f"[{inside}]+" if runs_of_han else rf"[{inside}&&[^\p{{Han}}]]+"
     word = f"{letters}(?:[{_JOINERS}]+{letters})*"
     alternatives = (word, *_SYMBOLS) if runs_of_han else (word, _HAN, *_SYMBOLS)
     return pre_tokenizers.Split(Regex("|".join(alternatives)), "removed", invert=True)
@@ -326,7 +330,8 @@ def _subword_model(kind: str, counts: Counter[str], vocab_size: int, min_frequen
 def open_vocabulary(tokenizer: Tokenizer, counts: Mapping[str, int], vocab_size: int, min_frequency: int) -> None:
     """Let a tokenizer know frequent words, and spell all others, a token a character.
 
-    A character that was not seen often enough is read as U+FFFD, so that no token is unknown.
+    A character that was not seen often enough is read as U+FFFD, so that no token is unknown: a letter as one that
+    belongs to its word, and marks as a word of their own. Those that nobody sees are left out.
 
     Args:
         tokenizer: With a normalizer, which is extended; its model is replaced.
@@ -344,7 +349,7 @@ def open_vocabulary(tokenizer: Tokenizer, counts: Mapping[str, int], vocab_size:
     >>> open_vocabulary(tokenizer, {"tea": 2, "at": 1}, vocab_size=99, min_frequency=2)
     >>> tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     >>> tokenizer.encode("tea ate").tokens
-    ['tea', '�', '##t', '##�']
+    ['tea', 'a', '##t', '##e']
     ```
     """
     frequencies: Counter[str] = Counter()
@@ -368,8 +373,7 @@ def open_vocabulary(tokenizer: Tokenizer, counts: Mapping[str, int], vocab_size:
         # A word that looks like a mark inside another would be read as that.
         if len(vocabulary) < vocab_size and not word.startswith(_HASHES.inner) and word not in SPECIAL_TOKENS:
             vocabulary[word] = None
-    others = f"[^{regex.escape(''.join(alphabet), special_only=False)}\\s]"
-    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, normalizers.Replace(Regex(others), UNSEEN)])
+    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, *_without_unseen(alphabet)])
     tokenizer.model = models.BPE(
         _numbered(vocabulary),
         [],
@@ -378,6 +382,19 @@ def open_vocabulary(tokenizer: Tokenizer, counts: Mapping[str, int], vocab_size:
         fuse_unk=False,
         ignore_merges=True,
     )
+
+
+def _without_unseen(alphabet: Iterable[str]) -> list[normalizers.Normalizer]:
+    """What reads all other characters as U+FFFD, with spaces around those that are no part of a word."""
+    known = regex.escape("".join(alphabet), special_only=False)
+    steps = (
+        # What follows no letter belongs to a mark, such as the variation of an emoji.
+        (rf"(?<![{_LETTERS}{_INVISIBLE}])(?:(?![{known}])[\p{{M}}{_INVISIBLE}])+", ""),
+        (rf"[^{known}{_LETTERS}{_INVISIBLE}\s\p{{Cc}}\p{{Cf}}]", f" {UNSEEN} "),
+        (rf"[^{known}{_INVISIBLE}\s\P{{C}}]", " "),
+        (rf"[^{known}\s]", UNSEEN),
+    )
+    return [normalizers.Replace(Regex(pattern), text) for pattern, text in steps]
 
 
 def _alphabet(counts: Counter[str], marks: _Marks, limit: int, min_frequency: int) -> list[str]:
@@ -445,8 +462,9 @@ def _repeat(counts: Counter[str]) -> Iterator[str]:
             yield " ".join([word] * min(count - done, _BATCH))
 
 
-def _check_vocabulary(tokenizer: Tokenizer, stream: _TextStream, min_frequency: int) -> None:
-    if tokenizer.get_vocab_size() > len(SPECIAL_TOKENS):
+def _check_vocabulary(tokenizer: Tokenizer, stream: _TextStream, min_frequency: int, empty: int) -> None:
+    """ValueError where there are no more tokens than the `empty` ones that do not come from texts."""
+    if tokenizer.get_vocab_size() > empty:
         return
     if stream.blank:
         raise ValueError("There is no text to train a tokenizer on: texts is empty, or all of them are.")

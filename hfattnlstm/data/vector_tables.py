@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Mapping
+from itertools import islice
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
+from .._places import loading_from
+from .._released import released_folder
 from ..modeling.word_inputs import WordVectors, word_numbers
+from .progress import only_errors
 from .word_tokenizer import SpellingTables
 from .word_vectors import read_word_vectors
 
 
 logger = logging.get_logger(__name__)
+
+_INSIDE = "##"
 
 
 class VectorTable(NamedTuple):
@@ -30,6 +39,52 @@ class VectorTable(NamedTuple):
     vectors: Tensor
 
 
+def vectors_of_model(name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The whole words that a model knows, with their embeddings, in the order of its tokens.
+
+    Args:
+        name: Of a model of this package, its folder, or a name on the Hub.
+
+    Raises:
+        OSError: There is no such model.
+        ValueError: It is damaged.
+
+    Example:
+
+    ```python
+    >>> next(vectors_of_model("attnlstm-base-reviews"))[1].shape
+    (256,)
+    ```
+    """
+    with loading_from(name) as place, only_errors():
+        weight = AutoModel.from_pretrained(place).get_input_embeddings().weight.detach().float().numpy()
+    with loading_from(name, "tokenizer") as place:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    special = set(tokenizer.all_special_ids)
+    for word, number in sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
+        if number not in special and not word.startswith(_INSIDE):
+            yield word, weight[number]
+
+
+def known_share(words: Mapping[str, int], vocabulary: Container[str]) -> float:
+    """The share of running words, but for numbers and marks, that a vocabulary has in lower case.
+
+    Example:
+
+    ```python
+    >>> known_share({"The": 3, "xyzzy": 1, "!": 9}, {"the"})
+    0.75
+    ```
+    """
+    letters = {word: count for word, count in words.items() if word.isalpha()}
+    known = sum(count for word, count in letters.items() if word.lower() in vocabulary)
+    return known / max(sum(letters.values()), 1)
+
+
+def _is_model(path: str | PathLike[str]) -> bool:
+    return released_folder(str(path)) is not None or (Path(path).expanduser() / "config.json").is_file()
+
+
 def read_vector_table(path: str | PathLike[str], spelling: SpellingTables, longest: int, most: int) -> VectorTable:
     """The vectors of a file for all words that a tokenizer can spell, in lower case.
 
@@ -37,7 +92,7 @@ def read_vector_table(path: str | PathLike[str], spelling: SpellingTables, longe
     All vectors are divided by one number, so that their units deviate by 0.1, as those of new embeddings do.
 
     Args:
-        path: As in [`load_word_vectors`].
+        path: As in [`load_word_vectors`], or the name or folder of a model, whose embeddings are taken.
         spelling: Of the tokenizer.
         longest: Characters that are read of a word.
         most: How many words are read at most.
@@ -49,6 +104,7 @@ def read_vector_table(path: str | PathLike[str], spelling: SpellingTables, longe
     Example:
 
     ```python
+    >>> from hfattnlstm.data.word_tokenizer import spelling_tables
     >>> table = read_vector_table("glove.6B.300d.txt", spelling_tables(tokenizer, 24), longest=24, most=1000)
     >>> table.vectors.shape[1]
     300
@@ -57,7 +113,8 @@ def read_vector_table(path: str | PathLike[str], spelling: SpellingTables, longe
     places = {character: number for number, character in enumerate(spelling.alphabet, 1)}
     found: dict[str, np.ndarray] = {}
     left_out = 0
-    for word, vector in read_word_vectors(path, most):
+    entries = islice(vectors_of_model(str(path)), most) if _is_model(path) else read_word_vectors(path, most)
+    for word, vector in entries:
         lower = word.lower()[:longest]
         if lower in found:
             continue

@@ -10,7 +10,8 @@ import regex
 from tokenizers import Regex, pre_tokenizers
 
 
-_LETTERS = r"\p{L}\p{M}\p{N}"
+# With what is read in place of a letter that is not known, see `open_vocabulary`.
+_LETTERS = "\\p{L}\\p{M}\\p{N}\ufffd"
 # What may stand inside a word; the apostrophe, joiners that nobody sees and soft hyphens always do.
 _ALWAYS = "'’\u00ad\u200c\u200d"
 _MAYBE = "-./,:_&@*"
@@ -19,8 +20,13 @@ _CLITICS = ("'s", "'re", "'ve", "'ll", "'d", "'m")
 _NOT = "n't"
 # An abbreviation, or a group of marks, must be seen so often, and so many are known at most.
 _LEAST_COUNT, _MOST_KNOWN = 2, 300
-_ADDRESSES = (r"(?:https?|ftp)://[^\s<>\"]*[^\s<>\"\p{P}]/?", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_SYMBOL = r"([^\p{L}\p{M}\p{N}\s\p{Cc}\p{Cf}])\1*\p{M}*"
+# Without \w, and \s by itself, which are other characters in `tokenizers` than in `regex`.
+_ADDRESSES = (
+    r"(?:https?|ftp)://[^\s\p{Cc}<>\"]*[^\s\p{Cc}<>\"\p{P}]/?",
+    rf"[{_LETTERS}_.+-]+@[{_LETTERS}_-]+(?:\.[{_LETTERS}_-]+)+",
+)
+# Number signs stand alone, because two of them begin the tokens that spell a word on.
+_SYMBOLS = (r"#\p{M}*", rf"([^{_LETTERS}\s\p{{Cc}}\p{{Cf}}])\1*\p{{M}}*")
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
@@ -44,8 +50,8 @@ def _compiled(pattern: str) -> regex.Pattern:
 def word_pattern(words: Mapping[str, int]) -> str:
     """A pattern that finds the words of a text, learnt from words that somebody has cut.
 
-    It knows abbreviations with a point, groups of marks, such as smileys, what stands inside of words, such as hyphens, and whether English verbs are
-    cut from "n't" and "'s".
+    It knows abbreviations with a point, groups of marks, such as smileys, what stands inside of words, such as
+    hyphens, and whether English verbs are cut from "n't" and "'s".
 
     Args:
         words: How often each occurs.
@@ -60,10 +66,10 @@ def word_pattern(words: Mapping[str, int]) -> str:
     ```
     """
     inner = "".join(mark for mark in _MAYBE if _is_inner(mark, words))
-    joiners = regex.escape(_ALWAYS + inner, special_only=False).replace("-", r"\-")
+    joiners = regex.escape(_ALWAYS + inner, special_only=False)
     single = _are_single(words)
     letters = rf"(?:(?!\p{{Han}})[{_LETTERS}])" if single else f"[{_LETTERS}]"
-    alternatives = [*_ADDRESSES, rf"(?:\p{{L}}\.){{2,}}"]
+    alternatives = [*_ADDRESSES, r"(?:\p{L}\.){2,}"]
     for kind in (r"\p{L}{1,10}\.", rf"[^{_LETTERS}\s]{{2,5}}"):
         if known := _known(kind, words):
             alternatives.append(rf"(?<![{_LETTERS}])(?:{'|'.join(map(regex.escape, known))})(?![{_LETTERS}])")
@@ -75,7 +81,7 @@ def word_pattern(words: Mapping[str, int]) -> str:
         alternatives += [rf"{letters}+?(?:[{joiners}]+{letters}+?)*(?={clitic})", clitic]
     alternatives += [rf"{letters}+(?:[{joiners}]+{letters}+)*"]
     alternatives += [r"\p{Han}\p{M}*"] if single else []
-    return "|".join([*alternatives, _SYMBOL])
+    return "|".join([*alternatives, *_SYMBOLS])
 
 
 def _is_inner(mark: str, words: Mapping[str, int]) -> bool:
@@ -100,7 +106,8 @@ def _are_single(words: Mapping[str, int]) -> bool:
 def _known(kind: str, words: Mapping[str, int]) -> list[str]:
     """Words of a kind, such as abbreviations with a point, the longest first; not those of one mark, repeated."""
     found = [word for word, count in words.items() if count >= _LEAST_COUNT and regex.fullmatch(kind, word)]
-    found = sorted((word for word in found if len(set(word)) > 1), key=lambda word: (-words[word], word))
+    found = [word for word in found if len(set(word)) > 1 and not word.startswith("##")]
+    found = sorted(found, key=lambda word: (-words[word], word))
     return sorted(found[:_MOST_KNOWN], key=lambda word: (-len(word), word))
 
 

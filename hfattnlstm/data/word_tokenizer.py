@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from ..modeling.spelling import DIGIT, LOWER, OTHER, PIECE, SPECIAL, SPELLS, UPPER, WORD
+from ..modeling.word_tokens import marks_beginnings
 from .tokenization import finished_tokenizer, open_vocabulary, text_normalizer
 from .word_splitting import count_words, whole_share, word_splitter
 
@@ -62,8 +63,8 @@ def train_word_tokenizer(
     share = whole_share(splitter, counts)
     if share < _MANY_WHOLE:
         logger.warning(
-            "Of the words that are given, %.0f %% are cut where they stand in a text: what is given as a list of words "
-            "is tagged as it is, and a text less well.",
+            "Of the words that are given, %.0f %% are cut where they stand in a text: what is given as a list of "
+            "words is tagged as it is, and a text less well.",
             100 * (1 - share),
         )
     tokenizer.pre_tokenizer = splitter
@@ -107,6 +108,7 @@ def spelling_tables(tokenizer: PreTrainedTokenizerBase, longest: int) -> Spellin
     special = set(tokenizer.all_special_ids)
     spells = is_open(tokenizer)
     begins = next((mark for mark in _BEGINS if any(token.startswith(mark) for token in tokens)), None)
+    begins = begins if marks_beginnings(tokenizer) else None
     bare, roles = [], np.full(len(tokens), WORD, np.int8)
     for number, token in enumerate(tokens):
         inside = token.startswith(_GOES_ON) and len(token) > len(_GOES_ON)

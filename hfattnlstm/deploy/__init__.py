@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .._extras import needs_extra
+from .onnx_base import find_onnx_file
 from .onnx_check import Agreement
 from .onnx_export import OnnxExport, export_onnx
-from .onnx_base import find_onnx_file
 from .onnx_model import OnnxAttnLSTMForSequenceClassification, is_onnx, onnx_pipeline
 from .onnx_tagger import OnnxAttnLSTMForTokenClassification
 from .session import open_session

@@ -63,9 +63,7 @@ class OnnxModel:
             raise ValueError(f"The config.json beside {path} belongs to another model: export the model again.")
 
     @classmethod
-    def from_pretrained(
-        cls, path: str | PathLike[str], *, num_threads: int | None = None
-    ) -> Self:
+    def from_pretrained(cls, path: str | PathLike[str], *, num_threads: int | None = None) -> Self:
         """Load an exported file and the config.json beside it.
 
         Args:

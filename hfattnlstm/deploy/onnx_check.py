@@ -72,9 +72,7 @@ def largest_difference(session: Any, model: PreTrainedModel) -> float:
     return float(np.max(differences))
 
 
-def _random_ids(
-    model: PreTrainedModel, batch: int, length: int, generator: torch.Generator
-) -> torch.Tensor:
+def _random_ids(model: PreTrainedModel, batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
     """Random tokens, among them n-grams that the model knows, of which chance would give hardly any."""
     ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
     # Words of vectors are numbered by their characters, not by tokens.

@@ -88,15 +88,18 @@ def export_onnx(
     The graph takes `input_ids` and `attention_mask`, int64 (batch, length) with both sizes free and at least 1, and
     gives `logits` (batch, labels), with attention pooling `attentions` (batch, heads, length), which are 0 on padding,
     and, but for a regression, `probabilities` (batch, labels), those of the logits divided by the configuration's
-    `calibration_temperature`. Of a tagger it gives `logits` (batch, length, labels), `tagged` (batch, length), 1 for each
-    token that begins a word, and `attentions` where the model reads its sentence; a CRF is not in the graph, but its
-    weights are in the metadata, and the pipeline applies them. Beside the file stand the config.json and the tokenizer; the file itself names the
-    labels, the longest input and the like in its metadata. float32 is compared with the model on random batches with
-    all kinds of padding, and files are put in place only when no logit, no weight and no probability is off by more
-    than 1e-5 (logits beyond 1: in relation to the largest of the batch).
+    `calibration_temperature`. Of a tagger it gives `logits` (batch, length, labels), `tagged` (batch, length), 1 for
+    each token that begins a word, and `attentions` where the model reads its sentence; a CRF is not in the graph, but
+    its weights are in the metadata, and the pipeline applies them.
+
+    Beside the file stand the config.json and the tokenizer; the file itself names the labels, the longest input and
+    the like in its metadata. float32 is compared with the model on random batches with all kinds of padding, and files
+    are put in place only when no logit, no weight and no probability is off by more than 1e-5 (logits beyond 1: in
+    relation to the largest of the batch).
 
     Args:
-        model: An [`AttnLSTMForSequenceClassification`] or [`AttnLSTMForTokenClassification`], or its folder or name on the Hub. It is not changed.
+        model: An [`AttnLSTMForSequenceClassification`] or [`AttnLSTMForTokenClassification`], or its folder or name on
+            the Hub. It is not changed.
         path: Folder, or file that ends in .onnx. In a folder the file is called model.onnx, or model_int8.onnx.
         tokenizer: Written beside the file; by default the one in the model's folder, if any.
         int8: Whether to write int8 weights: a smaller and faster file, with nearly the same answers.

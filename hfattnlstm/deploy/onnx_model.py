@@ -86,7 +86,6 @@ class OnnxAttnLSTMForSequenceClassification(OnnxModel):
     forward = __call__
 
 
-
 # Pipelines look the name of the model's class up among those that are registered for the task, and print an error
 # without it. No configuration stands for this class, so it is entered under itself.
 AutoModelForSequenceClassification.register(

@@ -36,7 +36,8 @@ def tagged_page(results: Iterable[Mapping[str, Any]], texts: Sequence[str], titl
     Example:
 
     ```python
-    >>> found = {"entities": [{"entity_group": "LOC", "score": 0.9, "word": "Paris", "start": 3, "end": 8}], "words": []}
+    >>> found = {"entities": [{"entity_group": "LOC", "score": 0.9, "word": "Paris", "start": 3, "end": 8}]}
+    >>> found["words"] = []
     >>> 'class="span k0"' in tagged_page([found], ["In Paris"], "cities")
     True
     ```
@@ -54,7 +55,9 @@ def tagged_block(found: Mapping[str, Any], text: str, kinds: Sequence[str]) -> s
     if found["entities"]:
         pieces = _spans(found["entities"], text, kinds)
     elif found["words"] and any(word["tag"] != "O" for word in found["words"]):
-        pieces = [f'{safe_html(word["word"])}<span class="tag">{safe_html(word["tag"])}</span> ' for word in found["words"]]
+        pieces = [
+            f'{safe_html(word["word"])}<span class="tag">{safe_html(word["tag"])}</span> ' for word in found["words"]
+        ]
     else:
         pieces = [safe_html(text)]
     return f'<article><div class="text" dir="auto">{"".join(pieces)}</div></article>'

@@ -5,7 +5,7 @@ from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_base import MULTI_LABEL, MOST_UNITS, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
+from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
 from .configuration_checks import check_positive, check_threshold, largest_vocabulary
 from .configuration_words import CHAR_ENCODERS, check_word_inputs, input_widths
 from .tag_schemes import allowed_tags

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 
-
 CHAR_ENCODERS = ("char_cnn", "char_lstm")
-TOKEN_INPUTS = ("word", *CHAR_ENCODERS, "case", "vectors")
+VECTORS = "vectors"
+TOKEN_INPUTS = ("word", *CHAR_ENCODERS, "case", VECTORS)
 MAX_CHARACTERS, MAX_VECTORS, MAX_WIDTH = 1_200_000, 50_000_000, 65_536
 # Fields that are for one of these inputs.
-_FOR_INPUTS = {
+FOR_INPUTS = {
     "char_embedding_size": CHAR_ENCODERS,
     "char_hidden_size": CHAR_ENCODERS,
     "char_dropout": CHAR_ENCODERS,
@@ -58,7 +58,7 @@ def check_word_inputs(config: Any) -> None:
 
 
 def _check_characters(config: Any) -> None:
-    for name, needed in _FOR_INPUTS.items():
+    for name, needed in FOR_INPUTS.items():
         if getattr(config, name) != getattr(type(config), name) and not set(needed) & set(config.inputs):
             raise ValueError(
                 f"{name} has no effect without {' or '.join(needed)} in token_inputs: leave it out, or add that."

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 from transformers import initialization as init
 
 from .reading_order import invert, place_in_order
@@ -43,7 +44,7 @@ class DecodedTags(NamedTuple):
 
 
 class LinearChainCRF(nn.Module):
-    """Scores of sequences of tags (Lafferty et al., 2001): those of the tags themselves and of each pair of neighbours.
+    """Scores of sequences of tags (Lafferty et al., 2001): those of the tags themselves and of pairs of neighbours.
 
     The members of a chain are the positions that a mask marks, wherever they stand: what lies between two members is
     passed over. Sums over all sequences are taken in float64; the scores of the tags at one position may be up to
@@ -118,9 +119,7 @@ class LinearChainCRF(nn.Module):
         marginals = _forward_backward(chains.emissions, *weights, chains.mask).marginals
         # The logarithm of what is impossible is finite, so that nothing which is multiplied by it becomes NaN.
         logs = marginals.clamp(min=torch.finfo(torch.float32).tiny).log().to(emissions.dtype)
-        return DecodedTags(
-            _back(tags[:, 0], chains).where(mask, 0), _back(logs, chains).where(mask[..., None], 0.0)
-        )
+        return DecodedTags(_back(tags[:, 0], chains).where(mask, 0), _back(logs, chains).where(mask[..., None], 0.0))
 
     @torch.compiler.disable
     @torch.no_grad()
@@ -165,6 +164,9 @@ class LinearChainCRF(nn.Module):
 
 
 def _chains(emissions: Tensor, mask: Tensor) -> Chains:
+    if not mask.shape[1]:
+        # One place, at which no member stands.
+        emissions, mask = F.pad(emissions, (0, 0, 0, 1)), F.pad(mask, (0, 1))
     count = mask.sum(1)
     place = place_in_order(mask, count[:, None])
     steps = max(int(count.max()) if len(count) else 0, 1)
@@ -176,6 +178,7 @@ def _chains(emissions: Tensor, mask: Tensor) -> Chains:
 
 def _to_front(values: Tensor, chains: Chains) -> Tensor:
     """Values (batch, length) with those of the members in front."""
+    values = F.pad(values, (0, chains.place.shape[1] - values.shape[1]))
     return values.gather(1, invert(chains.place))
 
 
@@ -245,12 +248,10 @@ def _forward_backward(emissions: Tensor, transitions: Tensor, start: Tensor, end
 
 
 class _LogPartition(torch.autograd.Function):
-    """The logarithm of the sum over all sequences, (batch,); its gradients are the expected counts of tags and pairs."""
+    """The logarithm of the sum over all sequences, (batch,); its gradients are expected counts of tags and pairs."""
 
     @staticmethod
-    def forward(
-        ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, mask: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, mask: Tensor) -> Tensor:
         sums = _forward_backward(emissions, transitions, start, end, mask)
         ctx.save_for_backward(sums.forward, sums.marginals, sums.entered, transitions, mask)
         return sums.total

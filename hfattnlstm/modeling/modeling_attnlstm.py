@@ -22,7 +22,15 @@ from .reading_order import boolean_mask, full_reading_order, mask_of, reading_or
 from .recurrence import LSTMStack
 from .spelling import Spelling, WordTokens
 from .subwords import SubwordEmbedding
-from .word_inputs import CaseEmbedding, CharacterCNN, CharacterEncoder, CharacterLSTM, InputMerge, WordInputs, WordVectors
+from .word_inputs import (
+    CaseEmbedding,
+    CharacterCNN,
+    CharacterEncoder,
+    CharacterLSTM,
+    InputMerge,
+    WordInputs,
+    WordVectors,
+)
 
 
 @dataclass

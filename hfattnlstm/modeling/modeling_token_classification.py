@@ -99,16 +99,19 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
         """
         kwargs |= {"output_pooler_weights": labels is not None, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
-        scores = self._scores(outputs.last_hidden_state, outputs.pooler_output)
+        given = inputs_embeds if input_ids is None else input_ids
+        scores = self.score_tags(outputs.last_hidden_state, outputs.pooler_output)
+        if not given.shape[1]:
+            # The backbone has read a token of padding.
+            scores = scores[:, :0]
         loss = None
         if labels is not None:
             loss = self._loss(scores, labels, num_items_in_batch)
             if self.config.sentence_context and self.config.attention_penalties:
                 loss = loss + attention_penalty(outputs.pooler_weights, **self.config.attention_penalties)
-        given = scores[..., 0] if input_ids is None else input_ids
         return TokenClassifierOutput(
             loss=loss,
-            logits=self._logits(scores, input_ids, mask_of(given, attention_mask)),
+            logits=self._logits(scores, input_ids, mask_of(scores[..., 0], attention_mask)),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
@@ -141,12 +144,12 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
         if self.crf is None:
             raise ValueError("The model has no CRF, and tags each word by itself: take the highest of its logits.")
         outputs = self.attnlstm(input_ids, attention_mask, return_dict=True)
-        scores = self._scores(outputs.last_hidden_state, outputs.pooler_output)
+        scores = self.score_tags(outputs.last_hidden_state, outputs.pooler_output)[:, : input_ids.shape[1]]
         mask = mask_of(input_ids, attention_mask)
         words = self.attnlstm.embeddings.words(input_ids, mask)
         return self.crf.best_sequences(scores, mask if words is None else words.tagged, count)
 
-    def _scores(self, states: Tensor, pooled: Tensor | None) -> Tensor:
+    def score_tags(self, states: Tensor, pooled: Tensor | None) -> Tensor:
         """A score for each tag of each token, (batch, length, tags)."""
         if pooled is not None:
             states = torch.cat([states, pooled[:, None].expand(-1, states.shape[1], -1)], -1)
@@ -180,7 +183,7 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
         spelling = self.attnlstm.embeddings.spelling
         words = None if spelling is None or input_ids is None else spelling(input_ids, mask)
         tagged = mask if words is None else words.tagged
-        logits = scores if self.crf is None else _with_path(self.crf.decode(scores, tagged))
+        logits = scores if self.crf is None else logits_with_path(self.crf.decode(scores, tagged))
         if words is None:
             return logits
         inside = mask & ~tagged
@@ -190,8 +193,16 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
         return logits.where(~inside[..., None], _moved_inside(own, self._inside))
 
 
-def _with_path(decoded: DecodedTags) -> Tensor:
-    """Logarithms of probabilities (batch, length, tags), of which those of the best sequence are the highest."""
+def logits_with_path(decoded: DecodedTags) -> Tensor:
+    """Logarithms of probabilities (batch, length, tags), of which those of the best sequence are the highest.
+
+    Example:
+
+    ```python
+    >>> logits_with_path(DecodedTags(torch.tensor([[1]]), torch.tensor([[[0.6, 0.4]]]).log())).argmax(-1)
+    tensor([[1]])
+    ```
+    """
     logs = decoded.log_marginals
     own = decoded.tags[..., None]
     highest, place = logs.max(-1, keepdim=True)
@@ -201,15 +212,18 @@ def _with_path(decoded: DecodedTags) -> Tensor:
 def _moved_inside(logits: Tensor, inside: list[int]) -> Tensor:
     """Logits (…, tags) of words as those of tokens inside them: what begins a span there goes on with it."""
     wide = logits if logits.dtype == torch.float64 else logits.float()
-    moved = torch.zeros_like(wide).index_add(-1, torch.tensor(inside, device=logits.device), wide.softmax(-1))
-    return moved.clamp(min=torch.finfo(torch.float32).tiny).log().to(logits.dtype)
+    goes_on = torch.tensor(inside, device=logits.device)
+    moved = torch.zeros_like(wide).index_add(-1, goes_on, wide.softmax(-1))
+    logs = moved.clamp(min=torch.finfo(torch.float32).tiny).log().to(logits.dtype)
+    # Two tags that have become one must not outdo that of the word.
+    return logits_with_path(DecodedTags(goes_on[logits.argmax(-1)], logs))
 
 
 def _check_labels(labels: Tensor, scores: Tensor) -> None:
     if labels.shape != scores.shape[:2]:
         raise ValueError(
-            f"labels of shape {tuple(labels.shape)} do not fit the tokens {tuple(scores.shape[:2])}: give a number for "
-            f"each token, {IGNORED} for those that have no tag."
+            f"labels of shape {tuple(labels.shape)} do not fit the tokens {tuple(scores.shape[:2])}: give a number "
+            f"for each token, {IGNORED} for those that have no tag."
         )
     if can_be_read(labels):
         wrong = labels[(labels != IGNORED) & ((labels < 0) | (labels >= scores.shape[2]))]

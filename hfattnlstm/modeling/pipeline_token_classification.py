@@ -110,7 +110,9 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
             if type(count) is not int or count < 1:
                 raise ValueError(f"n_best must be a whole number of at least 1, got {count!r}.")
             if self.model.crf is None:
-                raise ValueError("n_best is for models with a CRF, and this one tags each word by itself: leave it out.")
+                raise ValueError(
+                    "n_best is for models with a CRF, and this one tags each word by itself: leave it out."
+                )
         return known, {}, {}
 
     def __call__(self, inputs: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
@@ -193,7 +195,7 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
         inputs = {"input_ids": torch.from_numpy(ids)}
         if not mask.all():
             inputs["attention_mask"] = torch.from_numpy(mask)
-        context = self.model.config.sentence_context
+        context = self._attends
         outputs = self.forward(inputs, n_best=n_best, output_attentions=context)
         # A tag that is impossible in a CRF has no finite logarithm of its probability; NaN is what is broken.
         scores, tags = outputs["logits"].float().softmax(-1).max(-1)
@@ -208,6 +210,12 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
             sequences = None if best is None else (best[0][row][:, starts].numpy(), best[1][row].exp().numpy())
             found.append((tags[row].numpy()[starts], scores[row].numpy()[starts], weights, sequences))
         return found
+
+    @property
+    def _attends(self) -> bool:
+        """Whether the model reads its sentence by attention, and so has a weight for each word."""
+        config = self.model.config
+        return config.sentence_context and "attention" in config.poolings
 
     def get_inference_context(self) -> Callable[[], Any]:
         return torch.inference_mode
@@ -250,7 +258,7 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
                     [{"tags": [names[tag] for tag in row[inside]], "score": score} for row, score in rows if score > 0]
                 )
         result: dict[str, Any] = {"entities": self._entities(text, words), "words": words}
-        if self.model.config.sentence_context:
+        if self._attends:
             result["attention"] = attention
         return result | ({} if n_best is None else {"alternatives": alternatives})
 
@@ -325,7 +333,7 @@ def _check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> None:
         )
     if tokenizer is not None and len(tokenizer) > model.config.vocab_size:
         raise ValueError(
-            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {model.config.vocab_size} rows: "
-            "load the tokenizer that belongs to the model."
+            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {model.config.vocab_size} "
+            "rows: load the tokenizer that belongs to the model."
         )
     model.check_trained()

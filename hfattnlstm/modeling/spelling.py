@@ -120,7 +120,7 @@ class Spelling(nn.Module):
         return WordTokens(read, tagged, last_marked(tagged), _without_empty_columns(characters), spelt)
 
     def _spelt(self, input_ids: Tensor, mask: Tensor, reader: Tensor | None) -> Tensor:
-        """Those of each token, of which others are read together with the one at the place `reader` (batch, length)."""
+        """Those of each token, of which some are read together with the one at the place `reader` (batch, length)."""
         own = self.characters[input_ids].long().masked_fill(~mask[..., None], NO_CHARACTER)
         if reader is None:
             return own

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from .layout import can_be_read
+from .layout import can_be_read, is_traced_for_onnx
 from .lstm_backends import default_backend
 from .ngrams import NgramIndex, look_up
 from .reading_order import reading_order
@@ -41,16 +41,18 @@ class CharacterEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, characters: Tensor) -> Tensor:
-        """Numbers of characters (batch, length, characters) to (batch, length, output_size); 0 where there are none."""
+        """Numbers of characters (batch, length, characters) to (batch, length, output_size); 0 where are none."""
         words = characters.flatten(0, 1)
         known = words[:, 0] > 0
         if not can_be_read(words):
             read = self.encode(words).masked_fill(~known[:, None], 0.0)
-            return read.view(*characters.shape[:2], -1)
+            return read.view(*characters.shape[:2], self.output_size)
         # Padding and what spells on are many, and need not be computed.
-        read = self.encode(words[known]) if bool(known.any()) else self.embeddings.weight.new_zeros(0, self.output_size)
+        read = (
+            self.encode(words[known]) if bool(known.any()) else self.embeddings.weight.new_zeros(0, self.output_size)
+        )
         empty = read.new_zeros(len(words), self.output_size)
-        return empty.index_copy(0, known.nonzero().squeeze(1), read).view(*characters.shape[:2], -1)
+        return empty.index_copy(0, known.nonzero().squeeze(1), read).view(*characters.shape[:2], self.output_size)
 
     def encode(self, words: Tensor) -> Tensor:
         """Words (words, characters) to (words, output_size)."""
@@ -116,7 +118,7 @@ class CharacterLSTM(CharacterEncoder):
 
 
 class CaseEmbedding(nn.Module):
-    """An embedding of how a word is written: in lower case, with a capital, with digits and so on (Huang et al., 2015).
+    """An embedding of how a word is written, such as in lower case or with a capital (Huang et al., 2015).
 
     Args:
         size: Width of the embedding.
@@ -189,7 +191,10 @@ def word_numbers(characters: Tensor) -> Tensor:
     powers = [pow(_BASE, place, 2**64) for place in range(1, characters.shape[-1] + 1)]
     # Sums and products of whole numbers wrap around at 2⁶⁴, of which half are negative.
     factors = torch.tensor([power - 2**64 if power >= 2**63 else power for power in powers], device=characters.device)
-    return (characters.long() * factors).sum(-1) & (2**63 - 1)
+    numbers = characters.long() * factors
+    # One by one in a graph: the sum of ONNX Runtime is not exact for large whole numbers.
+    total = sum(numbers.unbind(-1)) if is_traced_for_onnx() else numbers.sum(-1)
+    return total & (2**63 - 1)
 
 
 class WordVectors(nn.Module):
@@ -248,7 +253,8 @@ class InputMerge(nn.Module):
             self.gates = nn.Linear(len(sizes) * output_size, len(sizes) * output_size)
         if kind == "attention":
             self.hidden = nn.Linear(output_size, output_size)
-            self.score = nn.Linear(output_size, 1, bias=False)
+            # Not `score`: adapters by `peft` take a layer of that name for a head, which is trained as a whole.
+            self.scoring = nn.Linear(output_size, 1, bias=False)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Inputs (…, size) each to (…, output_size)."""
@@ -263,7 +269,7 @@ class InputMerge(nn.Module):
 
     def weights(self, alike: Tensor) -> Tensor:
         """Inputs of one width (…, inputs, output_size) to weights (…, inputs)."""
-        scores = self.score(torch.tanh(self.hidden(alike))).squeeze(-1)
+        scores = self.scoring(torch.tanh(self.hidden(alike))).squeeze(-1)
         return torch.softmax(scores.float(), -1).to(alike.dtype)
 
 

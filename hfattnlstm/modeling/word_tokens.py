@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -59,6 +60,9 @@ class WordEncoder:
         if self.max_length < _SHORTEST:
             raise ValueError(f"max_length={self.max_length} leaves no room for words: give {_SHORTEST} or more.")
         self._known: dict[str, list[int]] = {}
+        # Its rules mark where a word begins; a mark of what goes on inside of one is a part of the tokens.
+        self._inside = getattr(self._backend.model, "continuing_subword_prefix", None)
+        self._marks = marks_beginnings(tokenizer)
 
     def __call__(self, words: Iterable[str]) -> list[list[int]]:
         """The ids of each word, one at least and `max_length` at most."""
@@ -66,9 +70,10 @@ class WordEncoder:
 
     def _encoded(self, word: str) -> list[int]:
         normal = word if self._backend.normalizer is None else self._backend.normalizer.normalize_str(word)
-        tokens = self._backend.model.tokenize(normal.strip()) if normal.strip() else []
-        ids = [token.id for token in tokens]
-        if not ids or ids == [self._unknown]:
+        normal = normal.strip()
+        is_read = bool(normal) and not self._marks and not (self._inside and normal.startswith(self._inside))
+        ids = [token.id for token in self._backend.model.tokenize(normal)] if is_read else []
+        if not ids or self._unknown in ids:
             # Pieces that the tokenizer cuts a word into may be known where the whole is not.
             ids = self._backend.encode([word], is_pretokenized=True, add_special_tokens=False).ids or [self._unknown]
         ids = ids[: self.max_length]
@@ -89,6 +94,21 @@ class WordEncoder:
         return windows_of(self(words), self.max_length)
 
 
+def marks_beginnings(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokens of a tokenizer have a mark where a word begins, such as `▁`, and none inside of it.
+
+    Example:
+
+    ```python
+    >>> marks_beginnings(tokenizer)
+    False
+    ```
+    """
+    model = tokenizer.backend_tokenizer.model
+    kind = type(model).__name__
+    return kind == "Unigram" or (kind == "BPE" and not model.continuing_subword_prefix)
+
+
 def windows_of(ids: Sequence[list[int]], room: int) -> list[Window]:
     """The windows of a sentence.
 
@@ -105,7 +125,7 @@ def windows_of(ids: Sequence[list[int]], room: int) -> list[Window]:
     """
     spans = _word_windows([len(each) for each in ids], room)
     # Two windows share words; each is tagged by the one in which it stands further inside.
-    borders = [0, *((end + start) // 2 for (_, end), (start, _) in zip(spans, spans[1:])), len(ids)]
+    borders = [0, *((end + start) // 2 for (_, end), (start, _) in pairwise(spans)), len(ids)]
     return [
         _window(ids[start:end], start, (borders[number], borders[number + 1]))
         for number, (start, end) in enumerate(spans)
@@ -133,13 +153,15 @@ def sentences_of(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int,
     found, first, ended = [], 0, False
     for place, (start, end) in enumerate(spans):
         gap = text[spans[place - 1][1] : start] if place else ""
-        if place > first and ("\n" in gap or (ended and (gap or ended == _WIDE))):
+        word = text[start:end]
+        ends, closes = word[0] in _ENDS, _CLOSES.issuperset(word)
+        is_over = ended and (gap or (ended == _WIDE and not ends and not closes))
+        if place > first and ("\n" in gap or is_over):
             found.append((first, place))
             first, ended = place, False
-        word = text[start:end]
-        if word[0] in _ENDS:
+        if ends:
             ended = _WIDE if word[0] in _WIDE_ENDS else _NARROW
-        elif word not in _CLOSES:
+        elif not closes:
             ended = False
     return [*found, (first, len(spans))] if len(spans) > first else found
 
@@ -178,7 +200,9 @@ def _word_windows(lengths: Sequence[int], room: int) -> list[tuple[int, int]]:
         if end == len(lengths):
             return windows
         back, shared = end, 0
-        while back > start + 1 and shared + lengths[back - 1] <= _OVERLAP * room:
+        # The next one must have room for a word that this one has not.
+        most = min(_OVERLAP * room, room - lengths[end])
+        while shared + lengths[back - 1] <= most:
             back -= 1
             shared += lengths[back]
         start = back

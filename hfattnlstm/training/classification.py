@@ -69,6 +69,14 @@ from .starting_point import StartingPoint
 from .task import CardParts
 from .teacher import Teacher, check_answers_file
 from .trainer import AttnLSTMTrainer
+from .word_inputs import (
+    check_inputs,
+    fields_of_unread,
+    freeze_vectors,
+    give_word_tables,
+    input_effects,
+    read_word_tables,
+)
 
 
 logger = logging.get_logger(__name__)
@@ -145,8 +153,10 @@ class ClassificationTask(LabelledTask):
         check_effects(data_effects(self.data, self.model, self.training), self.given, None)
         if self.model.model_name_or_path is None:
             if not resumes:
-                check_effects(MODEL_EFFECTS, self.given, flags_as_config(self.model))
-            check_architecture(config_overrides(self.model))
+                effects = (*MODEL_EFFECTS, *input_effects(self.model.token_inputs))
+                check_effects(effects, self.given, flags_as_config(self.model))
+            check_inputs(self.model, self.model.lowercase)
+            check_architecture(config_overrides(self.model) | fields_of_unread(self.model))
 
     @classmethod
     def left_out(cls, recipe: Recipe, flags: Set[str], model: ModelArguments, resumes: bool) -> Set[str]:
@@ -157,7 +167,7 @@ class ClassificationTask(LabelledTask):
         """Files, data set, model and tokenizer."""
         data, model = self.data, self.model
         named = (data.dataset, data.train_file, data.validation_file, data.test_file, data.unlabelled_file)
-        named += (data.teacher, model.model_name_or_path, model.tokenizer_name, model.word_vectors)
+        named += (data.teacher, model.model_name_or_path, model.tokenizer_name, *(model.word_vectors or ()))
         return [name for name in named if name is not None]
 
     def load(self) -> DatasetDict:
@@ -216,7 +226,7 @@ class ClassificationTask(LabelledTask):
             # It has no n-grams, and may get some.
             ngrams = {name: getattr(self.model, name) for name in EMBEDDING_NGRAM_FLAGS}
             values = SimpleNamespace(**values.to_dict() | ngrams, poolings=values.poolings)
-        check_effects(MODEL_EFFECTS, self.given, values)
+        check_effects((*MODEL_EFFECTS, *input_effects(start.config.inputs)), self.given, values)
         return start
 
     def _loaded_from(self) -> str | None:
@@ -268,6 +278,8 @@ class ClassificationTask(LabelledTask):
         """A new model, or the one to go on from."""
         check_ngram_lengths(self.model, len(processor))
         model = self._new_or_loaded(examples, processor)
+        if self.model.freeze_word_vectors:
+            freeze_vectors(model.attnlstm)
         self._take_decisions(model)
         return model
 
@@ -280,21 +292,23 @@ class ClassificationTask(LabelledTask):
         weights = self._class_weights(examples)
         if self.start is not None:
             return self.start.load(processor, labels, weights)
+        tables = read_word_tables(self.model, processor)
         config = AttnLSTMConfig(
             vocab_size=len(processor),
             pad_token_id=processor.pad_token_id,
             class_weights=weights,
             label_smoothing=self._label_smoothing() or 0.0,
-            **config_overrides(self.model),
+            **config_overrides(self.model) | tables.fields,
             **labels,
         )
         model = AttnLSTMForSequenceClassification(config)
-        if self.model.word_vectors is not None:
+        give_word_tables(model.attnlstm, tables)
+        if self.model.word_vectors is not None and not tables.vectors:
             self._load_word_vectors(model, processor)
         return model
 
     def _load_word_vectors(self, model: PreTrainedModel, processor: PreTrainedTokenizerBase) -> None:
-        path = self.model.word_vectors
+        (path,) = self.model.word_vectors
         coverage = load_word_vectors(model, path, processor)
         if not coverage.found:
             missing = ", ".join(coverage.missing[:5])

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .arguments import flag
 from .ngram_choice import LONGEST, MOST
+from .word_input_arguments import WordInputArguments, input_fields
 
 
 # What only a tokenizer that is trained can be told.
@@ -60,22 +61,22 @@ class DataArguments:
 
 
 @dataclass
-class ModelArguments:
+class ModelArguments(WordInputArguments):
     """Which tokenizer and model are trained."""
 
     model_name_or_path: str | None = flag(
         None, "Model to go on from, such as attnlstm-base-reviews, which comes with the package; a new one without."
     )
     tokenizer_name: str | None = flag(None, "Tokenizer to use; one is trained without.")
-    tokenizer_kind: Literal["auto", "word", "wordpiece", "bpe", "unigram", "char"] = flag(
+    tokenizer_kind: Literal["auto", "word", "open", "wordpiece", "bpe", "unigram", "char"] = flag(
         "auto",
-        "Kind of tokenizer trained; auto is word or wordpiece, by held-out texts, or bpe for scripts without spaces.",
+        "Kind of tokenizer trained; auto is word or wordpiece, by held-out texts, or bpe for scripts without spaces; "
+        "open, where characters are read, spells the words that it does not know.",
     )
     vocab_size: int = flag(30_000, "Tokens that it has at most.")
     lowercase: bool = flag(True, "Whether it lower-cases.")
     max_length: int | None = flag(None, "Tokens read of a text; 400, or what the tokenizer says.")
     truncation: Literal["head", "tail", "head_tail"] = flag("head_tail", "Which part of a longer text is read.")
-    word_vectors: str | None = flag(None, "GloVe or word2vec file to start the embedding from.")
     embedding_size: int = flag(128, "Width of the embedding.")
     hidden_size: int = flag(256, "Width of the states, both directions together.")
     num_hidden_layers: int = flag(1, "LSTM layers.")
@@ -120,7 +121,11 @@ class ModelArguments:
 def config_overrides(arguments: ModelArguments) -> dict[str, Any]:
     """The flags that are fields of [`AttnLSTMConfig`], without those that the texts decide, by name."""
     names = {item.name for item in fields(AttnLSTMConfig)} & {item.name for item in fields(ModelArguments)}
-    values = {name: getattr(arguments, name) for name in names - FROM_THE_TEXTS}
+    of_words = {item.name for item in fields(WordInputArguments)}
+    values = {name: getattr(arguments, name) for name in names - FROM_THE_TEXTS - of_words}
+    values |= input_fields(arguments)
+    # A model that is trained further may get others, whatever the flags say of what it reads.
+    values |= {name: getattr(arguments, name) for name in ("char_dropout", "word_input_dropout")}
     poolings = values["classifier_pooling"]
     values["classifier_pooling"] = poolings[0] if len(poolings) == 1 else poolings
     return values

@@ -62,7 +62,12 @@ def _recipe(task: Task, config: AttnLSTMConfig) -> dict[str, Any]:
         trained = f"{task.trained_kind}, trained on the texts"
     return {
         "tokenizer": trained,
-        "started from": shown_name(model.model_name_or_path or model.word_vectors or "random weights"),
+        "started from": ", ".join(
+            map(
+                shown_name,
+                [model.model_name_or_path] if model.model_name_or_path else model.word_vectors or ["random weights"],
+            )
+        ),
         "layers, width, embedding": f"{config.num_hidden_layers}, {config.hidden_size}, {config.embedding_size}",
         "pooling": " and ".join(config.poolings),
         "attention": f"{config.pooler_score}, {config.pooler_normalizer}, {config.pooler_num_heads} head(s)",

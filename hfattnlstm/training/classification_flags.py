@@ -53,7 +53,14 @@ MODEL_EFFECTS = (
     ),
 )
 # What a tokenizer of each kind is in the library `tokenizers`.
-_MODELS = {"word": "WordLevel", "char": "BPE", "wordpiece": "WordPiece", "bpe": "BPE", "unigram": "Unigram"}
+_MODELS = {
+    "word": "WordLevel",
+    "open": "BPE",
+    "char": "BPE",
+    "wordpiece": "WordPiece",
+    "bpe": "BPE",
+    "unigram": "Unigram",
+}
 # What only a training reads.
 _TRAINING_ONLY = (
     *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
@@ -64,6 +71,9 @@ _TRAINING_ONLY = (
         "teacher",
         "teacher_weight",
         "teacher_file",
+        "char_dropout",
+        "word_input_dropout",
+        "freeze_word_vectors",
         *FINISHING_FLAGS,
     ),
 )
@@ -145,7 +155,8 @@ def tokenizer_contradiction(
         # A tokenizer may have fewer, where the texts have no more.
         "vocab_size": model.vocab_size < len(tokenizer),
         "lowercase": model.lowercase != _lowers(backend),
-        "tokenizer_kind": _MODELS.get(model.tokenizer_kind, type(backend.model).__name__)
+        # A tagger has one kind alone.
+        "tokenizer_kind": _MODELS.get(getattr(model, "tokenizer_kind", None), type(backend.model).__name__)
         != type(backend.model).__name__,
     }
     return next(((flag, own[flag]) for flag in contradicts if flag in given and contradicts[flag]), None)

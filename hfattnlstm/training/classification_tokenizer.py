@@ -66,9 +66,18 @@ def tokenizer_of_checkpoint(checkpoint: Path, flags: ModelArguments, given: froz
 
 
 def kind_to_train(flags: ModelArguments, examples: DatasetDict, whole_words: bool) -> str:
-    """The kind of a tokenizer that is trained: the one that is asked for, or the better one by held-out texts."""
+    """The kind of a tokenizer that is trained: the one that is asked for, or the better one by held-out texts.
+
+    Where more is read of a word than its embedding, words stay whole, and those that are not known are spelt.
+    """
     if flags.tokenizer_kind != AUTO:
         return flags.tokenizer_kind
-    return choose_tokenizer_kind(
-        examples, flags.lowercase, flags.vocab_size, flags.max_length or MAX_LENGTH, whole_words=whole_words
+    by_words = len(flags.token_inputs) > 1
+    kind = choose_tokenizer_kind(
+        examples,
+        flags.lowercase,
+        flags.vocab_size,
+        flags.max_length or MAX_LENGTH,
+        whole_words=whole_words or by_words,
     )
+    return "open" if by_words and kind == "word" else kind

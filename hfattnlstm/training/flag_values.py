@@ -34,7 +34,15 @@ BOUNDS: dict[str, Bound] = {
             *("dataloader_prefetch_factor", "max_train_samples", "max_length", "embedding_size"),
             *("hidden_size", "num_hidden_layers", "pooler_size", "pooler_num_heads", "classifier_hidden_size"),
             *("ddp_timeout", "ddp_bucket_cap_mb", "horizon", "lookback", "segment_length", "season_length"),
-            *("validation_windows", "conv_kernel_size", "conv_pool_size", "num_attention_heads", "intermediate_size"),
+            *("max_word_length", "char_embedding_size", "char_hidden_size", "char_kernel_size", "case_embedding_size"),
+            *(
+                "max_word_vectors",
+                "validation_windows",
+                "conv_kernel_size",
+                "conv_pool_size",
+                "num_attention_heads",
+                "intermediate_size",
+            ),
         ),
         _COUNT,
     ),
@@ -57,7 +65,14 @@ BOUNDS: dict[str, Bound] = {
     **dict.fromkeys(
         (
             *("adam_beta1", "adam_beta2", "label_smoothing_factor", "hidden_dropout_prob", "embedding_dropout"),
-            *("word_dropout", "classifier_dropout", "ema_decay", "ngram_dropout"),
+            *(
+                "word_dropout",
+                "classifier_dropout",
+                "ema_decay",
+                "ngram_dropout",
+                "char_dropout",
+                "word_input_dropout",
+            ),
         ),
         _SHARE,
     ),

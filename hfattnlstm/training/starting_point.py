@@ -36,7 +36,7 @@ CHANGEABLE = frozenset(
     {
         *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
         *("truncation", "threshold", "pooler_temperature", "pooler_normalizer"),
-        *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
+        *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef", "char_dropout", "word_input_dropout"),
     }
 )
 # What a pretrained model has not decided, which has neither pooling nor labels, and may get more layers.
@@ -47,7 +47,9 @@ HEAD = frozenset(
     }
 )
 # Flags that are not the model's, or that are seen to elsewhere beside a checkpoint.
-OPEN = frozenset({"model_name_or_path", "tokenizer_name", "max_length", "class_weights", *FINISHING_FLAGS})
+OPEN = frozenset(
+    {"model_name_or_path", "tokenizer_name", "max_length", "class_weights", "freeze_word_vectors", *FINISHING_FLAGS}
+)
 _OTHERS = OPEN | frozenset(NEW_TOKENIZER_FLAGS)
 EMBEDDING_NGRAMS = frozenset(EMBEDDING_NGRAM_FLAGS)
 _NO_NAME = re.compile(r"LABEL_\d+")
@@ -98,7 +100,7 @@ class StartingPoint:
             flag
             for flag in sorted(given if resumes else given - changeable)
             # Word vectors were read before the training began, and are no part of the configuration.
-            if not (resumes and flag == "word_vectors")
+            if not (resumes and flag in ("word_vectors", "max_word_vectors"))
             and (flag not in values or values[flag] != getattr(self.config, flag))
         ]
         for flag in decided:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +15,39 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .._places import loading_from
+from .._released import released_models
 from .._wording import flags_in_sentences
 from ..data.tag_rows import TagCollator, encode_tags, joined_rows
 from ..data.tagged_texts import TaggedTexts, load_tagged_texts
-from ..data.tags import OUTSIDE
-from ..data.vector_tables import fill_word_vectors, read_vector_table
-from ..data.word_tokenizer import is_open, spelling_tables, train_word_tokenizer
+from ..data.vector_tables import known_share
+from ..data.word_splitting import count_words
+from ..data.word_tokenizer import is_open, train_word_tokenizer
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.modeling_attnlstm import AttnLSTMModel
 from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from ..modeling.word_tokens import WordEncoder
-from .starting_point import config_to_start_from
+from .classification_tokenizer import tokenizer_of_checkpoint
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .tagging_card import describe_tags, tagging_card
 from .tagging_evaluation import TagEvaluation, evaluate_tags
-from .tagging_flags import MEANINGLESS, check_tagger, config_of_start, sources_of
+from .tagging_flags import DROPOUTS, MEANINGLESS, check_tagger, config_of_start, sources_of
 from .tagging_metrics import TagScorer
 from .tagging_summary import TagSummary, summarize_tags
 from .task import CardParts, Measured, Task
 from .trainer import AttnLSTMTrainer
 from .vocabulary import carry_over
+from .word_inputs import freeze_vectors, give_word_tables, read_word_tables
 
 
 logger = logging.get_logger(__name__)
 
 # Tokens that are read at once, where nobody says otherwise.
 MAX_LENGTH = 512
+# Whose vectors are read where nobody says otherwise, for sentences of so many different words, of which so many
+# running ones are known: of other languages, a tenth to a third is.
+ENGLISH_VECTORS = "attnlstm-base-reviews"
+LEAST_WORDS, LEAST_KNOWN = 1_000, 0.7
 
 
 class TaggingTask(Task):
@@ -49,7 +56,7 @@ class TaggingTask(Task):
     Example:
 
     ```python
-    >>> run = run_task(parse_task(["--task", "tagging", "--train_file", "train.conll", "--output_dir", "tagger"]))
+    >>> run = run_task(parse_task(["--task", "tagging", "--train_file", "train.conll", "--max_steps", "5"]))
     >>> run.metrics["eval_f1"]
     0.9
     ```
@@ -72,6 +79,8 @@ class TaggingTask(Task):
     training: TaggingArguments
     loaded: TaggedTexts
     label_names: list[str]
+    # Files and models whose vectors a new tagger reads.
+    vectors: Sequence[str] = ()
     _start_config: AttnLSTMConfig | None = None
 
     def check(self) -> None:
@@ -103,6 +112,10 @@ class TaggingTask(Task):
                 tag_names=data.tag_names,
             )
         splits = self.loaded.splits
+        if self.loaded.tagging_scheme is None and "crf_scheme" in self.given:
+            raise ValueError(
+                "--crf_scheme has no effect with tags of single words, which mark no spans: leave it out."
+            )
         if self.loaded.held_out and not self.training.do_train:
             logger.warning(
                 "The validation sentences are a part of those for training, and a model that was trained on these has "
@@ -143,6 +156,8 @@ class TaggingTask(Task):
 
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
         """The tokenizer: that of the tagger, or one that is trained on the words for training."""
+        if self.checkpoint is not None:
+            return tokenizer_of_checkpoint(self.checkpoint, self.model, self.given)
         if self._start_config is not None:
             with loading_from(self._loaded_from(), "tokenizer") as place:
                 return AutoTokenizer.from_pretrained(place)
@@ -157,35 +172,30 @@ class TaggingTask(Task):
         """A new model, perhaps with the weights of a pretrained one, or the tagger to go on from."""
         if self._start_config is not None:
             with loading_from(self._loaded_from()) as place:
-                model = AttnLSTMForTokenClassification.from_pretrained(place, dtype=torch.float32)
+                changes = {flag: getattr(self.model, flag) for flag in DROPOUTS if flag in self.given}
+                model = AttnLSTMForTokenClassification.from_pretrained(place, dtype=torch.float32, **changes)
             if not self.training.do_train:
                 model.check_trained()
         else:
             model = self._new_model(processor)
         if self.model.freeze_word_vectors:
-            for vectors in model.attnlstm.embeddings.further.vectors:
-                vectors.table.requires_grad_(False)
+            freeze_vectors(model.attnlstm)
         return model
 
     def _new_model(self, processor: PreTrainedTokenizerBase) -> AttnLSTMForTokenClassification:
-        flags, longest = self.model, self.model.max_word_length
+        flags = self.model
         base, base_tokenizer = self._pretrained()
-        spelling = spelling_tables(processor, longest)
-        tables = [
-            read_vector_table(path, spelling, longest, flags.max_word_vectors) for path in flags.word_vectors or ()
-        ]
-        fields = tagger_fields(flags)
+        if flags.word_vectors is None and base is None and self._are_english():
+            flags = replace(flags, word_vectors=[ENGLISH_VECTORS])
+        self.vectors = flags.word_vectors if flags.reads_vectors else ()
+        tables = read_word_tables(flags, processor, by_words=True)
+        fields = tagger_fields(flags) | tables.fields
         if base is not None:
             fields |= _fields_of_base(base.config, fields)
-        if tables:
-            fields["token_inputs"] = [*flags.token_inputs, "vectors"]
-            fields["vector_sizes"] = [table.vectors.shape[1] for table in tables]
-            fields["vector_rows"] = [len(table.numbers) for table in tables]
         scheme = self.loaded.tagging_scheme
         config = AttnLSTMConfig(
             vocab_size=len(processor),
             pad_token_id=processor.pad_token_id,
-            num_characters=len(spelling.kinds),
             id2label=dict(enumerate(self.label_names)),
             use_crf=scheme is not None if flags.use_crf is None else flags.use_crf,
             tagging_scheme=scheme,
@@ -193,13 +203,27 @@ class TaggingTask(Task):
             **fields,
         )
         model = AttnLSTMForTokenClassification(config)
-        backbone = model.attnlstm
-        backbone.set_spelling(*(torch.from_numpy(table) for table in spelling[:-1]))
-        for module, table in zip(backbone.embeddings.further.vectors if tables else (), tables):
-            fill_word_vectors(module, table)
+        give_word_tables(model.attnlstm, tables)
         if base is not None:
-            _begin_with(backbone, base, base_tokenizer, processor)
+            _begin_with(model.attnlstm, base, base_tokenizer, processor)
         return model
+
+    def _are_english(self) -> bool:
+        """Whether the words are those of the released model, whose vectors are then read, too; this is told."""
+        words = count_words(self.loaded.splits["train"]["tokens"])
+        folder = released_models().get(ENGLISH_VECTORS)
+        if folder is None or len(words) < LEAST_WORDS:
+            return False
+        share = known_share(words, AutoTokenizer.from_pretrained(folder).get_vocab())
+        if share < LEAST_KNOWN:
+            return False
+        logger.warning(
+            "%.0f %% of the words are known to %s, whose vectors are read, too; --word_vectors none leaves them out, "
+            "and --word_vectors FILE takes others.",
+            100 * share,
+            ENGLISH_VECTORS,
+        )
+        return True
 
     def _pretrained(self) -> tuple[AttnLSTMModel | None, PreTrainedTokenizerBase | None]:
         """The language model, or any other, that a new tagger begins with."""
@@ -316,9 +340,16 @@ def _fields_of_base(base: AttnLSTMConfig, fields: dict[str, Any]) -> dict[str, A
     """The shape of a pretrained model, whose LSTM reads inputs of the width of its embeddings."""
     shape = {
         name: getattr(base, name)
-        for name in ("embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge", "residual")
+        for name in (
+            "embedding_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "bidirectional",
+            "direction_merge",
+            "residual",
+        )
     }
-    if fields["token_inputs"] != "word" and fields["input_merge"] == "concat":
+    if fields.get("input_merge") == "concat":
         shape["input_merge"] = "sum"
     return shape
 

@@ -5,9 +5,13 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_words import VECTORS
 from .arguments import Passes, RunArguments, flag
+from .word_input_arguments import WordInputArguments
 
 
+# What stands for no vectors at all.
+NO_VECTORS = "none"
 # Fields of the configuration that follow from flags and words together.
 _FROM_THE_WORDS = frozenset({"vocab_size", "subword_ngrams", "embedding_ngrams", "use_crf", "tagging_scheme"})
 
@@ -37,7 +41,7 @@ class TaggedDataArguments:
 
 
 @dataclass
-class TaggerArguments:
+class TaggerArguments(WordInputArguments):
     """Which tokenizer and tagger are trained."""
 
     model_name_or_path: str | None = flag(
@@ -47,23 +51,17 @@ class TaggerArguments:
     lowercase: bool = flag(False, "Whether upper and lower case are the same.")
     max_length: int | None = flag(None, "Tokens read at once; 512. Longer sentences are read in parts that overlap.")
     token_inputs: list[str] = flag(
-        ["word", "char_lstm", "case"], "What is read of a word: word, and any of char_cnn, char_lstm, case."
+        ["word", "char_cnn", "case"],
+        "What is read of a word: word, its embedding, and any of char_cnn and char_lstm, its characters, and case, "
+        "how it is written; and the vectors of --word_vectors.",
     )
-    input_merge: Literal["concat", "sum", "gated", "attention"] = flag("concat", "How these become one.")
-    word_input_dropout: float = flag(
-        0.0, "Share of the words that are read in training without their embedding, as unknown ones are."
-    )
-    max_word_length: int = flag(24, "Characters read of a word.")
-    char_embedding_size: int = flag(30, "Width of the embedding of a character.")
-    char_hidden_size: int = flag(50, "Filters over the characters, or width of the states of both directions.")
-    char_kernel_size: int = flag(3, "Characters that a filter sees.")
-    char_dropout: float = flag(0.0, "Dropout on the embeddings of characters.")
-    case_embedding_size: int = flag(10, "Width of the embedding of how a word is written.")
     word_vectors: list[str] | None = flag(
-        None, "GloVe or word2vec files, of which each word reads its vectors, also words that training does not have."
+        None,
+        "GloVe or word2vec files, or models, whose vectors are read of words, also of those that are no tokens; "
+        "without, those of attnlstm-base-reviews for English words; none leaves them out.",
     )
-    freeze_word_vectors: bool = flag(False, "Whether these stay as they are.")
-    max_word_vectors: int = flag(400_000, "Words at most that have a vector of each file, the first ones.")
+    char_hidden_size: int = flag(150, "Filters over the characters, or width of the states of both directions.")
+    char_kernel_size: int = flag(5, "Characters that a filter sees.")
     embedding_size: int = flag(100, "Width of the embedding of a word.")
     hidden_size: int = flag(256, "Width of the states, both directions together.")
     num_hidden_layers: int = flag(1, "LSTM layers.")
@@ -91,13 +89,22 @@ class TaggerArguments:
     classifier_dropout: float = flag(0.3, "Dropout before the tags.")
     initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether somebody has named vectors."""
+        return self.word_vectors not in (None, [NO_VECTORS])
+
+    def __post_init__(self) -> None:
+        if self.reads_vectors and VECTORS not in self.token_inputs:
+            self.token_inputs = [*self.token_inputs, VECTORS]
+
 
 @dataclass
 class TaggingArguments(RunArguments):
     """The flags of the run, with the defaults of a tagger."""
 
     num_train_epochs: float | None = flag(
-        None, "Passes over the training sentences; without, as many as give 5,000 updates, but 10 to 40.", "epochs"
+        None, "Passes over the training sentences; without, as many as give 4,000 updates, but 8 to 40.", "epochs"
     )
     learning_rate: float = flag(2e-3, "Highest learning rate.", "lr")
     per_device_train_batch_size: int = flag(32, "Sentences in a training batch of one process.", "batch_size")
@@ -105,16 +112,11 @@ class TaggingArguments(RunArguments):
     max_grad_norm: float = flag(1.0, "Norm that the gradients have at most.")
 
     unit: ClassVar[str] = "sentences"
-    passes: ClassVar[tuple[Passes, ...]] = (Passes(5_000, 10, 40),) * 3
+    passes: ClassVar[tuple[Passes, ...]] = (Passes(4_000, 8, 40),) * 3
 
 
 def tagger_fields(arguments: TaggerArguments) -> dict[str, Any]:
-    """The flags that are fields of [`AttnLSTMConfig`], by name, without those that the words decide.
-
-    Fields that have no effect beside the others are left at the configuration's default.
-    """
+    """The flags that are fields of [`AttnLSTMConfig`], by name, but for what the words decide, and their inputs."""
     names = {item.name for item in fields(AttnLSTMConfig)} & {item.name for item in fields(TaggerArguments)}
-    values = {name: getattr(arguments, name) for name in names - _FROM_THE_WORDS}
-    if len(arguments.token_inputs) == 1 and arguments.word_vectors is None:
-        values["token_inputs"] = arguments.token_inputs[0]
-    return values
+    of_words = {item.name for item in fields(WordInputArguments)}
+    return {name: getattr(arguments, name) for name in names - _FROM_THE_WORDS - of_words}

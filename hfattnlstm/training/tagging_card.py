@@ -54,7 +54,7 @@ def tagging_card(
 
 
 def _recipe(task: Task, config: AttnLSTMConfig) -> dict[str, Any]:
-    names = ", ".join(Path(path).name for path in task.model.word_vectors or ())
+    names = ", ".join(Path(path).name for path in task.vectors)
     return {
         "started from": shown_name(task.model.model_name_or_path or "random weights"),
         "read of a word": ", ".join(config.inputs) + (f" ({escaped(names)})" if names else ""),
@@ -70,6 +70,7 @@ def describe_tags(evaluation: TagEvaluation, split: str) -> str:
     Example:
 
     ```python
+    >>> from hfattnlstm.training.tagging_evaluation import evaluate_tags
     >>> print(describe_tags(evaluate_tags([["Paris"]], [["B-LOC"]], [["B-LOC"]], [[0.9]], "bio"), "test"))
     ### Kinds of spans
     ...

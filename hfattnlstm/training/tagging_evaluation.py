@@ -48,8 +48,8 @@ class TagEvaluation:
         intervals: Of sentences below a thousand, 95 % intervals of the scores that have one.
         per_kind: `precision`, `recall`, `f1` and `support` of each kind of span, or of each tag.
         kinds: Names of the rows and columns of `confusions`.
-        confusions: (kinds, kinds), the right kind by row and the predicted one by column; of spans, those with a word in
-            common, the last row and column for those that have none with any.
+        confusions: (kinds, kinds), the right kind by row and the predicted one by column; of spans, those with a word
+            in common, the last row and column for those that have none with any.
         borders: Of each kind of span, how many were found with the right kind but other borders.
         mistakes: Those of which the tagger was most sure; worst first.
     """
@@ -136,7 +136,7 @@ def _span_confusions(references: Any, predictions: Any) -> tuple[list[str], np.n
     borders: Counter[str] = Counter()
     for right, said in zip(references, predictions):
         free = spans_of(said)
-        for span in _exact_first(spans_of(right), free):
+        for span in spans_of(right):
             other = span if span in free else next((each for each in free if _overlap(span, each)), None)
             if other is not None:
                 free.remove(other)
@@ -145,11 +145,6 @@ def _span_confusions(references: Any, predictions: Any) -> tuple[list[str], np.n
         pairs.update((NOTHING, kind) for _, _, kind in free)
     kinds = sorted({kind for pair in pairs for kind in pair} - {NOTHING})
     return [*kinds, NOTHING], _matrix(pairs, [*kinds, NOTHING]), dict(borders)
-
-
-def _exact_first(spans: list[tuple[int, int, str]], found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Those that were found as they are come first, so that no other takes them."""
-    return sorted(spans, key=lambda span: span not in found)
 
 
 def _overlap(first: tuple[int, int, str], second: tuple[int, int, str]) -> bool:

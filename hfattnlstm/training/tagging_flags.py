@@ -8,12 +8,14 @@ from typing import Any
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import SIZED_SCORES
-from ..modeling.configuration_words import CHAR_ENCODERS
+from ..modeling.configuration_words import VECTORS
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
 from .starting_point import config_to_start_from
-from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
+from .tagging_arguments import NO_VECTORS, TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
+from .word_input_arguments import input_fields
+from .word_inputs import check_inputs, fields_of_unread, input_effects
 
 
 # What is for labels of whole texts.
@@ -23,13 +25,19 @@ _POOLER = ("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperatur
 _OF_THE_BASE = ("embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge", "residual")
 # What may be said of a tagger that is trained further.
 _OF_A_RUN = ("model_name_or_path", "freeze_word_vectors")
+DROPOUTS = (
+    *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
+    *("char_dropout", "word_input_dropout"),
+)
 _TRAINING_ONLY = (
     *("max_train_samples", "hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout"),
     *("classifier_dropout", "char_dropout", "word_input_dropout", "freeze_word_vectors"),
 )
 
 
-def check_tagger(data: TaggedDataArguments, model: TaggerArguments, training: TaggingArguments, given: Set[str]) -> None:
+def check_tagger(
+    data: TaggedDataArguments, model: TaggerArguments, training: TaggingArguments, given: Set[str]
+) -> None:
     """Refuse flags that do not fit together, or have no effect.
 
     Raises:
@@ -47,11 +55,17 @@ def check_tagger(data: TaggedDataArguments, model: TaggerArguments, training: Ta
             "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
         )
     if not starts:
+        _check_words(model, given)
         _check_architecture(model)
 
 
+def _check_words(model: TaggerArguments, given: Set[str]) -> None:
+    """What a new tagger reads of its words, be its LSTM new or a pretrained one."""
+    check_effects(input_effects(model.token_inputs), given, None)
+    check_inputs(model, model.lowercase)
+
+
 def _effects(data: TaggedDataArguments, model: TaggerArguments, training: TaggingArguments) -> tuple[Effect, ...]:
-    inputs = set(model.token_inputs)
     attends = model.sentence_context and "attention" in model.classifier_pooling
     return (
         Effect(MEANINGLESS, lambda _: False, "in this task: leave it out"),
@@ -60,21 +74,6 @@ def _effects(data: TaggedDataArguments, model: TaggerArguments, training: Taggin
         Effect(("validation_size", "split_seed"), lambda _: data.validation_file is None, beside("--validation_file")),
         Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
         Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
-        Effect(
-            ("char_embedding_size", "char_hidden_size", "char_dropout"),
-            lambda _: bool(inputs & set(CHAR_ENCODERS)),
-            without("char_cnn or char_lstm in --token_inputs"),
-        ),
-        Effect(("char_kernel_size",), lambda _: "char_cnn" in inputs, without("char_cnn in --token_inputs")),
-        Effect(("case_embedding_size",), lambda _: "case" in inputs, without("case in --token_inputs")),
-        Effect(
-            ("input_merge", "word_input_dropout"),
-            lambda _: len(inputs) > 1 or model.word_vectors is not None,
-            "with one of --token_inputs: add another, or leave it out",
-        ),
-        Effect(
-            ("freeze_word_vectors", "max_word_vectors"), lambda _: model.word_vectors is not None, without("--word_vectors")
-        ),
         Effect(("classifier_pooling",), lambda _: model.sentence_context, without("--sentence_context true")),
         Effect(_POOLER, lambda _: attends, without("--sentence_context true, and attention in --classifier_pooling")),
         Effect(
@@ -104,12 +103,10 @@ def _effects(data: TaggedDataArguments, model: TaggerArguments, training: Taggin
 def sources_of(data: TaggedDataArguments, model: TaggerArguments) -> list[str]:
     """Files, data set, vectors and model that a run reads."""
     named = (data.dataset, data.train_file, data.validation_file, data.test_file, model.model_name_or_path)
-    return [name for name in (*named, *(model.word_vectors or ())) if name is not None]
+    return [name for name in (*named, *(model.word_vectors or ())) if name not in (None, NO_VECTORS)]
 
 
-def config_of_start(
-    name: str | None, model: TaggerArguments, given: Set[str], resumes: bool
-) -> AttnLSTMConfig | None:
+def config_of_start(name: str | None, model: TaggerArguments, given: Set[str], resumes: bool) -> AttnLSTMConfig | None:
     """The configuration of the tagger that a run goes on from; None where a new one is made.
 
     Args:
@@ -127,31 +124,41 @@ def config_of_start(
     config = config_to_start_from(name)
     is_tagger = AttnLSTMForTokenClassification.__name__ in (config.architectures or ())
     chosen = {flag for flag in given if flag in vars(model)} - {*_OF_A_RUN}
-    decided = chosen - _same(config, model) if resumes else chosen if is_tagger else chosen & set(_OF_THE_BASE)
+    of_others = chosen - set(DROPOUTS) if is_tagger else chosen & set(_OF_THE_BASE)
+    decided = chosen - _same(config, model) if resumes else of_others
     if decided:
         raise ValueError(
             f"--{min(decided)} cannot be changed beside {name}, whose weights have decided it: leave it out."
         )
-    return config if is_tagger else None
+    if is_tagger:
+        check_effects(input_effects(config.inputs), given, None)
+        return config
+    _check_words(model, given)
+    if "input_merge" in given and model.input_merge == "concat":
+        raise ValueError(
+            f"--input_merge concat is wider than what {name} reads: choose sum, gated or attention, or leave it out."
+        )
+    return None
 
 
 def _same(config: AttnLSTMConfig, model: TaggerArguments) -> Set[str]:
     """Flags that say what a configuration has, or are no part of one."""
-    fields = tagger_fields(model)
+    fields = tagger_fields(model) | input_fields(model)
     others = {name for name in vars(model) if name not in fields} - {"use_crf", "crf_scheme"}
     same = {name for name, value in fields.items() if getattr(config, name) == value}
     same |= {"use_crf"} if model.use_crf in (None, config.use_crf) else set()
     same |= {"crf_scheme"} if config.tagging_scheme in (None, model.crf_scheme) else set()
-    return others | same | {"token_inputs", "input_merge"}
+    # Vectors may have been read that nobody has named.
+    own = [name for name in config.inputs if name != VECTORS or VECTORS in model.token_inputs]
+    same |= {"token_inputs"} if own == list(model.token_inputs) else set()
+    return others | same
 
 
 def _check_architecture(model: TaggerArguments) -> None:
     """ValueError, with the names of the flags, for sizes that do not fit together."""
-    fields: dict[str, Any] = tagger_fields(model)
-    if model.word_vectors is not None and not isinstance(fields["token_inputs"], str):
-        fields |= {"token_inputs": [*model.token_inputs, "vectors"], "vector_sizes": [1], "vector_rows": [1]}
+    fields: dict[str, Any] = tagger_fields(model) | input_fields(model)
     try:
-        AttnLSTMConfig(num_characters=1, **fields)
+        AttnLSTMConfig(**fields | fields_of_unread(model))
     except ValueError as error:
         names = "|".join(sorted(fields, key=len, reverse=True))
         raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None

@@ -18,6 +18,7 @@ def plot_tag_confusions(evaluation: TagEvaluation) -> Figure:
     Example:
 
     ```python
+    >>> from hfattnlstm.training.tagging_evaluation import evaluate_tags
     >>> plot_tag_confusions(evaluate_tags([["Paris"]], [["B-LOC"]], [["B-LOC"]], [[0.9]], "bio")).axes[0].get_xlabel()
     'predicted'
     ```

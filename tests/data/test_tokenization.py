@@ -17,6 +17,9 @@ from hfattnlstm.data import tokenization
 from hfattnlstm.data.tokenization import KINDS, SPECIAL_TOKENS, suitable_kind, train_tokenizer
 
 
+# The open one spells what it does not know, for which it needs all characters; test_word_tokenizer.py has its tests.
+CLOSED = [kind for kind in KINDS if kind != "open"]
+
 REVIEWS = [
     "It's a really good film, don't miss it!",
     "A well-acted film... but really not my favourite.<br /><br />The acting isn't bad.",
@@ -167,7 +170,7 @@ def test_frequent_words_come_first_and_ties_by_the_alphabet():
     assert tokenizer.convert_ids_to_tokens(range(5, 9)) == ["b", "d", "a", "c"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CLOSED)
 @pytest.mark.parametrize("vocab_size", [6, 7, 30, 60, 200])
 def test_never_more_tokens_than_wanted(kind, vocab_size):
     tokenizer = train(REVIEWS + CHINESE + words_with_ties(), kind, vocab_size=vocab_size)
@@ -199,7 +202,7 @@ def test_unigram_keeps_no_piece_that_is_never_used():
     assert {len(token) for token in vocabulary if token[0] not in "[▁"} == {1}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CLOSED)
 def test_min_frequency(kind):
     texts = ["common words", "common words", "Q"]
     assert "q" in [token.strip("#▁") for token in train(texts, kind, min_frequency=1).get_vocab()]
@@ -237,7 +240,7 @@ def test_spans_are_exact(kind, lowercase):
         assert encoded.word_ids() == sorted(encoded.word_ids())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CLOSED)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -433,7 +436,7 @@ def test_no_frequent_word(kind):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("kind", "words", r"kind= must be one of auto, word, wordpiece, bpe, unigram, char, got 'words'"),
+        ("kind", "words", r"kind= must be one of auto, word, open, wordpiece, bpe, unigram, char, got 'words'"),
         ("kind", None, r"kind= must be one of auto, word, .*, got None"),
         ("vocab_size", 5, r"vocab_size must be an integer of at least 6 \(five special tokens .*, got 5"),
         *(("vocab_size", value, r"vocab_size must be an integer of at least 6") for value in (0, -1, 1e4, "9", True)),

@@ -77,6 +77,19 @@ OTHER_VALUES = {
     "ngram_dropout": 0.25,
     "subword_ngrams": 3,
     "subword_entries": 7,
+    "token_inputs": ["word", "char_cnn", "char_lstm", "case", "vectors"],
+    "input_merge": "gated",
+    "word_input_dropout": 0.15,
+    "num_characters": 40,
+    "max_word_length": 12,
+    "char_embedding_size": 9,
+    "char_hidden_size": 8,
+    "char_kernel_size": 5,
+    "char_dropout": 0.35,
+    "case_embedding_size": 6,
+    "vector_sizes": [5, 6],
+    "vector_rows": [7, 8],
+    "sentence_context": True,
     "classifier_ngrams": 12,
     "classifier_ngram_length": 4,
     "num_sampled_tokens": 64,
@@ -91,16 +104,23 @@ OTHER_VALUES = {
 }
 
 
+# What is never set beside some of those.
+OF_TAGGERS = {"use_crf": True, "tagging_scheme": "bio", "id2label": {0: "O", 1: "B-PER"}}
+SCORED_ALONE = ("class_weights", "label_smoothing")
+
+
 def test_every_field_survives_a_round_trip(tmp_path):
-    # Fields that are never set together.
-    for values in (OTHER_VALUES, OTHER_VALUES | {"bidirectional": True, "direction_merge": "weighted"}):
-        check_round_trip(values, tmp_path)
-    assert not [name for name in AttnLSTMConfig.__annotations__ if name not in {*OTHER_VALUES, "direction_merge"}]
+    check_round_trip(OTHER_VALUES, tmp_path)
+    check_round_trip(OTHER_VALUES | {"bidirectional": True, "direction_merge": "weighted"}, tmp_path)
+    tagger = {name: value for name, value in OTHER_VALUES.items() if name not in SCORED_ALONE} | OF_TAGGERS
+    check_round_trip(tagger, tmp_path)
+    known = {*OTHER_VALUES, *OF_TAGGERS, "direction_merge"}
+    assert not [name for name in AttnLSTMConfig.__annotations__ if name not in known]
 
 
 def check_round_trip(values, folder):
     config, default = AttnLSTMConfig(**values), AttnLSTMConfig()
-    assert not [name for name, value in OTHER_VALUES.items() if value == getattr(default, name)]
+    assert not [name for name in values if getattr(config, name) == getattr(default, name) and name != "bidirectional"]
     config.save_pretrained(folder)
     for loaded in (
         AttnLSTMConfig.from_pretrained(folder),
@@ -111,7 +131,7 @@ def check_round_trip(values, folder):
         pickle.loads(pickle.dumps(config)),
     ):
         assert {name: getattr(loaded, name) for name in values} == values
-        assert loaded.label2id == {"neg": 0, "pos": 1}
+        assert loaded.label2id == {name: number for number, name in values["id2label"].items()}
         assert loaded.num_labels == 2
 
 
@@ -412,7 +432,7 @@ class TestConfigFile:
 class TestNamesOfOthers:
     """What transformers may add, and what it already calls something else."""
 
-    @pytest.mark.parametrize("key", ["rotary_layout", "top_k", "max_length"])
+    @pytest.mark.parametrize("key", ["rotary_layout", "top_k", "logit_scale"])
     def test_an_unknown_field_that_resembles_none_is_told_and_kept(self, key, tmp_path, caplog):
         with caplog.at_level("WARNING", "hfattnlstm"):
             config = tiny_config(**{key: 3})

@@ -12,11 +12,23 @@ import pytest
 import torch
 from modeling_helpers import NO_DROPOUT, assert_near, ids_of, mask_of, tiny_config, tiny_model
 from safetensors.torch import load_file, save_file
+from tagger_helpers import BIO, INPUTS, TAGGERS, tiny_tagger
 from torch import nn
-from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel, modeling_utils
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    modeling_utils,
+)
 
 import hfattnlstm
-from hfattnlstm import AttnLSTMForSequenceClassification, AttnLSTMModel, AttnLSTMPreTrainedModel
+from hfattnlstm import (
+    AttnLSTMForSequenceClassification,
+    AttnLSTMForTokenClassification,
+    AttnLSTMModel,
+    AttnLSTMPreTrainedModel,
+)
 from hfattnlstm._heads import HEADS
 from hfattnlstm.modeling.recurrence import DirectionMerge
 
@@ -48,9 +60,15 @@ def initialized(model_class: type = AttnLSTMForSequenceClassification, **options
 class TestInitialWeights:
     """What a new model starts from."""
 
-    @every_option
-    def test_every_parameter_is_set(self, name):
-        model = initialized(**OPTIONS[name])
+    @pytest.mark.parametrize(
+        ("model_class", "options"),
+        [
+            *((AttnLSTMForSequenceClassification, options) for options in [*OPTIONS.values(), *INPUTS.values()]),
+            *((AttnLSTMForTokenClassification, options) for options in TAGGERS.values()),
+        ],
+    )
+    def test_every_parameter_is_set(self, model_class, options):
+        model = initialized(model_class, **options)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.fill_(torch.nan)
@@ -59,6 +77,8 @@ class TestInitialWeights:
             module._is_hf_initialized = False
         model.initialize_weights()
         assert not [key for key, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+        padded = [part for part in model.modules() if getattr(part, "padding_idx", None) is not None]
+        assert not any(embedding.weight[embedding.padding_idx].any() for embedding in padded)
 
     @pytest.mark.parametrize("options", [{}, {"hidden_size": 64}, {"bidirectional": False, "num_hidden_layers": 2}])
     def test_lstm_has_open_forget_gates_and_orthogonal_recurrence(self, options):
@@ -82,6 +102,21 @@ class TestInitialWeights:
             bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
             assert 0.8 * bound < layer.weight.abs().max() <= bound
             assert layer.bias is None or not layer.bias.any()
+
+    def test_layers_over_characters_start_as_others_do(self):
+        model = initialized(AttnLSTMForTokenClassification, **TAGGERS["spelt, crf"])
+        further = model.attnlstm.embeddings.further
+        lstms = [module for module in further.modules() if isinstance(module, nn.LSTM)]
+        assert len(lstms) == 2
+        for lstm in lstms:
+            assert lstm.bias_ih_l0.chunk(4)[1].eq(1).all()
+            gate = lstm.weight_hh_l0.detach().chunk(4)[0]
+            assert_near(gate @ gate.T, torch.eye(lstm.hidden_size), 1e-5)
+        convolution = further.encoders["char_cnn"].convolution
+        assert 0 < convolution.weight.std() < 0.5 and not convolution.bias.any()
+        for embedding in (module for module in further.modules() if isinstance(module, nn.Embedding)):
+            assert 0.03 < embedding.weight[1:].std() < 0.3
+        assert not any(weight.any() for weight in model.crf.parameters())
 
     def test_learned_merge_starts_as_the_mean(self):
         weighted, mean = (initialized(AttnLSTMModel, direction_merge=merge) for merge in ("weighted", "mean"))
@@ -241,19 +276,24 @@ OF_TEXTS = {name: each for name, each in ALL.items() if each.config_class is hfa
 CLASSES = OF_TEXTS | {"NewKinds": NewKinds}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+# Of a backbone; that of a tagger has none of the options of its head.
+OF_BACKBONES = OPTIONS | INPUTS
+
+
+@pytest.mark.parametrize("name", OF_BACKBONES)
 @pytest.mark.parametrize("class_name", CLASSES)
 def test_what_a_backbone_checkpoint_lacks_is_initialised_whatever_was_in_memory(
     class_name, name, tmp_path, poisoned_memory
 ):
-    base = AttnLSTMModel(tiny_config(**OPTIONS[name]), add_pooling_layer=False)
+    base = AttnLSTMModel(tiny_config(**OF_BACKBONES[name]), add_pooling_layer=False)
     if class_name == "AttnLSTMForPreTraining" and base.config.num_hidden_layers > 1:
         pytest.skip("a language model has one layer")
     base.save_pretrained(tmp_path)
     assert torch.empty(3).isnan().all()
     loaded, report = CLASSES[class_name].from_pretrained(tmp_path, output_loading_info=True)
     assert not [key for key, tensor in loaded.state_dict().items() if not tensor.isfinite().all()]
-    assert not [key for key, tensor in loaded.state_dict().items() if tensor.abs().max() > 10]
+    state = loaded.state_dict()
+    assert not [key for key, tensor in state.items() if tensor.is_floating_point() and tensor.abs().max() > 10]
     assert report["missing_keys"] or class_name == "AttnLSTMModel"
     for key, tensor in base.state_dict().items():
         assert loaded.base_model.state_dict()[key].equal(tensor)
@@ -294,6 +334,37 @@ def test_only_the_parameter_that_a_checkpoint_lacks_is_initialised(missing, tmp_
     else:
         assert 0 < fresh.std() < 2
         assert fresh.abs().max() < 3
+
+
+MERGED = {merge: {**BIO, **INPUTS[f"everything, {merge}"], "use_crf": True} for merge in ("gated", "attention")}
+OF_TAGGERS = [(merge, key) for merge in MERGED for key in tiny_tagger(**MERGED[merge]).state_dict()]
+
+
+@pytest.mark.parametrize(("merge", "missing"), OF_TAGGERS)
+def test_only_what_the_checkpoint_of_a_tagger_lacks_is_initialised(merge, missing, tmp_path):
+    model = tiny_tagger(**MERGED[merge])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(7)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights[missing]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded, report = AutoModelForTokenClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert report["missing_keys"] == {missing}
+    saved, state = model.state_dict(), loaded.state_dict()
+    assert not [key for key in state if key != missing and not state[key].equal(saved[key])]
+    fresh = state[missing]
+    if "may_" in missing:
+        assert fresh.equal(saved[missing])
+    elif missing.endswith("index.numbers"):
+        assert fresh.eq(2**63 - 1).all()
+    elif missing.startswith("crf.") or "spelling." in missing or missing.endswith((".bias", "bias_hh_l0")):
+        assert not fresh.any()
+    elif missing.endswith("bias_ih_l0"):
+        assert fresh.chunk(4)[1].eq(1).all() and fresh.sum() == len(fresh) / 4
+    else:
+        assert 0 < fresh.std() < 2 and fresh.abs().max() < 3
 
 
 @pytest.fixture

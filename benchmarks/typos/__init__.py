@@ -1,0 +1,1 @@
+"""How far a classifier's accuracy falls where letters are disturbed."""
