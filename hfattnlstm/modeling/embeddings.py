@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .dropout import SequenceDropout
+from .layout import zero_padding
 from .ngrams import NgramEmbedding, look_up
 from .spelling import Spelling, WordTokens
 from .subwords import SubwordEmbedding
@@ -92,7 +93,7 @@ class TokenEmbeddings(nn.Module):
             return embedded
         words = self.words(input_ids, mask) if words is None else words
         if words.spelt is not None:
-            embedded = embedded.masked_fill(words.spelt[..., None], 0.0)
+            embedded = zero_padding(embedded, ~words.spelt)
         return embedded if self.further is None else self.further(embedded, words.characters, self.spelling)
 
     def tokens(self, input_ids: Tensor) -> Tensor:

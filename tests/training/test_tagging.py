@@ -119,7 +119,7 @@ class TestSpans:
             "### Kinds of spans\n\nOn the test split.",
             "### Confusions",
             f"| test | f1 | {finished.metrics['test_f1']:.4f} |",
-            "- read of a word: word, char\\_lstm, case\n",
+            "- read of a word: word, char\\_cnn, case\n",
             "- decoding: the best sequence of tags (CRF)",
             "hfattnlstm train --task tagging --train_file train.conll",
             "It reads at most 512 tokens at once",
@@ -269,7 +269,7 @@ class TestWordVectors:
     def test_frozen_ones_are_those_of_the_files(self, with_vectors: tuple[Path, TaskRun]) -> None:
         folder, finished = with_vectors
         config = finished.model.config
-        assert config.inputs == ("word", "char_lstm", "case", "vectors")
+        assert config.inputs == ("word", "char_cnn", "case", "vectors")
         # "Zoe" has a letter that no token has.
         assert config.vector_sizes == [4, 3] and config.vector_rows == [6, 2]
         assert not any(p.requires_grad for n, p in finished.model.named_parameters() if ".vectors." in n)
@@ -298,7 +298,7 @@ def test_beginning_with_a_pretrained_model(files: Path, tmp_path: Path, caplog: 
     finished = run(tmp_path / "model", files / "train.conll", *start, small=small)
     config, backbone = finished.model.config, finished.model.attnlstm
     assert (config.embedding_size, config.hidden_size, config.input_merge) == (12, 20, "sum")
-    assert config.id2label[0] == "O" and config.inputs == ("word", "char_lstm", "case")
+    assert config.id2label[0] == "O" and config.inputs == ("word", "char_cnn", "case")
     for name, weight in base.base_model.encoder.state_dict().items():
         torch.testing.assert_close(backbone.encoder.state_dict()[name], weight, atol=1e-6, rtol=0)
     old, new = (model.get_input_embeddings().weight for model in (base, finished.model))
