@@ -23,6 +23,7 @@ from ..data.marks import RATIONALE
 from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from ..modeling.subwords import SubwordEmbedding
+from ..modeling.word_inputs import WordVectors
 from .averaging import AVERAGES, WeightAveraging
 from .erasure import erasure_loss
 from .faithful_attention import take_penalties
@@ -153,7 +154,8 @@ class AttnLSTMTrainer(Trainer):
             return []
         if wanted == "dense" or args.adam_beta1 >= args.adam_beta2**0.5:
             return []
-        tables = (each.table for each in model.modules() if isinstance(each, (NgramEmbedding, SubwordEmbedding)))
+        kinds = (NgramEmbedding, SubwordEmbedding, WordVectors)
+        tables = (each.table for each in model.modules() if isinstance(each, kinds))
         return [table for table in (model.get_input_embeddings(), *tables) if _can_be_lazy(table, wanted == "auto")]
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
