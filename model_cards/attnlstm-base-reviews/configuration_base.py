@@ -175,6 +175,11 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
         return (named,) if isinstance(named, str) else tuple(named)
 
     @property
+    def input_size(self) -> int:
+        """Width of what the recurrence reads."""
+        return self.embedding_size
+
+    @property
     def pooled_size(self) -> int:
         """Width of `pooler_output`."""
         return sum(self.hidden_size * (self.pooler_num_heads if name == "attention" else 1) for name in self.poolings)
@@ -286,7 +291,7 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
             )
         if self.direction_merge != "concat" and not self.bidirectional:
             raise ValueError("direction_merge is for two directions: leave it out with bidirectional=False.")
-        if self.residual and self.num_hidden_layers == 1 and self.embedding_size != self.hidden_size:
+        if self.residual and self.num_hidden_layers == 1 and self.input_size != self.hidden_size:
             raise ValueError(
                 "residual needs a layer that is as wide as what it reads: leave it out, add a layer, or make "
                 "embedding_size and hidden_size equal."

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from .dropout import SequenceDropout
+from .layout import zero_padding
 from .ngrams import NgramEmbedding, look_up
+from .spelling import Spelling, WordTokens
 from .subwords import SubwordEmbedding
+from .word_inputs import WordInputs
 
 
 class TokenEmbeddings(nn.Module):
@@ -24,6 +27,8 @@ class TokenEmbeddings(nn.Module):
         word_dropout: Share of the tokens whose whole embedding is zeroed in training.
         ngrams: Embeddings of n-grams, if they have any.
         subwords: Embeddings of what tokens consist of, while these are learnt.
+        spelling: How tokens are spelt, where that is known.
+        further: What a word brings along beside its embedding; needs `spelling`.
 
     Example:
 
@@ -45,6 +50,8 @@ class TokenEmbeddings(nn.Module):
         word_dropout: float = 0.0,
         ngrams: NgramEmbedding | None = None,
         subwords: SubwordEmbedding | None = None,
+        spelling: Spelling | None = None,
+        further: WordInputs | None = None,
     ):
         super().__init__()
         self.word_embeddings = nn.Embedding(vocab_size, embedding_size, padding_idx=padding_idx)
@@ -53,23 +60,41 @@ class TokenEmbeddings(nn.Module):
         # In this order, whichever of them comes later: an optimiser knows its parameters by their places.
         self.register_module("ngrams", ngrams)
         self.register_module("subwords", subwords)
+        self.register_module("spelling", spelling)
+        self.register_module("further", further)
 
-    def forward(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, mask: Tensor) -> Tensor:
-        """Ids (batch, length), or what [`embed`] makes of them, to embeddings (batch, length, embedding_size).
+    def forward(
+        self, input_ids: Tensor | None, inputs_embeds: Tensor | None, mask: Tensor, words: WordTokens | None = None
+    ) -> Tensor:
+        """Ids (batch, length), or what [`embed`] makes of them, to embeddings (batch, length, width).
 
-        The mask is boolean, (batch, length), True on real tokens.
+        The mask is boolean, (batch, length), True on real tokens; `words` is what [`words`] makes of both.
         """
         if inputs_embeds is None:
-            inputs_embeds = self.embed(input_ids, mask)
+            inputs_embeds = self.embed(input_ids, mask, words)
         if self.training and self.word_dropout:
             kept = torch.rand(inputs_embeds.shape[:2], device=inputs_embeds.device) >= self.word_dropout
             inputs_embeds = inputs_embeds * kept[..., None].to(inputs_embeds.dtype)
         return self.dropout(inputs_embeds)
 
-    def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """The embedding of each token with those of the n-grams that end at it, before any word is dropped."""
-        words = self.tokens(input_ids.t()).transpose(0, 1)
-        return words if self.ngrams is None else words + self.ngrams(input_ids, mask)
+    def words(self, input_ids: Tensor, mask: Tensor, char_ids: Tensor | None = None) -> WordTokens | None:
+        """Which tokens make up words, and how they are spelt; None where that is not known."""
+        return None if self.spelling is None else self.spelling(input_ids, mask, char_ids)
+
+    def embed(self, input_ids: Tensor, mask: Tensor, words: WordTokens | None = None) -> Tensor:
+        """The embedding of each token with those of the n-grams that end at it, before any word is dropped.
+
+        A word that is spelt has none of its own.
+        """
+        embedded = self.tokens(input_ids.t()).transpose(0, 1)
+        if self.ngrams is not None:
+            embedded = embedded + self.ngrams(input_ids, mask)
+        if self.spelling is None:
+            return embedded
+        words = self.words(input_ids, mask) if words is None else words
+        if words.spelt is not None:
+            embedded = zero_padding(embedded, ~words.spelt)
+        return embedded if self.further is None else self.further(embedded, words.characters, self.spelling)
 
     def tokens(self, input_ids: Tensor) -> Tensor:
         """The embedding of each token by itself: ids of any shape to (…, embedding_size)."""

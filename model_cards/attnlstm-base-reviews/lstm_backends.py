@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .layout import is_traced_for_onnx
+from .layout import can_be_read, is_traced_for_onnx
 from .reading_order import ReadingOrder, take_rows
 
 
@@ -59,14 +60,24 @@ def read_with_torch(
     """A [`Backend`]: one call of torch's fused LSTM a direction, each over the real tokens in its own order."""
     rows = ((order.forward, order.forward_back), (order.backward, order.backward_back))
     states, hidden, cells = [], [], []
+    steps = _steps(order, inputs)
     for direction, (lstm, (there, back)) in enumerate(zip(lstms, rows)):
         start = None if state is None else (state.hidden[direction, None], state.cell[direction, None])
-        read, cell = run_lstm(lstm, take_rows(inputs, there), start, order.count if with_cell else None)
+        read, cell = run_lstm(lstm, take_rows(inputs, there)[:steps], start, order.count if with_cell else None)
+        if steps < len(inputs):
+            read = F.pad(read, (0, 0, 0, 0, 0, len(inputs) - steps))
         states.append(take_rows(read, back))
         hidden.append(read.flatten(0, 1).index_select(0, order.last))
         cells.append(cell)
     joined = torch.stack(states, 2) if len(states) > 1 else states[0].unsqueeze(2)
     return Reading(joined.transpose(0, 1), torch.stack(hidden), torch.stack(cells) if with_cell else None)
+
+
+def _steps(order: ReadingOrder, inputs: Tensor) -> int:
+    """Steps until all texts have been read, where looking costs nothing: those behind are padding in all of them."""
+    if order.count is None or not can_be_read(order.count) or not len(order.count):
+        return len(inputs)
+    return max(int(order.count.max()), 1)
 
 
 def run_lstm(

@@ -96,11 +96,11 @@ class NgramIndex(nn.Module):
             (batch, length, longest): from 1 to `size`; 0 for n-grams without a row, and on padding.
         """
         if is_seen_in_order(mask):
-            return self._rows(ngram_numbers(input_ids, mask, self.longest))
+            return self.rows(ngram_numbers(input_ids, mask, self.longest))
         count = mask.sum(1, keepdim=True)
         place = place_in_order(mask, count)
         real = torch.arange(mask.shape[1], device=mask.device) < count
-        rows = self._rows(ngram_numbers(input_ids.gather(1, invert(place)), real, self.longest))
+        rows = self.rows(ngram_numbers(input_ids.gather(1, invert(place)), real, self.longest))
         return rows.gather(1, place[..., None].expand_as(rows))
 
     def tokens(self) -> Tensor:
@@ -108,7 +108,7 @@ class NgramIndex(nn.Module):
         shifts = torch.arange(self.longest - 1, -1, -1, device=self.numbers.device) * (NGRAM_BITS // self.longest)
         return (self.numbers[:, None] >> shifts & 2 ** (NGRAM_BITS // self.longest) - 1) - 1
 
-    def _rows(self, numbers: Tensor) -> Tensor:
+    def rows(self, numbers: Tensor) -> Tensor:
         """The place of each number among those that have a row, counted from 1; 0 for the others."""
         search = _search_in_graph if is_traced_for_onnx() else torch.searchsorted
         place = search(self.numbers, numbers).clamp(max=len(self.numbers) - 1)

@@ -5,8 +5,10 @@ from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_base import MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
+from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
 from .configuration_checks import check_positive, check_threshold, largest_vocabulary
+from .configuration_words import CHAR_ENCODERS, check_word_inputs, input_widths
+from .tag_schemes import allowed_tags
 
 
 # Numbers of n-grams, of which there may be none, and the lengths of the longest ones.
@@ -74,6 +76,28 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         subword_ngrams: While a model is trained, how many character n-grams have an embedding of their own, which the
             tokens share that have them; see [`SubwordEmbedding`]. A trained model has none.
         subword_entries: How many character n-grams the tokens have, all together.
+        token_inputs: What is read of a word: `"word"`, its embedding, and any of `"char_cnn"` (Ma and Hovy, 2016) and
+            `"char_lstm"` (Lample et al., 2016), its characters, `"case"`, how it is written, and `"vectors"`, vectors
+            that were trained elsewhere.
+        input_merge: How several become one: `"concat"`, or, each brought to `embedding_size`, `"sum"`, `"gated"` (a
+            weight for each unit) or `"attention"` (a weight for each input); see [`InputMerge`].
+        word_input_dropout: Share of the words that are read in training without their embedding, by the other inputs
+            alone, as words are that are not known.
+        num_characters: Different characters of which tokens consist, with one more that stands for none; 0 where it
+            is not known how they are spelt. See [`Spelling`].
+        max_word_length: Characters that are read of a word.
+        char_embedding_size: Width of a character's embedding.
+        char_hidden_size: Filters of the convolution over characters, or width of the states of both directions of the
+            LSTM over them.
+        char_kernel_size: Characters that a filter sees.
+        char_dropout: Dropout on the embeddings of characters.
+        case_embedding_size: Width of the embedding of how a word is written.
+        vector_sizes, vector_rows: Of each file of vectors, their width and how many words have one.
+        use_crf: Whether a tagger scores sequences of tags, with a linear-chain CRF, and not each tag by itself.
+        tagging_scheme: How the tags of a tagger mark spans: `"bio"`, `"iob1"`, `"iobes"`, or None where they are no
+            spans. A CRF allows no other sequences.
+        sentence_context: Whether a tagger reads, for each word, the pooled states of its sentence, too, whose
+            attention is then its own.
         classifier_ngrams: How many n-grams, single tokens among them, have weights that are added to the logits; see
             [`NgramLogits`].
         classifier_ngram_length: Tokens in the longest of them.
@@ -103,11 +127,18 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
 
     model_type = "attnlstm"
     keys_to_ignore_at_inference = ["hidden_states", "attentions"]
-    upper_bounds = {**UPPER_BOUNDS, "vocab_size": 50_000_000}
+    upper_bounds = {
+        **UPPER_BOUNDS,
+        "vocab_size": 50_000_000,
+        "max_word_length": 1_000,
+        **dict.fromkeys(("char_embedding_size", "char_hidden_size", "case_embedding_size"), MOST_UNITS),
+    }
     probabilities = (
         *("embedding_dropout", "word_dropout", "hidden_dropout_prob", "classifier_dropout", "ngram_dropout"),
+        *("char_dropout", "word_input_dropout"),
     )
     needed_by = {
+        "num_characters": ("max_word_length",),
         "embedding_ngrams": ("embedding_ngram_length", "ngram_dropout"),
         "classifier_ngrams": ("classifier_ngram_length",),
         "subword_ngrams": ("subword_entries",),
@@ -128,6 +159,21 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
     ngram_dropout: float | int = 0.0
     subword_ngrams: int = 0
     subword_entries: int = 0
+    token_inputs: str | list[str] = "word"
+    input_merge: Literal["concat", "sum", "gated", "attention"] = "concat"
+    word_input_dropout: float | int = 0.0
+    num_characters: int = 0
+    max_word_length: int = 24
+    char_embedding_size: int = 30
+    char_hidden_size: int = 50
+    char_kernel_size: int = 3
+    char_dropout: float | int = 0.0
+    case_embedding_size: int = 10
+    vector_sizes: list[int] | None = None
+    vector_rows: list[int] | None = None
+    use_crf: bool = False
+    tagging_scheme: Literal["bio", "iob1", "iobes"] | None = None
+    sentence_context: bool = False
     classifier_ngrams: int = 0
     classifier_ngram_length: int = 3
     num_sampled_tokens: int = 1024
@@ -158,11 +204,35 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         # What transformers' own configurations raise for a common property that they do not take.
         raise NotImplementedError(NO_SELF_ATTENTION)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What is read of a word, as a tuple."""
+        return (self.token_inputs,) if isinstance(self.token_inputs, str) else tuple(self.token_inputs)
+
+    @property
+    def char_encoders(self) -> tuple[str, ...]:
+        """Those of the inputs that read characters."""
+        return tuple(name for name in self.inputs if name in CHAR_ENCODERS)
+
+    @property
+    def input_size(self) -> int:
+        """Width of what the recurrence reads, and of `inputs_embeds`."""
+        return sum(input_widths(self)) if self.input_merge == "concat" else self.embedding_size
+
     def validate_architecture(self) -> None:
         """Sizes, probabilities and the fields that depend on each other."""
+        check_word_inputs(self)
         super().validate_architecture()
         self._validate_decisions()
         self._validate_text_columns()
+        self._validate_tags()
+
+    def _validate_tags(self) -> None:
+        if self.tagging_scheme is not None:
+            allowed_tags(list(self.id2label.values()), self.tagging_scheme)
+        if self.use_crf and (self.class_weights is not None or self.label_smoothing):
+            name = "label_smoothing" if self.label_smoothing else "class_weights"
+            raise ValueError(f"{name} is for tags that are scored by themselves: leave it out with use_crf=True.")
 
     def _validate_sizes(self) -> None:
         super()._validate_sizes()

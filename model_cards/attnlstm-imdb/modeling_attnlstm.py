@@ -12,6 +12,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_attnlstm import AttnLSTMConfig
+from .configuration_words import input_widths
 from .embeddings import TokenEmbeddings
 from .lstm_backends import LSTMState
 from .modeling_base import AttnLSTMBaseModel
@@ -19,7 +20,17 @@ from .ngrams import NgramEmbedding
 from .pooling import Pooler
 from .reading_order import boolean_mask, full_reading_order, mask_of, reading_order
 from .recurrence import LSTMStack
+from .spelling import Spelling, WordTokens
 from .subwords import SubwordEmbedding
+from .word_inputs import (
+    CaseEmbedding,
+    CharacterCNN,
+    CharacterEncoder,
+    CharacterLSTM,
+    InputMerge,
+    WordInputs,
+    WordVectors,
+)
 
 
 @dataclass
@@ -57,7 +68,7 @@ class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
             attention_mask: (batch, length) of 0 and 1; all tokens are real without it.
 
         Returns:
-            (batch, length, embedding_size).
+            (batch, length, config.input_size).
 
         Example:
 
@@ -69,6 +80,22 @@ class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
         """
         return self.base_model.embeddings.embed(input_ids, mask_of(input_ids, attention_mask))
 
+    def tokens_read(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """The mask that belongs to what [`embed`] returns, as booleans (batch, length).
+
+        It is `attention_mask`, but for tokens that only spell a word on, which are read with the word's first one.
+
+        Example:
+
+        ```python
+        >>> AttnLSTMModel(AttnLSTMConfig()).tokens_read(torch.tensor([[5, 6]]), torch.tensor([[1, 0]]))
+        tensor([[ True, False]])
+        ```
+        """
+        mask = mask_of(input_ids, attention_mask)
+        words = self.base_model.embeddings.words(input_ids, mask)
+        return mask if words is None else words.read
+
     def get_input_embeddings(self) -> nn.Embedding:
         return self.base_model.embeddings.word_embeddings
 
@@ -78,7 +105,10 @@ class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
         """As the base class's; tokens share no embeddings any more, because new ones are not known to be spelt."""
         self.base_model.fold_subwords()
-        return super().resize_token_embeddings(*args, **kwargs)
+        embedding = super().resize_token_embeddings(*args, **kwargs)
+        if self.base_model.embeddings.spelling is not None:
+            self.base_model.embeddings.spelling.resize(len(embedding.weight))
+        return embedding
 
 
 class AttnLSTMModel(AttnLSTMPreTrainedModel):
@@ -109,9 +139,11 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             word_dropout=config.word_dropout,
             ngrams=_ngram_embedding(config),
             subwords=_subword_embedding(config),
+            spelling=_spelling(config),
+            further=_word_inputs(config),
         )
         self.encoder = LSTMStack(
-            config.embedding_size,
+            config.input_size,
             config.hidden_size,
             num_layers=config.num_hidden_layers,
             bidirectional=config.bidirectional,
@@ -179,6 +211,38 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             subwords.members.copy_(members)
 
     @torch.no_grad()
+    def set_spelling(self, characters: Tensor, roles: Tensor, kinds: Tensor, lower: Tensor) -> None:
+        """Tell the model how tokens are spelt, and which of them make up words.
+
+        Args:
+            characters, roles, kinds, lower: As in [`Spelling`].
+
+        Raises:
+            ValueError: They are of other sizes than the configuration says.
+
+        Example:
+
+        ```python
+        >>> model = AttnLSTMModel(AttnLSTMConfig(vocab_size=3, num_characters=2, max_word_length=1))
+        >>> tables = torch.tensor([[0], [1], [1]]), torch.tensor([3, 0, 2]), torch.tensor([0, 1]), torch.tensor([0, 1])
+        >>> model.set_spelling(*tables)
+        >>> model.tokens_read(torch.tensor([[1, 2]]))
+        tensor([[ True, False]])
+        ```
+        """
+        spelling = self.embeddings.spelling
+        given = {"characters": characters, "roles": roles, "kinds": kinds, "lower": lower}
+        for name, table in given.items():
+            own = None if spelling is None else getattr(spelling, name)
+            if own is None or own.shape != table.shape:
+                raise ValueError(
+                    f"{name} has the shape {tuple(table.shape)}, and the configuration says "
+                    f"vocab_size={self.config.vocab_size}, num_characters={self.config.num_characters} and "
+                    f"max_word_length={self.config.max_word_length}: make them equal."
+                )
+            own.copy_(table)
+
+    @torch.no_grad()
     def fold_subwords(self) -> None:
         """Give each token the sum of its embeddings as its own, with which the model computes the same.
 
@@ -206,6 +270,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        char_ids: Tensor | None = None,
         output_pooler_weights: bool = False,
         output_direction_states: bool = False,
         output_state: bool = False,
@@ -217,7 +282,10 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             input_ids: (batch, length) token ids.
             attention_mask: (batch, length) of 0 and 1, of any dtype; 1 marks the real tokens, wherever they stand. All
                 tokens are real without it.
-            inputs_embeds: (batch, length, embedding_size), in place of `input_ids`.
+            inputs_embeds: (batch, length, config.input_size), in place of `input_ids`; see [`tokens_read`] for the
+                mask that belongs to them.
+            char_ids: (batch, length, characters) numbers of the characters of each token, 0 behind the last, for
+                words that the tokenizer cannot spell; those of `spelling` without.
             output_pooler_weights: Whether to return `pooler_weights`.
             output_direction_states: Whether to return `direction_states`.
             output_state: Whether to return `state`.
@@ -242,8 +310,12 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         else:
             mask = boolean_mask(attention_mask, given.device)
             order = reading_order(mask)
+        words = self._words(input_ids, mask, char_ids)
+        if words is not None and words.read is not mask:
+            mask = words.read
+            order = reading_order(mask)
 
-        embedded = self.embeddings(input_ids, inputs_embeds, mask)
+        embedded = self.embeddings(input_ids, inputs_embeds, mask, words)
         states, directions, final, state = self.encoder(embedded, order, return_state=output_state)
         pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
         return AttnLSTMModelOutput(
@@ -253,6 +325,40 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             direction_states=directions if output_direction_states else None,
             state=state,
         )
+
+    def _words(self, input_ids: Tensor | None, mask: Tensor, char_ids: Tensor | None) -> WordTokens | None:
+        if char_ids is not None and (input_ids is None or self.embeddings.spelling is None):
+            raise ValueError(
+                "char_ids goes with input_ids and a model that reads characters: leave it out, or set num_characters "
+                "in the configuration."
+            )
+        return None if input_ids is None else self.embeddings.words(input_ids, mask, char_ids)
+
+
+def _spelling(config: AttnLSTMConfig) -> Spelling | None:
+    if not config.num_characters:
+        return None
+    return Spelling(config.vocab_size, config.num_characters, config.max_word_length)
+
+
+def _word_inputs(config: AttnLSTMConfig) -> WordInputs | None:
+    if len(config.inputs) == 1:
+        return None
+    return WordInputs(
+        {name: _character_encoder(config, name) for name in config.char_encoders},
+        CaseEmbedding(config.case_embedding_size) if "case" in config.inputs else None,
+        [WordVectors(*table) for table in zip(config.vector_rows or (), config.vector_sizes or ())],
+        InputMerge(input_widths(config), config.embedding_size, config.input_merge),
+        config.word_input_dropout,
+    )
+
+
+def _character_encoder(config: AttnLSTMConfig, name: str) -> CharacterEncoder:
+    sizes = config.num_characters, config.char_embedding_size
+    options = {"output_size": config.char_hidden_size, "dropout": config.char_dropout}
+    if name == "char_lstm":
+        return CharacterLSTM(*sizes, **options)
+    return CharacterCNN(*sizes, kernel_size=config.char_kernel_size, **options)
 
 
 def _ngram_embedding(config: AttnLSTMConfig) -> NgramEmbedding | None:

@@ -34,6 +34,10 @@ def test_every_choice_of_the_model_is_a_flag() -> None:
     not_chosen |= {"calibration_temperature", "subword_entries"}
     # It is that of a pretraining.
     not_chosen |= {"num_sampled_tokens"}
+    # The tokenizer and the files of vectors have them.
+    not_chosen |= {"num_characters", "vector_sizes", "vector_rows"}
+    # They are those of a tagger.
+    not_chosen |= {"use_crf", "tagging_scheme", "sentence_context"}
     # `label_smoothing_factor` of the Trainer sets the one, `text_column` of the data the other.
     own = set(AttnLSTMConfig.__annotations__) - not_chosen - {"label_smoothing", "text_columns"}
     assert own <= {item.name for item in fields(ModelArguments)}

@@ -143,7 +143,7 @@ def test_what_is_clear_is_converted(tmp_path, ending: str, name: str, value: Any
         ("class_weights", {"a": 1}, "class_weights: .*, but it must be a list"),
         ("class_weights", [], r"class_weights: \[\], but it must be a list"),
         ("class_weights", [None], "class_weights: .*, but it must be a list"),
-        ("tokenizer_kind", "words", "tokenizer_kind: 'words', but it must be one of auto, word, wordpiece"),
+        ("tokenizer_kind", "words", "tokenizer_kind: 'words', but it must be one of auto, word, open, wordpiece"),
         ("eval_strategy", True, "eval_strategy: true, but it must be one of no, steps, epoch"),
         ("lr_scheduler_type", "square", "lr_scheduler_type: 'square', but it must be one of linear"),
     ],

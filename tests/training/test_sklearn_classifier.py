@@ -88,7 +88,7 @@ class TestParameters:
             ({"embedding_dropout": 1}, "embedding_dropout must be a number, at least 0 and below 1, got 1."),
             ({"learning_rate": float("nan")}, "learning_rate must be a number, above 0, got nan."),
             ({"learning_rate": None}, "learning_rate must be a number, above 0, got None."),
-            ({"tokenizer_kind": "words"}, "tokenizer_kind must be one of auto, word, wordpiece, bpe, unigram, char, "),
+            ({"tokenizer_kind": "words"}, "tokenizer_kind must be one of auto, word, open, wordpiece, bpe, unigram, "),
             ({"classifier_pooling": "most"}, "classifier_pooling must be one of attention, mean, max, last, sum, or "),
             ({"classifier_pooling": 3}, "classifier_pooling must be one name or several, such as 'attention', got 3."),
             ({"lowercase": 1}, "lowercase must be True or False, got 1."),

@@ -293,12 +293,12 @@ class TestFields:
         assert "word_vectors" not in config_overrides(ModelArguments())
 
     def test_vectors_of_a_tagger_are_read(self) -> None:
-        assert TaggerArguments(word_vectors=["a"]).token_inputs == ["word", "char_lstm", "case", "vectors"]
+        assert TaggerArguments(word_vectors=["a"]).token_inputs == ["word", "char_cnn", "case", "vectors"]
         assert TaggerArguments(token_inputs=["word", "vectors"], word_vectors=["a"]).token_inputs == [
             "word",
             "vectors",
         ]
-        assert TaggerArguments().token_inputs == ["word", "char_lstm", "case"]
+        assert TaggerArguments().token_inputs == ["word", "char_cnn", "case"]
 
 
 def test_when_each_has_an_effect() -> None:
