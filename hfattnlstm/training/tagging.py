@@ -19,6 +19,7 @@ from .._released import released_models
 from .._wording import flags_in_sentences
 from ..data.tag_rows import TagCollator, encode_tags, joined_rows
 from ..data.tagged_texts import TaggedTexts, load_tagged_texts
+from ..data.tokenization import train_tokenizer
 from ..data.vector_tables import known_share
 from ..data.word_splitting import count_words
 from ..data.word_tokenizer import is_open, train_word_tokenizer
@@ -27,7 +28,7 @@ from ..modeling.modeling_attnlstm import AttnLSTMModel
 from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from ..modeling.word_tokens import WordEncoder
-from .classification_tokenizer import tokenizer_of_checkpoint
+from .classification_tokenizer import load_tokenizer, tokenizer_of_checkpoint
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .tagging_card import describe_tags, tagging_card
 from .tagging_evaluation import TagEvaluation, evaluate_tags
@@ -161,12 +162,17 @@ class TaggingTask(Task):
         if self._start_config is not None:
             with loading_from(self._loaded_from(), "tokenizer") as place:
                 return AutoTokenizer.from_pretrained(place)
-        return train_word_tokenizer(
-            examples["train"]["tokens"],
-            vocab_size=self.model.vocab_size,
-            lowercase=self.model.lowercase,
-            model_max_length=self.model.max_length or MAX_LENGTH,
-        )
+        flags, sentences = self.model, examples["train"]["tokens"]
+        if flags.tokenizer_name is not None:
+            return load_tokenizer(flags.tokenizer_name, flags.max_length)
+        options: dict[str, Any] = {
+            "vocab_size": flags.vocab_size,
+            "lowercase": flags.lowercase,
+            "model_max_length": flags.max_length or MAX_LENGTH,
+        }
+        if flags.tokenizer_kind == "open":
+            return train_word_tokenizer(sentences, **options)
+        return train_tokenizer((" ".join(words) for words in sentences), kind=flags.tokenizer_kind, **options)
 
     def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         """A new model, perhaps with the weights of a pretrained one, or the tagger to go on from."""

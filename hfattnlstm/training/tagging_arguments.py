@@ -47,7 +47,11 @@ class TaggerArguments(WordInputArguments):
     model_name_or_path: str | None = flag(
         None, "Tagger to go on from, or a pretrained model to begin with, such as attnlstm-base-reviews."
     )
-    vocab_size: int = flag(50_000, "Tokens at most: words seen twice or more, and characters, which spell the others.")
+    tokenizer_name: str | None = flag(None, "Tokenizer to use, perhaps of pieces of words; one is trained without.")
+    tokenizer_kind: Literal["open", "word", "wordpiece", "bpe", "unigram", "char"] = flag(
+        "open", "Kind of tokenizer trained; open has frequent words, and spells the others."
+    )
+    vocab_size: int = flag(50_000, "Tokens that it has at most.")
     lowercase: bool = flag(False, "Whether upper and lower case are the same.")
     max_length: int | None = flag(None, "Tokens read at once; 512. Longer sentences are read in parts that overlap.")
     token_inputs: list[str] = flag(

@@ -10,6 +10,7 @@ from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import SIZED_SCORES
 from ..modeling.configuration_words import VECTORS
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
+from .classification_arguments import NEW_TOKENIZER_FLAGS
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
 from .starting_point import config_to_start_from
@@ -74,6 +75,11 @@ def _effects(data: TaggedDataArguments, model: TaggerArguments, training: Taggin
         Effect(("validation_size", "split_seed"), lambda _: data.validation_file is None, beside("--validation_file")),
         Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
         Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
+        Effect(
+            NEW_TOKENIZER_FLAGS,
+            lambda _: model.tokenizer_name is None,
+            beside("--tokenizer_name, which loads a tokenizer"),
+        ),
         Effect(("classifier_pooling",), lambda _: model.sentence_context, without("--sentence_context true")),
         Effect(_POOLER, lambda _: attends, without("--sentence_context true, and attention in --classifier_pooling")),
         Effect(
@@ -103,6 +109,7 @@ def _effects(data: TaggedDataArguments, model: TaggerArguments, training: Taggin
 def sources_of(data: TaggedDataArguments, model: TaggerArguments) -> list[str]:
     """Files, data set, vectors and model that a run reads."""
     named = (data.dataset, data.train_file, data.validation_file, data.test_file, model.model_name_or_path)
+    named += (model.tokenizer_name,)
     return [name for name in (*named, *(model.word_vectors or ())) if name not in (None, NO_VECTORS)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,5 +49,5 @@ def test_sentences_are_the_same_each_time_and_well_formed():
     for words, tags in first:
         numbers = [TAGS.index(tag) for tag in tags]
         assert len(words) == len(tags) >= 2 and allowed.begin[numbers[0]]
-        assert all(allowed.follow[one][two] for one, two in zip(numbers, numbers[1:]))
+        assert all(allowed.follow[one][two] for one, two in pairwise(numbers))
     assert 10 < np.mean([len(words) for words, _ in first]) < 20

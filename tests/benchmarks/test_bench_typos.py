@@ -39,7 +39,9 @@ def test_every_kind_of_mistake_occurs_and_the_same_each_time():
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
     path = tmp_path / "reviews.csv"
-    rows = [f"{word} {thing},{label}\n" for word, label in (("great", 1), ("awful", 0)) for thing in "abcdefghijklmnop"]
+    rows = [
+        f"{word} {thing},{label}\n" for word, label in (("great", 1), ("awful", 0)) for thing in "abcdefghijklmnop"
+    ]
     path.write_text("text,label\n" + "".join(rows))
     return path
 

@@ -1,4 +1,4 @@
-"""Vectors of words that are no tokens are updated by the rows that a batch reads, with the dense optimiser's result."""
+"""Vectors of words that are no tokens are updated by the rows that a batch reads, as the dense optimiser does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def trainer_of(updates: str, folder: Path) -> AttnLSTMTrainer:
     # Each token is a character of its own, and all but two have a vector.
     numbers = torch.arange(WORDS)
     model.attnlstm.set_spelling(
-        numbers[:, None].int(), torch.zeros(WORDS, dtype=torch.int8), torch.ones(WORDS, dtype=torch.int8), numbers.int()
+        numbers[:, None].int(),
+        torch.zeros(WORDS, dtype=torch.int8),
+        torch.ones(WORDS, dtype=torch.int8),
+        numbers.int(),
     )
     vectors = model.attnlstm.embeddings.further.vectors[0]
     vectors.index.numbers.copy_(word_numbers(numbers[2:, None]).sort()[0])

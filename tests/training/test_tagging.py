@@ -12,7 +12,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForPreTraining, AttnLSTMForTokenClassification
 from hfattnlstm.data.word_tokenizer import train_word_tokenizer
-from hfattnlstm.training import TaskRun
+from hfattnlstm.training import TaskRun, parse_task, run_task
 from training.tagging_helpers import (
     FIRST,
     PLAIN,
@@ -411,3 +411,15 @@ class TestLongSentences:
         assert max(train["length"]) <= 8 and len(train) > 2 * len(set(train["sentence"]))
         labels = sum(label != -100 for row in train["labels"] for label in row)
         assert labels + finished.evaluations["eval"].words == tagged_words(rows)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram", "word"])
+def test_pieces_of_words_are_read_and_words_are_tagged(kind: str, tmp_path: Path) -> None:
+    for name, count in (("train", 120), ("test", 30)):
+        write_columns(tmp_path / f"{name}.conll", sentences(count))
+    flags = ["--test_file", str(tmp_path / "test.conll"), "--tokenizer_kind", kind, "--epochs", "15"]
+    argv = ["--task", "tagging", "--train_file", str(tmp_path / "train.conll"), *flags, *SMALL]
+    run = run_task(parse_task([*argv, "--output_dir", str(tmp_path / "out"), "--disable_tqdm", "true"]))
+    assert run.metrics["test_f1"] > 0.8
+    roles = run.model.attnlstm.embeddings.spelling.roles
+    assert (2 in roles.tolist()) is False and (1 in roles.tolist()) is (kind != "word")

@@ -12,6 +12,7 @@ import torch
 from datasets import DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hfattnlstm import train_tokenizer
 from hfattnlstm.training import parse_task, run_task
 from hfattnlstm.training.arguments import RunArguments
 from hfattnlstm.training.tagging import TaggingTask
@@ -42,6 +43,9 @@ class Made:
     def words(self, split: str = "train") -> list[list[str]]:
         return self.examples[split]["tokens"][:]
 
+    def kind_of_tokenizer(self) -> str:
+        return type(self.tokenizer.backend_tokenizer.model).__name__
+
     def is_wide(self) -> bool:
         return float(self.model.get_input_embeddings().weight.detach().std()) > 0.3
 
@@ -64,6 +68,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "both.conll").write_text(text)
     (folder / "rows.jsonl").write_text('{"mine": ["a", "b"], "tokens": ["c", "d"], "tags": [1, 0]}\n' * 12)
     write_vectors(folder / "vectors.txt", FIRST)
+    texts = [" ".join(words) for words, _ in sentences(24)]
+    train_tokenizer(texts, kind="wordpiece", lowercase=False).save_pretrained(folder / "pieces")
     return folder
 
 
@@ -115,6 +121,8 @@ OTHERS: dict[str, tuple[str, str, Callable[[Made], Any], Any, Any]] = {
     "word_vectors": ("vectors.txt", "", lambda made: made.model.config.vector_sizes, [4], None),
     "max_word_vectors": ("2", VECTORS, lambda made: made.model.config.vector_rows, [2], [4]),
     "freeze_word_vectors": ("true", VECTORS, Made.is_frozen, True, False),
+    "tokenizer_name": ("pieces", "", Made.kind_of_tokenizer, "WordPiece", "BPE"),
+    "tokenizer_kind": ("unigram", "", Made.kind_of_tokenizer, "Unigram", "BPE"),
     "vocab_size": ("70", "", lambda made: len(made.tokenizer), 70, 77),
     "lowercase": ("true", "--token_inputs word", lambda made: made.tokenizer.tokenize("Anna"), ["anna"], ["Anna"]),
     "max_length": ("77", "", lambda made: made.tokenizer.model_max_length, 77, 512),
@@ -273,6 +281,7 @@ _MEASURES = "--do_train false --model_name_or_path m"
         ("--hidden_size 7", "--hidden_size .* must be even"),
         ("--token_inputs word char_lstm --char_hidden_size 7", "--char_hidden_size is the width of both directions"),
         ("--token_inputs word char_cnn --char_kernel_size 4", "--char_kernel_size must be an odd number"),
+        ("--tokenizer_name pieces --vocab_size 90", "--vocab_size has no effect beside --tokenizer_name, which loads"),
         ("--residual true", "--residual needs a layer that is as wide as what it reads"),
         *(
             (f"--{flag} {value}", f"--{flag} must be {words}")
