@@ -17,6 +17,7 @@ from benchmarks.targets import FLAIR_TAGGER, OUR_CRF, PYTORCH_CRF, SPACY_TAGGER,
 from hfattnlstm.modeling.tag_schemes import allowed_tags
 
 
+@pytest.mark.long
 def test_ours_alone_is_measured_and_the_missing_ones_are_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
 ):

@@ -81,7 +81,13 @@ class TestGradients:
 
 
 @pytest.mark.parametrize("head", [{**BIO}, {**BIO, "use_crf": True}, {**BIO, "sentence_context": True}], ids=str)
-@pytest.mark.parametrize("name", ["word", "everything, concat", "everything, attention"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "everything, concat",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("word", "everything, attention")),
+    ],
+)
 def test_a_batch_can_be_overfitted(name, head):
     model, batch = new_tagger(**INPUTS[name], **head), batch_of_all()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
