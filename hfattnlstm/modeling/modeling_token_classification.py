@@ -65,9 +65,9 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
             dropout=config.classifier_dropout,
         )
         names = [config.id2label[number] for number in range(config.num_labels)]
-        self.crf = LinearChainCRF(config.num_labels, allowed_tags(names, config.tagging_scheme))
-        if not config.use_crf:
-            self.crf = None
+        # Asked without a CRF too: it refuses tags that are none of the scheme.
+        allowed = allowed_tags(names, config.tagging_scheme)
+        self.crf = LinearChainCRF(config.num_labels, allowed) if config.use_crf else None
         # The tag of a token inside a word, by that of the word.
         self._inside = tags_inside(names)
         self.post_init()
