@@ -10,11 +10,9 @@ import torch
 from datasets import Dataset, Features, List, Value
 from torch import Tensor
 
+from ..modeling.losses import IGNORED
 from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
-
-
-IGNORED = -100
 
 
 def encode_tags(sentences: Dataset, encoder: WordEncoder) -> Dataset:

@@ -19,12 +19,11 @@ from transformers import EvalPrediction
 
 from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from ..modeling.configuration_checks import check_positive, check_threshold
+from ..modeling.losses import IGNORED
 from .calibration import sigmoid
 from .correlations import pearson, r2, ranks
 
 
-# The label that cross entropy leaves out, and so do the scores.
-IGNORED_LABEL = -100
 # The threshold of several labels a text where nobody says otherwise.
 ONE_HALF = 0.5
 # One for all labels, or one for each.
@@ -70,9 +69,9 @@ def _numbers(values: Any, name: str) -> np.ndarray:
 def _without_ignored(
     references: np.ndarray, predictions: np.ndarray, num_labels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    kept = references != IGNORED_LABEL
+    kept = references != IGNORED
     if not kept.any():
-        raise ValueError(f"There is nothing to score: every label is {IGNORED_LABEL}.")
+        raise ValueError(f"There is nothing to score: every label is {IGNORED}.")
     references, predictions = _class_ids(references[kept], "labels"), predictions[kept]
     ids = np.union1d(references, predictions)
     if ids[0] < 0 or ids[-1] >= num_labels:

@@ -24,9 +24,11 @@ from ..data.vector_tables import known_share
 from ..data.word_splitting import count_words
 from ..data.word_tokenizer import is_open, train_word_tokenizer
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.losses import IGNORED
 from ..modeling.modeling_attnlstm import AttnLSTMModel
 from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
+from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
 from .classification_tokenizer import load_tokenizer, tokenizer_of_checkpoint
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
@@ -286,7 +288,8 @@ class TaggingTask(Task):
         names = self.label_names
         tags, scores = (joined_rows(rows, np.asarray(each), len(sentences)) for each in predictions)
         # In the order of the model.
-        right = joined_rows(rows, _padded(rows["labels"]), len(sentences))
+        labels, _ = pad_ids(list(rows["labels"]), IGNORED)
+        right = joined_rows(rows, labels, len(sentences))
         return evaluate_tags(
             sentences["tokens"],
             [[names[tag] for tag in sentence] for sentence in right],
@@ -326,14 +329,6 @@ def tags_of_logits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """
     scores, tags = logits.float().softmax(-1).max(-1)
     return tags, scores
-
-
-def _padded(labels: Any) -> np.ndarray:
-    rows = [np.asarray(row) for row in labels]
-    padded = np.full((len(rows), max(map(len, rows), default=0)), -100)
-    for row, own in zip(padded, rows):
-        row[: len(own)] = own
-    return padded
 
 
 def _renumbered(sentences: Dataset, numbers: np.ndarray, feature: Any) -> Dataset:

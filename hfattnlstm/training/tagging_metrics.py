@@ -13,11 +13,11 @@ from sklearn.metrics import precision_recall_fscore_support
 from transformers import EvalPrediction
 
 from ..data.tags import tags_of_spans
+from ..modeling.losses import IGNORED
 from ..modeling.tag_schemes import spans_of
 from .intervals import Interval, wilson_interval
 
 
-IGNORED = -100
 _SPAN_SCORES, _TAG_SCORES = ("precision", "recall", "f1", "accuracy"), ("accuracy", "f1_macro")
 _DRAWS, _SEED = 2_000, 0
 
