@@ -73,6 +73,8 @@ def _tagger(workload: TaggedWorkload) -> SequenceTagger:
     }
     words = WordEmbeddings(None, vocab=vocabulary, embedding_length=EMBEDDING, fine_tune=True, name="words")
     tags = Dictionary(add_unk=False)
+    # The tagger makes tags of the kinds; without it, the kinds would be its tags.
+    tags.span_labels = True
     for kind in sorted({tag.partition("-")[2] for tag in TAGS} - {""}):
         tags.add_item(kind)
     return SequenceTagger(

@@ -19,10 +19,10 @@ def crf(what: str) -> Prepare:
 
         def call() -> int:
             for emissions, tags, mask in batches:
-                if what == "decode":
-                    layer.decode(emissions, mask)
-                else:
+                if what == "likelihood":
                     layer(emissions, tags, mask, reduction="sum").backward()
+                else:
+                    layer.decode(emissions, mask)
             return len(sentences)
 
         return call

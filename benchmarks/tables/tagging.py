@@ -46,11 +46,13 @@ NOTES = [
     "to spans. Ours is the default model of `hfattnlstm train --task tagging`, without vectors from elsewhere; its "
     "decoding gives the tag, the probability and the spans of each word. spaCy's is its entity recogniser with its "
     "default convolution over hashed words, flair's an LSTM of the same width with a CRF over words alone.",
-    "Of the CRF alone a unit is a sentence: the likelihood of a batch with its gradients, and the best sequences of "
-    "tags, of which ours also gives the probability of each tag.",
+    "Of the CRF alone a unit is a sentence: the likelihood of a batch with its gradients; the best path; and that "
+    "with the probability of each tag from ours, beside the path alone from the other.",
     "Weights are those after a few steps or random: the time is the same for others.",
 ]
 BATCH = 32
+# What the CRF is asked for.
+CRF_CALLS = ("likelihood", "best path", "path and probabilities")
 # Sentences of the training table; more are read again.
 FITTED = 512
 
@@ -65,7 +67,7 @@ def run(options: Options) -> Table:
         _add(table, "decoding, sentences", _decoding(workload, folder), options, SPACY_TAGGER)
         if not options.main:
             _add(table, "one sentence", _decoding(workload, folder, one=True), options, SPACY_TAGGER)
-            for what in ("likelihood", "decode"):
+            for what in CRF_CALLS:
                 _add(table, f"CRF alone, {what}", _crf(what), options, PYTORCH_CRF)
     return table
 
@@ -177,10 +179,12 @@ def _our_crf(what: str) -> Prepare:
 
         def call() -> int:
             for emissions, tags, mask in batches:
-                if what == "decode":
-                    crf.decode(emissions, mask)
-                else:
+                if what == "likelihood":
                     crf.log_likelihood(emissions, tags, mask).sum().backward()
+                elif what == "best path":
+                    crf.best_path(emissions, mask)
+                else:
+                    crf.decode(emissions, mask)
             return len(sentences)
 
         return call

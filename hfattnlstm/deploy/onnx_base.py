@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -112,7 +113,18 @@ class OnnxModel:
         outputs = self._session().run(names, named_inputs(self.config, ids, mask))
         return [torch.from_numpy(output) for output in outputs]
 
-    def _inputs(self, input_ids: Tensor | None, attention_mask: Tensor | None) -> tuple[np.ndarray, np.ndarray]:
+    def _asked(self, output_attentions: bool | None, *names: str) -> list[str]:
+        """Names of outputs, with the attention where the file has it and somebody asks for it."""
+        asked = self.config.output_attentions if output_attentions is None else output_attentions
+        return [*names, "attentions"] if asked and "attentions" in self._names else list(names)
+
+    def _inputs(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, others: Mapping[str, Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and mask, checked; `others` is what the model would take beside them."""
+        for name in ("labels", "inputs_embeds", "char_ids"):
+            if others.get(name) is not None:
+                raise ValueError(f"An exported model takes no {name}: use the model that it was exported from.")
         if input_ids is None:
             raise ValueError("Give input_ids.")
         given = torch.as_tensor(input_ids)

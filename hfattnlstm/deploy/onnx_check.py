@@ -17,7 +17,6 @@ from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.ngrams import NgramIndex
 from ..modeling.text_inputs import TextEncoder, pad_ids
 from ..modeling.text_rows import text_or_row
-from ..modeling.word_inputs import WordVectors
 from .export_kinds import kind_to_export, model_outputs
 
 
@@ -75,9 +74,7 @@ def largest_difference(session: Any, model: PreTrainedModel) -> float:
 def _random_ids(model: PreTrainedModel, batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
     """Random tokens, among them n-grams that the model knows, of which chance would give hardly any."""
     ids = torch.randint(model.config.vocab_size, (batch, length), generator=generator)
-    # Words of vectors are numbered by their characters, not by tokens.
-    spelt = {module.index for module in model.modules() if isinstance(module, WordVectors)}
-    for index in (module for module in model.modules() if isinstance(module, NgramIndex) and module not in spelt):
+    for index in (module for module in model.modules() if isinstance(module, NgramIndex)):
         known = index.tokens()
         known = known[(known >= 0).all(1)]
         size = known.shape[1]

@@ -71,13 +71,8 @@ class OnnxAttnLSTMForSequenceClassification(OnnxModel):
         Raises:
             ValueError: For inputs of a wrong shape, ids beyond the vocabulary, labels, or `inputs_embeds`.
         """
-        for name in ("labels", "inputs_embeds"):
-            if kwargs.get(name) is not None:
-                raise ValueError(f"An exported model takes no {name}: use the model that it was exported from.")
-        ids, mask = self._inputs(input_ids, attention_mask)
-        asked = self.config.output_attentions if output_attentions is None else output_attentions
-        names = ["logits", "attentions"] if asked and "attentions" in self._names else ["logits"]
-        logits, *attentions = self.run(names, ids, mask)
+        ids, mask = self._inputs(input_ids, attention_mask, kwargs)
+        logits, *attentions = self.run(self._asked(output_attentions, "logits"), ids, mask)
         return SequenceClassifierOutput(
             logits=logits, attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None
         )

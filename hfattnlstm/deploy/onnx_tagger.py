@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import AutoModelForTokenClassification
-from transformers.modeling_outputs import TokenClassifierOutput
 
 from ..modeling.crf import LinearChainCRF
-from ..modeling.modeling_token_classification import logits_with_path
+from ..modeling.modeling_token_classification import TaggerOutput, best_sequences, logits_with_path
 from ..modeling.tag_schemes import allowed_tags
 from .export_kinds import TAGGER
 from .onnx_base import OnnxModel
@@ -63,47 +62,35 @@ class OnnxAttnLSTMForTokenClassification(OnnxModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         output_attentions: bool | None = None,
+        n_best: int | None = None,
         **kwargs: Any,
-    ) -> TokenClassifierOutput:
+    ) -> TaggerOutput:
         """Tag a batch.
 
         Args:
-            input_ids, attention_mask, output_attentions: As for the model.
+            input_ids, attention_mask, output_attentions, n_best: As for the model.
 
         Returns:
-            `logits` (batch, length, num_labels), as from the model in evaluation mode, and on request `attentions`.
+            `logits` (batch, length, num_labels), as from the model in evaluation mode; on request `attentions` and the
+            fields of [`TaggerOutput`].
 
         Raises:
-            ValueError: For inputs of a wrong shape, ids beyond the vocabulary, labels, or `inputs_embeds`.
+            ValueError: For inputs of a wrong shape, ids beyond the vocabulary, labels, `inputs_embeds`, an `n_best`
+                below 1, or one for a model without a CRF.
         """
-        for name in ("labels", "inputs_embeds"):
-            if kwargs.get(name) is not None:
-                raise ValueError(f"An exported model takes no {name}: use the model that it was exported from.")
-        ids, mask = self._inputs(input_ids, attention_mask)
-        asked = self.config.output_attentions if output_attentions is None else output_attentions
-        names = [name for name in self._names if name != "attentions" or asked]
-        scores, tagged, *attentions = self.run(names, ids, mask)
-        logits = scores if self.crf is None else logits_with_path(self.crf.decode(scores, tagged.bool()))
-        return TokenClassifierOutput(
-            logits=logits, attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None
+        ids, mask = self._inputs(input_ids, attention_mask, kwargs)
+        scores, tagged, *attentions = self.run(self._asked(output_attentions, "logits", "tagged"), ids, mask)
+        tagged = tagged.bool()
+        best = (None, None) if n_best is None else best_sequences(self.crf, scores, tagged, n_best)
+        return TaggerOutput(
+            logits=scores if self.crf is None else logits_with_path(self.crf.decode(scores, tagged)),
+            attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None,
+            sequences=best[0],
+            sequences_scores=best[1],
         )
 
     # The pipeline looks at the signature of `forward`.
     forward = __call__
-
-    def best_tags(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, count: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """The best sequences of tags; see [`AttnLSTMForTokenClassification.best_tags`].
-
-        Raises:
-            ValueError: For a model without a CRF, or a `count` below 1.
-        """
-        if self.crf is None:
-            raise ValueError("The model has no CRF, and tags each word by itself: take the highest of its logits.")
-        ids, mask = self._inputs(input_ids, attention_mask)
-        scores, tagged = self.run(["logits", "tagged"], ids, mask)
-        return self.crf.best_sequences(scores, tagged.bool(), count)
 
 
 # Pipelines look the name of the model's class up among those that are registered for the task.

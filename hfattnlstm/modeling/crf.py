@@ -18,7 +18,7 @@ class Chains(NamedTuple):
     """Sequences of tags whose members stand in front.
 
     Attributes:
-        emissions: (batch, steps, tags), a score for each tag of each member; 0 behind the last.
+        emissions: (batch, steps, tags), a score for each tag of each member, in float64; 0 behind the last.
         mask: Boolean (batch, steps), True on members.
         place: (batch, length), where each position of the text has gone.
         steps: Of the longest chain, 1 at least.
@@ -47,8 +47,7 @@ class LinearChainCRF(nn.Module):
     """Scores of sequences of tags (Lafferty et al., 2001): those of the tags themselves and of pairs of neighbours.
 
     The members of a chain are the positions that a mask marks, wherever they stand: what lies between two members is
-    passed over. Sums over all sequences are taken in float64; the scores of the tags at one position may be up to
-    some 700 apart before the least of them counts for nothing.
+    passed over. Everything is computed in float64.
 
     Args:
         num_tags: Tags.
@@ -102,7 +101,9 @@ class LinearChainCRF(nn.Module):
         chains = _chains(emissions, mask)
         numbers = _to_front(tags, chains)[:, : chains.steps].where(chains.mask, 0)
         weights = self._weights()
-        return _score(chains, numbers, *weights) - _LogPartition.apply(chains.emissions, *weights, chains.mask)
+        total = _log_partition(chains, *weights)
+        # Where no sequence is allowed, none has a probability.
+        return _score(chains, numbers, *weights) - total.where(total > -torch.inf, 0.0)
 
     @torch.compiler.disable
     @torch.no_grad()
@@ -116,10 +117,22 @@ class LinearChainCRF(nn.Module):
         chains = _chains(emissions, mask)
         weights = self._weights()
         tags, _ = _best_sequences(chains, *weights, count=1)
-        marginals = _forward_backward(chains.emissions, *weights, chains.mask).marginals
+        marginals = _marginals(chains, *weights)
         # The logarithm of what is impossible is finite, so that nothing which is multiplied by it becomes NaN.
         logs = marginals.clamp(min=torch.finfo(torch.float32).tiny).log().to(emissions.dtype)
         return DecodedTags(_back(tags[:, 0], chains).where(mask, 0), _back(logs, chains).where(mask[..., None], 0.0))
+
+    @torch.compiler.disable
+    @torch.no_grad()
+    def best_path(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The best sequence of tags alone, (batch, length); 0 where no member stands.
+
+        Args:
+            emissions, mask: As in [`decode`].
+        """
+        chains = _chains(emissions, mask)
+        tags, _ = _best_sequences(chains, *self._weights(), count=1)
+        return _back(tags[:, 0], chains).where(mask, 0)
 
     @torch.compiler.disable
     @torch.no_grad()
@@ -153,7 +166,7 @@ class LinearChainCRF(nn.Module):
         chains = _chains(emissions, mask)
         weights = self._weights()
         tags, scores = _best_sequences(chains, *weights, count=count)
-        total = _LogPartition.apply(chains.emissions, *weights, chains.mask)
+        total = _log_partition(chains, *weights)
         places = torch.stack([_back(tags[:, rank], chains) for rank in range(count)], 1)
         return places.where(mask[:, None], 0), scores - total[:, None]
 
@@ -199,56 +212,107 @@ def _score(chains: Chains, tags: Tensor, transitions: Tensor, start: Tensor, end
     return emitted + follow + (start[tags[:, 0]] + end[last]).where(count.squeeze(1) > 0, 0.0)
 
 
+def _log_partition(chains: Chains, transitions: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """The logarithm of the sum over all sequences, (batch,); -inf where none is allowed, 0 without members."""
+    weights = chains.emissions, transitions, start, end
+    total = _LogPartition.apply(*weights, chains.mask)
+    return total if bool(total.isfinite().all()) else _log_partition_in_logarithms(*weights, chains.mask)
+
+
+def _marginals(chains: Chains, transitions: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """The probability of each tag at each member, (batch, steps, tags); 0 behind the last."""
+    sums = _forward_backward(chains.emissions, transitions, start, end, chains.mask)
+    if bool(sums.total.isfinite().all()):
+        return sums.marginals
+    # They are the gradients of the logarithm of the sum.
+    with torch.inference_mode(False), torch.enable_grad():
+        emissions, *weights = (each.detach().clone() for each in (chains.emissions, transitions, start, end))
+        total = _log_partition_in_logarithms(emissions.requires_grad_(), *weights, chains.mask.clone())
+        (gradients,) = torch.autograd.grad(total.sum(), emissions)
+    return gradients.nan_to_num()
+
+
 class _Sums(NamedTuple):
     """Of a forward and a backward pass.
 
     Attributes:
-        total: (batch,), the logarithm of the sum over all sequences; 0 for a chain without members.
-        forward: (batch, steps, tags), of the sequences up to a member, to a sum of 1.
-        backward: The same of those behind it, scaled so that the product of the two sums to 1.
-        marginals: (batch, steps, tags), that product; 0 behind the last member.
-        entered: (batch, steps, tags), what enters a member from the one before: `backward` times its own score.
+        total: (batch,), the logarithm of the sum over all sequences; 0 for a chain without members, not finite where
+            the numbers are too small or too large for its scaling.
+        forward: (batch, steps, tags), of the sequences up to a member, to a sum of 1; 0 behind the last.
+        entered: (batch, steps, tags), of the sequences from a member on, so that its product with `forward` of the
+            one before and with the transition between them is the probability of the pair.
+        marginals: (batch, steps, tags), the probability of each tag; 0 behind the last member.
     """
 
     total: Tensor
     forward: Tensor
-    backward: Tensor
-    marginals: Tensor
     entered: Tensor
+    marginals: Tensor
+
+
+# Below this, a sum over the tags of a step may depend on numbers that have lost digits, with weights up to _HIGHEST.
+_LEAST, _HIGHEST = 1e-200, 230.0
+# A logarithm in place of that of 0.
+_NEVER = -1e30
 
 
 def _forward_backward(emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, mask: Tensor) -> _Sums:
-    """Sums over all sequences, with each step scaled as in a hidden Markov model (Rabiner, 1989)."""
+    """Sums over all sequences, with each step scaled as in a hidden Markov model (Rabiner, 1989).
+
+    A chain is read from both ends at once: seen from its end, it is a chain whose transitions are turned round.
+    """
     highest = emissions.amax(2, keepdim=True)
-    own, follow, leave = (emissions - highest).exp(), transitions.exp(), end.exp()
-    steps, members = emissions.shape[1], mask.unbind(1)
-    alphas, scales = [], []
-    alpha = own[:, 0] * start.exp()
-    for step in range(steps):
+    own, follow = (emissions - highest).exp(), transitions.exp()
+    count = mask.sum(1, keepdim=True)
+    places = torch.arange(mask.shape[1], device=mask.device)
+    turned = torch.where(mask, count - 1 - places, places)[..., None].expand_as(own)
+    both = torch.stack([own, own.gather(1, turned)])
+    states, scales = _scaled_sums(both, torch.stack([follow, follow.t()]), torch.stack([start, end]).exp())
+    forward, backward = states[0], states[1].gather(1, turned)
+    # What comes behind each member: the next one, or the end.
+    behind = F.pad(backward[:, 1:] @ follow.t(), (0, 0, 0, 1)).where((places < count - 1)[..., None], end.exp())
+    products = forward * behind
+    whole = products.sum(2, keepdim=True)
+    last = whole.squeeze(2).gather(1, (count - 1).clamp(min=0)).squeeze(1)
+    total = (scales[0].log() + highest.squeeze(2)).where(mask, 0.0).sum(1) + last.log()
+    is_exact = (torch.stack([*scales, whole.squeeze(2)]) > _LEAST).all(0) | ~mask
+    total = total.masked_fill(
+        ~is_exact.all(1) | (max(map(torch.amax, (transitions, start, end))) > _HIGHEST), torch.nan
+    )
+    # What became of the steps behind a chain may be anything.
+    behind_it = ~mask[..., None]
+    entered = F.pad(backward[:, 1:] / whole[:, :-1], (0, 0, 1, 0)).masked_fill(behind_it, 0.0)
+    marginals = (products / whole).masked_fill(behind_it, 0.0)
+    return _Sums(total.where(mask[:, 0], 0.0), forward.masked_fill(behind_it, 0.0), entered, marginals)
+
+
+def _scaled_sums(own: Tensor, follow: Tensor, begin: Tensor) -> tuple[Tensor, Tensor]:
+    """The sums up to each step, to a sum of 1, and by what they were divided.
+
+    Args:
+        own: (directions, batch, steps, tags), the factor of each tag.
+        follow: (directions, tags, tags), that of a pair.
+        begin: (directions, tags), that of the first tag.
+
+    Returns:
+        (directions, batch, steps, tags), and (directions, batch, steps).
+    """
+    state, states, scales = own[:, :, 0] * begin[:, None], [], []
+    for step, factors in enumerate(own.unbind(2)):
         if step:
-            alpha = torch.where(members[step][:, None], alpha @ follow * own[:, step], alphas[-1])
-        scale = alpha.sum(1, keepdim=True)
-        alpha = alpha / scale
-        alphas.append(alpha)
+            state = torch.bmm(state, follow) * factors
+        scale = state.sum(2, keepdim=True)
+        state = state / scale
+        states.append(state)
         scales.append(scale)
-    forward, scale = torch.stack(alphas, 1), torch.cat(scales, 1)
-    leaving = (alphas[-1] * leave).sum(1)
-    total = (scale.log() + highest.squeeze(2)).where(mask, 0.0).sum(1) + leaving.log()
-    beta = (leave / leaving[:, None]).expand_as(alphas[-1])
-    betas, entered = [beta], []
-    for step in range(steps - 1, 0, -1):
-        enters = own[:, step] * beta / scales[step]
-        entered.append(enters)
-        beta = torch.where(members[step][:, None], enters @ follow.t(), beta)
-        betas.append(beta)
-    backward = torch.stack(betas[::-1], 1)
-    enters = torch.stack([torch.zeros_like(beta), *entered[::-1]], 1).masked_fill(~mask[..., None], 0.0)
-    marginals = (forward * backward).masked_fill(~mask[..., None], 0.0)
-    return _Sums(total.where(mask[:, 0], 0.0), forward, backward, marginals, enters)
+    return torch.stack(states, 2), torch.cat(scales, 2)
 
 
 class _LogPartition(torch.autograd.Function):
-    """The logarithm of the sum over all sequences, (batch,); its gradients are expected counts of tags and pairs."""
+    """The logarithm of the sum over all sequences, (batch,); its gradients are expected counts of tags and pairs.
+
+    It is not finite where the scaled sums are not exact.
+    """
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, mask: Tensor) -> Tensor:
@@ -268,30 +332,47 @@ class _LogPartition(torch.autograd.Function):
         return weighted, pairs, weighted[:, 0].sum(0), end, None
 
 
+def _log_partition_in_logarithms(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, mask: Tensor
+) -> Tensor:
+    """The same as [`_LogPartition`], slower, for scores that are any distance apart."""
+    transitions, start, end = (weight.clamp(min=_NEVER) for weight in (transitions, start, end))
+    sums = emissions[:, 0] + start
+    for step in range(1, emissions.shape[1]):
+        reached = (sums[..., None] + transitions).logsumexp(1) + emissions[:, step]
+        sums = torch.where(mask[:, step, None], reached, sums)
+    total = (sums + end).logsumexp(1)
+    return torch.where(total < _NEVER / 2, -torch.inf, total).where(mask[:, 0], 0.0)
+
+
 def _best_sequences(
     chains: Chains, transitions: Tensor, start: Tensor, end: Tensor, count: int
 ) -> tuple[Tensor, Tensor]:
     """Viterbi's algorithm (1967) for the best `count` sequences: tags (batch, count, steps), scores (batch, count)."""
-    emissions, members = chains.emissions, chains.mask.unbind(1)
-    batch, steps, tags = emissions.shape
-    scores = torch.full((batch, count, tags), -torch.inf, dtype=emissions.dtype, device=emissions.device)
-    scores[:, 0] = emissions[:, 0] + start
-    # The rank and tag, as one number, from which each rank of each tag has come.
-    own = torch.arange(count * tags, device=emissions.device).view(count, tags).expand(batch, -1, -1)
-    sources = []
-    for step in range(1, steps):
-        reached = (scores[..., None] + transitions).flatten(1, 2)
-        best, source = reached.max(1, keepdim=True) if count == 1 else reached.topk(count, dim=1)
-        member = members[step][:, None, None]
-        scores = torch.where(member, best + emissions[:, step, None], scores)
-        sources.append(torch.where(member, source, own))
-    ended, place = (scores + end).flatten(1).topk(count, dim=1)
+    batch, steps, tags = chains.emissions.shape
+    emissions = chains.emissions.unbind(1)
+    scores = torch.full((batch, tags, count), -torch.inf, dtype=torch.float64, device=start.device)
+    scores[..., 0] = emissions[0] + start
+    # From each rank of each tag, as one number; the tags that are reached stand in front.
+    reach = transitions.t().repeat_interleave(count, 1)
+    reached, sources = [scores], []
+    for own in emissions[1:]:
+        through = scores.flatten(1)[:, None] + reach
+        best, source = through.max(2, keepdim=True) if count == 1 else through.topk(count, dim=2)
+        scores = best + own[..., None]
+        reached.append(scores)
+        sources.append(source)
+    members = chains.mask.sum(1)
+    # Those after the last member of each chain; what was reached behind it is not looked at.
+    last = (members - 1).clamp(min=0).view(1, batch, 1, 1).expand(1, -1, tags, count)
+    scores = torch.stack(reached).gather(0, last).squeeze(0)
+    ended, place = (scores + end[:, None]).flatten(1).topk(count, dim=1)
     places = [place]
-    for source in reversed(sources):
-        place = source.flatten(1).gather(1, place)
+    for step in range(steps - 1, 0, -1):
+        came = sources[step - 1].flatten(1).gather(1, place)
+        place = torch.where((step < members)[:, None], came, place)
         places.append(place)
-    found = torch.stack(places[::-1], 2) % tags
-    empty = ~chains.mask[:, 0]
+    found = torch.stack(places[::-1], 2) // count
     nothing = torch.full_like(ended, -torch.inf)
     nothing[:, 0] = 0.0
-    return found, torch.where(empty[:, None], nothing, ended)
+    return found, torch.where(members[:, None] == 0, nothing, ended)

@@ -35,7 +35,7 @@ from .word_inputs import (
 
 @dataclass
 class AttnLSTMModelOutput(BaseModelOutputWithPooling):
-    """`BaseModelOutputWithPooling`, with three fields more.
+    """`BaseModelOutputWithPooling`, with four fields more.
 
     Attributes:
         pooler_weights: (batch, heads, 1, length), the attention of the pooling; None unless asked for, and without
@@ -44,11 +44,13 @@ class AttnLSTMModelOutput(BaseModelOutputWithPooling):
             undefined on padding; None unless asked for. Of one layer, each has read its side of the text only.
         state: Hidden state and cell of all LSTMs after the last real token of each text, each
             (layers · directions, batch, size) in the order of `nn.LSTM`; None unless asked for.
+        words: The tokens of the batch, seen as words; None unless asked for, and where nothing is known of them.
     """
 
     pooler_weights: Tensor | None = None
     direction_states: Tensor | None = None
     state: LSTMState | None = None
+    words: WordTokens | None = None
 
 
 class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
@@ -274,6 +276,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         output_pooler_weights: bool = False,
         output_direction_states: bool = False,
         output_state: bool = False,
+        output_words: bool = False,
         **kwargs: Any,
     ) -> AttnLSTMModelOutput:
         """Encode a batch.
@@ -289,6 +292,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             output_pooler_weights: Whether to return `pooler_weights`.
             output_direction_states: Whether to return `direction_states`.
             output_state: Whether to return `state`.
+            output_words: Whether to return `words`.
 
         Returns:
             `last_hidden_state` (batch, length, hidden_size), 0 on padding; `pooler_output` (batch, pooled_size) where
@@ -324,6 +328,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             pooler_weights=weights if output_pooler_weights else None,
             direction_states=directions if output_direction_states else None,
             state=state,
+            words=words if output_words else None,
         )
 
     def _words(self, input_ids: Tensor | None, mask: Tensor, char_ids: Tensor | None) -> WordTokens | None:

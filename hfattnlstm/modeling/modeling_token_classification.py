@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,12 +19,27 @@ from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
 from .pooled_head import PooledHead
 from .pooling import attention_penalty
 from .reading_order import mask_of
+from .spelling import WordTokens
 from .tag_schemes import allowed_tags, tags_inside
 
 
 if TYPE_CHECKING:
     # Never run: this makes `save_pretrained` copy the pipeline's files into the checkpoint.
     from .pipeline_token_classification import AttnLSTMTokenClassificationPipeline  # noqa: F401
+
+
+@dataclass
+class TaggerOutput(TokenClassifierOutput):
+    """`TokenClassifierOutput`, with two fields more, which are None unless they are asked for with `n_best`.
+
+    Attributes:
+        sequences: (batch, n_best, length), the most probable sequences of tags, the best first; 0 where no word
+            begins.
+        sequences_scores: (batch, n_best), the logarithms of their probabilities; -inf where there are no more.
+    """
+
+    sequences: Tensor | None = None
+    sequences_scores: Tensor | None = None
 
 
 class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
@@ -41,6 +57,8 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
     >>> model = AttnLSTMForTokenClassification(config)
     >>> model(torch.tensor([[5, 6, 7]])).logits.shape
     torch.Size([1, 3, 3])
+    >>> model.eval()(torch.tensor([[5, 6, 7]]), n_best=2).sequences.shape
+    torch.Size([1, 2, 3])
     ```
     """
 
@@ -80,8 +98,9 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        n_best: int | None = None,
         **kwargs: Any,
-    ) -> TokenClassifierOutput:
+    ) -> TaggerOutput:
         """Tag a batch.
 
         Args:
@@ -89,65 +108,38 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
             labels: (batch, length) numbers of tags; -100 leaves a token out, and a CRF then passes it over.
             num_items_in_batch: By how many tags the loss is divided, where several batches count as one; by those of
                 this batch without.
+            n_best: How many of the most probable sequences of tags to return, of a model with a CRF.
 
         Returns:
-            `logits` (batch, length, num_labels); `loss` where labels are given; `hidden_states` and `attentions` on
-            request.
+            `logits` (batch, length, num_labels); `loss` where labels are given; `hidden_states`, `attentions` and the
+            fields of [`TaggerOutput`] on request.
 
         Raises:
-            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, and labels that do not fit.
+            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, labels that do not fit, an `n_best`
+                below 1, or one for a model without a CRF.
         """
-        kwargs |= {"output_pooler_weights": labels is not None, "return_dict": True}
+        kwargs |= {"output_pooler_weights": labels is not None, "output_words": True, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
-        given = inputs_embeds if input_ids is None else input_ids
-        scores = self.score_tags(outputs.last_hidden_state, outputs.pooler_output)
-        if not given.shape[1]:
-            # The backbone has read a token of padding.
-            scores = scores[:, :0]
+        # Of a batch without columns, the backbone has read a token of padding.
+        length = (inputs_embeds if input_ids is None else input_ids).shape[1]
+        scores = self.score_tags(outputs.last_hidden_state, outputs.pooler_output)[:, :length]
+        mask = mask_of(scores[..., 0], attention_mask)
+        words = outputs.words if length else None
+        tagged = mask if words is None else words.tagged
         loss = None
         if labels is not None:
             loss = self._loss(scores, labels, num_items_in_batch)
             if self.config.sentence_context and self.config.attention_penalties:
                 loss = loss + attention_penalty(outputs.pooler_weights, **self.config.attention_penalties)
-        return TokenClassifierOutput(
+        best = (None, None) if n_best is None else best_sequences(self.crf, scores, tagged, n_best)
+        return TaggerOutput(
             loss=loss,
-            logits=self._logits(scores, input_ids, mask_of(scores[..., 0], attention_mask)),
+            logits=self._logits(scores, mask, words),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
+            sequences=best[0],
+            sequences_scores=best[1],
         )
-
-    @torch.no_grad()
-    def best_tags(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, count: int = 1
-    ) -> tuple[Tensor, Tensor]:
-        """The best sequences of tags of each text, in evaluation mode.
-
-        Args:
-            input_ids, attention_mask: As in [`AttnLSTMModel.forward`].
-            count: How many.
-
-        Returns:
-            Tags (batch, count, length), the best sequence first, 0 where no word begins, and the logarithms of their
-            probabilities (batch, count), -inf where there are no more.
-
-        Raises:
-            ValueError: For a model without a CRF, or a `count` below 1.
-
-        Example:
-
-        ```python
-        >>> model = AttnLSTMForTokenClassification(AttnLSTMConfig(use_crf=True)).eval()
-        >>> model.best_tags(torch.tensor([[5, 6]]), count=3)[0].shape
-        torch.Size([1, 3, 2])
-        ```
-        """
-        if self.crf is None:
-            raise ValueError("The model has no CRF, and tags each word by itself: take the highest of its logits.")
-        outputs = self.attnlstm(input_ids, attention_mask, return_dict=True)
-        scores = self.score_tags(outputs.last_hidden_state, outputs.pooler_output)[:, : input_ids.shape[1]]
-        mask = mask_of(input_ids, attention_mask)
-        words = self.attnlstm.embeddings.words(input_ids, mask)
-        return self.crf.best_sequences(scores, mask if words is None else words.tagged, count)
 
     def score_tags(self, states: Tensor, pooled: Tensor | None) -> Tensor:
         """A score for each tag of each token, (batch, length, tags)."""
@@ -176,12 +168,10 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
             summed = likelihood if scores.dtype == torch.float64 else likelihood.float()
         return summed / (counted.sum().clamp(min=1) if count is None else count)
 
-    def _logits(self, scores: Tensor, input_ids: Tensor | None, mask: Tensor) -> Tensor:
+    def _logits(self, scores: Tensor, mask: Tensor, words: WordTokens | None) -> Tensor:
         """What chooses the tags; see the class."""
         if self.training or torch.compiler.is_exporting():
             return scores
-        spelling = self.attnlstm.embeddings.spelling
-        words = None if spelling is None or input_ids is None else spelling(input_ids, mask)
         tagged = mask if words is None else words.tagged
         logits = scores if self.crf is None else logits_with_path(self.crf.decode(scores, tagged))
         if words is None:
@@ -191,6 +181,25 @@ class AttnLSTMForTokenClassification(AttnLSTMPreTrainedModel):
             return logits
         own = logits.gather(1, words.word[..., None].expand_as(logits))
         return logits.where(~inside[..., None], _moved_inside(own, self._inside))
+
+
+def best_sequences(crf: LinearChainCRF | None, scores: Tensor, tagged: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The fields of [`TaggerOutput`], of scores (batch, length, tags) and a mask (batch, length) of what is tagged.
+
+    Raises:
+        ValueError: Without a CRF, or for a `count` below 1.
+
+    Example:
+
+    ```python
+    >>> scores, tagged = torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool)
+    >>> best_sequences(LinearChainCRF(3), scores, tagged, 2)[0].shape
+    torch.Size([1, 2, 2])
+    ```
+    """
+    if crf is None:
+        raise ValueError("n_best is for models with a CRF, and this one tags each word by itself: leave it out.")
+    return crf.best_sequences(scores, tagged, count)
 
 
 def logits_with_path(decoded: DecodedTags) -> Tensor:

@@ -13,11 +13,8 @@ from transformers import initialization as init
 
 from .configuration_checks import NGRAM_BITS
 from .layout import is_traced_for_onnx
+from .number_index import NumberIndex
 from .reading_order import invert, is_seen_in_order, place_in_order
-
-
-# More than the number of any n-gram: a table that was not filled yet holds nothing else.
-_NO_NGRAM = 2**NGRAM_BITS - 1
 
 
 def ngram_numbers(input_ids: Tensor, mask: Tensor, longest: int) -> Tensor:
@@ -52,7 +49,7 @@ def ngram_numbers(input_ids: Tensor, mask: Tensor, longest: int) -> Tensor:
     return torch.stack(numbers, dim=-1)
 
 
-class NgramIndex(nn.Module):
+class NgramIndex(NumberIndex):
     """Rows of a table for the n-grams that were chosen.
 
     Args:
@@ -77,13 +74,8 @@ class NgramIndex(nn.Module):
     """
 
     def __init__(self, size: int, longest: int):
-        super().__init__()
+        super().__init__(size)
         self.longest = longest
-        self.register_buffer("numbers", torch.full((size,), _NO_NGRAM))
-
-    def init_parameters(self) -> None:
-        """Start without any n-gram."""
-        init.constant_(self.numbers, _NO_NGRAM)
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Rows of the n-grams that end at each token.
@@ -108,23 +100,8 @@ class NgramIndex(nn.Module):
         shifts = torch.arange(self.longest - 1, -1, -1, device=self.numbers.device) * (NGRAM_BITS // self.longest)
         return (self.numbers[:, None] >> shifts & 2 ** (NGRAM_BITS // self.longest) - 1) - 1
 
-    def rows(self, numbers: Tensor) -> Tensor:
-        """The place of each number among those that have a row, counted from 1; 0 for the others."""
-        search = _search_in_graph if is_traced_for_onnx() else torch.searchsorted
-        place = search(self.numbers, numbers).clamp(max=len(self.numbers) - 1)
-        return torch.where(self.numbers[place] == numbers, place + 1, 0)
-
     def extra_repr(self) -> str:
         return f"{len(self.numbers)}, longest={self.longest}"
-
-
-def _search_in_graph(numbers: Tensor, wanted: Tensor) -> Tensor:
-    """`torch.searchsorted`, of which ONNX has none: how many of the sorted `numbers` are below each one wanted."""
-    below = torch.zeros_like(wanted)
-    for step in reversed([2**power for power in range(len(numbers).bit_length())]):
-        probe = (below + step).clamp(max=len(numbers))
-        below = torch.where(numbers[probe - 1] < wanted, probe, below)
-    return below
 
 
 class NgramEmbedding(nn.Module):

@@ -109,7 +109,7 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
         if count is not None:
             if type(count) is not int or count < 1:
                 raise ValueError(f"n_best must be a whole number of at least 1, got {count!r}.")
-            if self.model.crf is None:
+            if not self.model.config.use_crf:
                 raise ValueError(
                     "n_best is for models with a CRF, and this one tags each word by itself: leave it out."
                 )
@@ -196,18 +196,21 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
         if not mask.all():
             inputs["attention_mask"] = torch.from_numpy(mask)
         context = self._attends
-        outputs = self.forward(inputs, n_best=n_best, output_attentions=context)
+        options = {"output_attentions": context} | ({} if n_best is None else {"n_best": n_best})
+        outputs = self.forward(inputs, **options)
         # A tag that is impossible in a CRF has no finite logarithm of its probability; NaN is what is broken.
         scores, tags = outputs["logits"].float().softmax(-1).max(-1)
         if scores.isnan().any():
             raise ValueError("The model computes NaN: load its weights again if they are damaged.")
         attention = outputs["attentions"][-1][:, :, 0].float().mean(1).numpy() if context else None
-        best = outputs.get("best")
         found = []
         for row, part in enumerate(parts):
             starts = part.window.starts
             weights = None if attention is None else attention[row][starts]
-            sequences = None if best is None else (best[0][row][:, starts].numpy(), best[1][row].exp().numpy())
+            sequences = None
+            if n_best is not None:
+                tags_of_best, logs = outputs["sequences"][row], outputs["sequences_scores"][row]
+                sequences = tags_of_best[:, starts].numpy(), logs.exp().numpy()
             found.append((tags[row].numpy()[starts], scores[row].numpy()[starts], weights, sequences))
         return found
 
@@ -220,11 +223,8 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
     def get_inference_context(self) -> Callable[[], Any]:
         return torch.inference_mode
 
-    def _forward(self, model_inputs: dict[str, torch.Tensor], n_best: int | None = None, **kwargs: Any) -> Any:
-        outputs = self.model(**model_inputs, **kwargs)
-        if n_best is not None:
-            outputs["best"] = self.model.best_tags(**model_inputs, count=n_best)
-        return outputs
+    def _forward(self, model_inputs: dict[str, torch.Tensor], **kwargs: Any) -> Any:
+        return self.model(**model_inputs, **kwargs)
 
     def _results(
         self, texts: list[_Given], parts: list[_Part], found: list[Any], n_best: int | None
@@ -327,7 +327,7 @@ def _text_or_words(entry: Any, position: int, given: bool) -> str | list[str]:
 
 
 def _check_model(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> None:
-    if not hasattr(model, "best_tags"):
+    if not hasattr(model, "crf"):
         raise ValueError(
             f'The model is a {type(model).__name__}, no tagger of this package: use pipeline("token-classification").'
         )

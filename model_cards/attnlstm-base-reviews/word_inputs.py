@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from .layout import can_be_read, is_traced_for_onnx
 from .lstm_backends import default_backend
-from .ngrams import NgramIndex, look_up
+from .ngrams import look_up
+from .number_index import NumberIndex
 from .reading_order import reading_order
 from .spelling import DIGIT, LOWER, NO_CHARACTER, UPPER, Spelling
 
@@ -197,6 +198,33 @@ def word_numbers(characters: Tensor) -> Tensor:
     return total & (2**63 - 1)
 
 
+def distinct_words(characters: Tensor) -> tuple[Tensor, Tensor]:
+    """The words of a batch, each once.
+
+    Args:
+        characters: (batch, length, characters), the numbers of their characters, 0 behind the last.
+
+    Returns:
+        The words (words, characters), and the number of that at each place (batch, length).
+
+    Example:
+
+    ```python
+    >>> words, places = distinct_words(torch.tensor([[[1, 2], [3, 0], [1, 2]]]))
+    >>> words.shape, bool(places[0, 0] == places[0, 2])
+    (torch.Size([2, 2]), True)
+    ```
+    """
+    given = characters.flatten(0, 1)
+    number, places = word_numbers(given).unique(return_inverse=True)
+    rows = torch.arange(len(given), device=given.device)
+    words = given[places.new_zeros(len(number)).scatter(0, places, rows)]
+    if not torch.equal(words[places], given):
+        # Two words share a number.
+        words, places = given, rows
+    return words, places.view(characters.shape[:2])
+
+
 class WordVectors(nn.Module):
     """Vectors for the words of a list, which need not be tokens: a word is known by its characters in lower case.
 
@@ -217,7 +245,7 @@ class WordVectors(nn.Module):
 
     def __init__(self, size: int, width: int):
         super().__init__()
-        self.index = NgramIndex(size, 1)
+        self.index = NumberIndex(size)
         # Row 0 is for words that have none.
         self.table = nn.Embedding(size + 1, width, padding_idx=0)
 
@@ -312,11 +340,26 @@ class WordInputs(nn.Module):
         if self.training and self.dropout:
             left_out = torch.rand(embedded.shape[:2], device=embedded.device) < self.dropout
             embedded = embedded.masked_fill(left_out[..., None], 0.0)
-        inputs = [embedded, *(encoder(characters) for encoder in self.encoders.values())]
+        inputs = [embedded, *self._of_spelling(characters, spelling)]
+        # Time-major in memory, as the recurrence reads it.
+        return self.merge([each.transpose(0, 1) for each in inputs]).transpose(0, 1)
+
+    def _of_spelling(self, characters: Tensor, spelling: Spelling) -> list[Tensor]:
+        """Those that depend on the characters alone, (batch, length, size) each."""
+        if self.training or not can_be_read(characters):
+            return self._read(characters, spelling)
+        # Most words of a batch stand in it more than once.
+        words, places = distinct_words(characters)
+        rows = places.t().flatten()
+        batch, length = places.shape
+        read = (each[0].index_select(0, rows) for each in self._read(words[None], spelling))
+        return [each.view(length, batch, each.shape[1]).transpose(0, 1) for each in read]
+
+    def _read(self, characters: Tensor, spelling: Spelling) -> list[Tensor]:
+        inputs = [encoder(characters) for encoder in self.encoders.values()]
         if self.case is not None:
             inputs.append(self.case(spelling.kinds[characters]))
         if len(self.vectors):
             lower = spelling.lower[characters]
             inputs += [vectors(lower) for vectors in self.vectors]
-        # Time-major in memory, as the recurrence reads it.
-        return self.merge([each.transpose(0, 1) for each in inputs]).transpose(0, 1)
+        return inputs

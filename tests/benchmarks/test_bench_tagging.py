@@ -13,6 +13,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks.sentences import TAGS, TaggedWorkload
 from benchmarks.tables import tagging
+from benchmarks.tables.tagging import CRF_CALLS
 from benchmarks.targets import FLAIR_TAGGER, OUR_CRF, PYTORCH_CRF, SPACY_TAGGER, TAGGER, TAGGER_ONNX, TAGGER_POS
 from hfattnlstm.modeling.tag_schemes import allowed_tags
 
@@ -36,7 +37,7 @@ def test_ours_alone_is_measured_and_the_missing_ones_are_told(
     ours = {(row["configuration"], row["candidate"]) for row in found["rows"]}
     decoding = {(panel, name) for panel in ("decoding, sentences", "one sentence") for name in (TAGGER, TAGGER_POS)}
     decoding |= {(panel, TAGGER_ONNX) for panel in ("decoding, sentences", "one sentence")}
-    crf = {(f"CRF alone, {what}", OUR_CRF) for what in ("likelihood", "decode")}
+    crf = {(f"CRF alone, {what}", OUR_CRF) for what in CRF_CALLS}
     assert ours == {("training, sentences", TAGGER), *decoding, *crf}
     assert all(row["time"] > 0 and row["ratio"] is None for row in found["rows"])
     left_out = " ".join(found["left_out"])

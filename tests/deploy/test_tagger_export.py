@@ -146,8 +146,9 @@ class TestEqual:
             if attends:
                 torch.testing.assert_close(found.attentions[0], expected.attentions[0], atol=1e-5, rtol=1e-5)
             if model.crf is not None:
-                for one, two in zip(other.best_tags(**batch, count=3), model.best_tags(**batch, count=3)):
-                    torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+                one, two = other(**batch, n_best=3), model(**batch, n_best=3)
+                assert one.sequences.equal(two.sequences)
+                torch.testing.assert_close(one.sequences_scores, two.sequences_scores, atol=1e-4, rtol=1e-4)
         assert words > 20
 
     def test_pipelines(self, name: str, exported: Exports) -> None:
@@ -263,7 +264,7 @@ class TestRefused:
         with pytest.raises(ValueError, match="is not the one that the file was exported with"):
             onnx_pipeline(tmp_path / "mixed")
 
-    @pytest.mark.parametrize("name", ["labels", "inputs_embeds"])
+    @pytest.mark.parametrize("name", ["labels", "inputs_embeds", "char_ids"])
     def test_what_it_does_not_take(self, name: str, exported: Exports) -> None:
         model = OnnxAttnLSTMForTokenClassification.from_pretrained(exported["plain"][1].path)
         with pytest.raises(ValueError, match=f"An exported model takes no {name}"):
@@ -271,8 +272,8 @@ class TestRefused:
 
     def test_best_sequences_need_a_crf(self, exported: Exports) -> None:
         model = OnnxAttnLSTMForTokenClassification.from_pretrained(exported["plain"][1].path)
-        with pytest.raises(ValueError, match="The model has no CRF, and tags each word by itself"):
-            model.best_tags(torch.ones(1, 2, dtype=torch.long))
+        with pytest.raises(ValueError, match="n_best is for models with a CRF, and this one tags each word by itself"):
+            model(torch.ones(1, 2, dtype=torch.long), n_best=2)
         with pytest.raises(ValueError, match="n_best is for models with a CRF"):
             onnx_pipeline(exported["plain"][1].path)("Anna", n_best=2)
 

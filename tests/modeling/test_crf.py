@@ -80,7 +80,7 @@ class TestAgainstAllSequences:
         crf, mask = random_crf(scheme), members(kind)
         emissions = scores_of(mask, crf)
         tags = crf.decode(emissions, mask).tags
-        assert not tags[~mask].any()
+        assert not tags[~mask].any() and crf.best_path(emissions, mask).equal(tags)
         for row, kept in enumerate(mask):
             assert tuple(tags[row, kept].tolist()) == next(iter(log_probabilities(crf, emissions[row, kept])))
 
@@ -247,6 +247,49 @@ class TestNumbers:
         assert decoded.log_marginals.isfinite().all()
         totals = decoded.log_marginals.exp().sum(-1)[mask]
         assert_near(totals, torch.ones_like(totals), 1e-6)
+
+    @pytest.mark.parametrize("inference", [False, True])
+    @pytest.mark.parametrize("where", ["emissions", "weights"])
+    @every_scheme
+    def test_scores_any_distance_apart(self, scheme, where, inference):
+        """What is left of all sequences may be those with the lowest scores."""
+        crf, mask = random_crf(scheme), members("holes")
+        emissions = scores_of(mask, crf, 2000.0 if where == "emissions" else 1.0)
+        with torch.no_grad():
+            if where == "weights":
+                crf.transitions.mul_(1000)
+            crf.start.mul_(1000)
+        tags = chosen_tags(crf, emissions, mask, rank=1)
+        with torch.inference_mode(inference):
+            found, logs = crf.log_likelihood(emissions, tags, mask), crf.decode(emissions, mask).log_marginals
+        for row, kept in enumerate(mask):
+            expected = log_probabilities(crf, emissions[row, kept])[tuple(tags[row, kept].tolist())]
+            assert found[row].item() == pytest.approx(expected, abs=1e-6)
+            if kept.any():
+                marginals = log_marginals(crf, emissions[row, kept])
+                assert_near(logs[row, kept].exp(), torch.from_numpy(marginals).exp(), 1e-9)
+
+    def test_gradients_of_scores_any_distance_apart(self):
+        crf, mask = random_crf("bio"), torch.ones(1, 3, dtype=torch.bool)
+        emissions = scores_of(mask, crf)
+        # Of all tags, only those that go on, and none that begins.
+        emissions[..., [2, 4]] += 3000
+        emissions.requires_grad_()
+        best = crf.decode(emissions, mask).tags
+        loss = -crf.log_likelihood(emissions, best, mask).sum()
+        loss.backward()
+        marginals = torch.from_numpy(log_marginals(crf, emissions.detach()[0])).exp()
+        assert_near(emissions.grad[0], marginals - torch.nn.functional.one_hot(best[0], 5), 1e-9)
+        for weight in crf.parameters():
+            assert weight.grad.isfinite().all() and weight.grad.any()
+
+    def test_where_nothing_is_allowed_nothing_has_a_probability(self):
+        crf, mask = random_crf("bio"), torch.tensor([[True, True], [True, False]])
+        crf.may_follow.fill_(False)
+        emissions = scores_of(mask, crf)
+        found = crf.log_likelihood(emissions, torch.zeros(2, 2, dtype=torch.long), mask)
+        assert found[0] == -torch.inf and found[1].isfinite()
+        assert crf.decode(emissions, mask).log_marginals.isfinite().all()
 
     def test_one_tag_stands_far_above_all_others(self):
         crf, mask = random_crf("bio", scale=0.0), torch.ones(1, 30, dtype=torch.bool)

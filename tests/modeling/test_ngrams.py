@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification, AttnLSTMModel
 from hfattnlstm.modeling.configuration_checks import largest_vocabulary
-from hfattnlstm.modeling.ngrams import NgramIndex, NgramLogits, _search_in_graph, ngram_numbers
+from hfattnlstm.modeling.ngrams import NgramIndex, NgramLogits, ngram_numbers
 
 
 def all_numbers(ids: Tensor, longest: int) -> Tensor:
@@ -65,13 +65,6 @@ def test_only_chosen_ngrams_have_rows() -> None:
 
 def test_an_index_that_was_not_filled_finds_nothing() -> None:
     assert not NgramIndex(4, 3)(torch.tensor([[5, 6]]), torch.ones(1, 2, dtype=torch.bool)).any()
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 100])
-def test_the_search_of_a_graph_is_that_of_torch(size: int) -> None:
-    numbers = torch.randperm(1000)[:size].sort().values
-    wanted = torch.arange(-1, 1001)
-    assert torch.equal(_search_in_graph(numbers, wanted), torch.searchsorted(numbers, wanted))
 
 
 @pytest.mark.parametrize("kind", ROWS)

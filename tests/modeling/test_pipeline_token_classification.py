@@ -342,7 +342,8 @@ class TestMore:
     def test_the_best_sequences_are_those_of_the_crf(self, tagger, tokenizer):
         text = "Anna met Bob in Paris ."
         ids = tokenizer(text, return_tensors="pt").input_ids
-        tags, logs = tagger.model.best_tags(ids, count=4)
+        outputs = tagger.model(ids, n_best=4)
+        tags, logs = outputs.sequences, outputs.sequences_scores
         found = tagger(text, n_best=4)["alternatives"]
         assert len(found) == 1 and len(found[0]) == 4
         for each, own, log in zip(found[0], tags[0].tolist(), logs[0].tolist()):

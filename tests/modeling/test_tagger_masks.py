@@ -112,7 +112,7 @@ class TestPadding:
             assert outputs.logits.shape == (batch, length, model.config.num_labels)
             assert outputs.loss == 0
         if model.crf is not None:
-            assert model.best_tags(ids, count=2)[0].shape == (batch, 2, length)
+            assert model(ids, n_best=2).sequences.shape == (batch, 2, length)
 
 
 class TestPlacesWithoutATag:

@@ -99,7 +99,7 @@ class TestLogits:
             torch.manual_seed(seed)
             mask = mask_of("holes")
             ids = torch.randint(3, 30, mask.shape)
-            logits = model._logits(torch.randn(4, 9, 5), ids, mask)
+            logits = model._logits(torch.randn(4, 9, 5), mask, model.attnlstm.embeddings.words(ids, mask))
             tags, probabilities = logits.argmax(-1), logits.softmax(-1)
             for row, (own, kept) in enumerate(zip(ids.tolist(), mask.tolist())):
                 begun = places_of_words(own, kept)
@@ -116,7 +116,8 @@ class TestLogits:
         """To begin and to go on are together more probable than the word's own tag."""
         model = tiny_tagger(**BIO, **SPELLING)
         scores = torch.tensor([0.4, 0.3, 0.25, 0.03, 0.02]).log().expand(1, 2, -1)
-        logits = model._logits(scores, torch.tensor([[6, 26]]), torch.ones(1, 2, dtype=torch.bool))
+        mask = torch.ones(1, 2, dtype=torch.bool)
+        logits = model._logits(scores, mask, model.attnlstm.embeddings.words(torch.tensor([[6, 26]]), mask))
         assert logits.argmax(-1).tolist() == [[0, 0]]
         assert_near(logits[0, 1].exp().sort().values, torch.tensor([0.0, 0.0, 0.05, 0.4, 0.55]))
 
@@ -153,30 +154,42 @@ class TestLogits:
         assert_near(outputs.loss, plain + 0.5 * outputs.attentions[-1].square().sum() / 4)
 
 
-class TestBestTags:
-    """The sequences behind the logits."""
+class TestBestSequences:
+    """Those behind the logits."""
 
     @pytest.mark.parametrize("name", ["crf", "spelt, crf", "spelt, context"])
     def test_they_are_those_of_the_crf(self, name):
         model = tiny_tagger(**TAGGERS[name])
         mask = mask_of("holes")
         ids = torch.randint(0, 30, mask.shape)
-        tags, logs = model.best_tags(ids, mask, count=3)
+        outputs = model(ids, mask, n_best=3)
+        tags, logs = outputs.sequences, outputs.sequences_scores
         assert not tags.requires_grad and not logs.requires_grad
         begun = torch.zeros_like(mask)
         for row, (own, kept) in enumerate(zip(ids.tolist(), mask.tolist())):
             begun[row, places_of_words(own, kept) if model.config.num_characters else mask[row]] = True
         expected = model.crf.best_sequences(emissions_of(model, ids, mask), begun, 3)
         assert tags.equal(expected[0]) and logs.equal(expected[1])
-        assert tags[:, 0][begun].equal(model(ids, mask).logits.argmax(-1)[begun])
+        assert tags[:, 0][begun].equal(outputs.logits.argmax(-1)[begun])
+        assert outputs.logits.equal(model(ids, mask).logits)
         assert logs.diff(dim=1).nan_to_num(neginf=-1).le(0).all() and logs.exp().sum(1).le(1 + 1e-9).all()
-        assert model.best_tags(ids)[0].shape == (4, 1, 9)
+        assert model(ids, n_best=1).sequences.shape == (4, 1, 9)
+        assert "sequences" not in model(ids)
+
+    def test_they_go_by_what_the_model_has_read(self):
+        model = tiny_tagger(**TAGGERS["spelt, crf"])
+        ids, characters = torch.tensor([[5, 6, 7]]), torch.tensor([[[3, 4], [5, 0], [4, 4]]])
+        given = model(ids, char_ids=characters, n_best=2)
+        assert not given.sequences_scores.equal(model(ids, n_best=2).sequences_scores)
+        plain = tiny_tagger(**TAGGERS["crf"])
+        embedded = plain.attnlstm.embed(ids)
+        assert_near(plain(inputs_embeds=embedded, n_best=2).sequences_scores, plain(ids, n_best=2).sequences_scores)
 
     def test_mistakes(self):
-        with pytest.raises(ValueError, match="has no CRF, and tags each word by itself: take the highest"):
-            tiny_tagger(num_labels=3).best_tags(torch.tensor([[1, 2]]))
+        with pytest.raises(ValueError, match="n_best is for models with a CRF, and this one tags each word by itself"):
+            tiny_tagger(num_labels=3)(torch.tensor([[1, 2]]), n_best=2)
         with pytest.raises(ValueError, match="count must be 1 or more"):
-            tiny_tagger(**TAGGERS["crf"]).best_tags(torch.tensor([[1, 2]]), count=0)
+            tiny_tagger(**TAGGERS["crf"])(torch.tensor([[1, 2]]), n_best=0)
 
 
 class TestOutputs:
@@ -419,7 +432,7 @@ for folder in ("first", "second"):
         logits = model(ids).logits
         states = AutoModel.from_pretrained(folder, trust_remote_code=True)(ids).last_hidden_state
     assert torch.equal(logits, expected[0]) and torch.equal(states, expected[1])
-    assert model.best_tags(ids)[0].shape == (2, 1, 9)
+    assert model(ids, n_best=1).sequences.shape == (2, 1, 9)
     model.save_pretrained("second")
 """
 

@@ -35,6 +35,7 @@ from hfattnlstm.modeling.word_inputs import (
     WordInputs,
     WordVectors,
     case_of,
+    distinct_words,
     word_numbers,
 )
 
@@ -228,6 +229,38 @@ def _vector(vectors: WordVectors, characters: list[int]) -> Tensor:
     number = int(word_numbers(torch.tensor([[LOWER_OF[each] for each in characters] + [0]]))[0])
     listed = vectors.index.numbers.tolist()
     return vectors.table.weight[1 + listed.index(number) if number in listed else 0].detach()
+
+
+class TestDistinctWords:
+    """What depends on the characters alone is computed once for the words of a batch."""
+
+    def test_each_stands_there_once(self):
+        batch = padded(WORDS * 2 + [[1, 2]]).view(1, -1, 7)
+        words, places = distinct_words(batch)
+        assert words[places].equal(batch) and len(words) == len(WORDS) + 1
+
+    def test_words_of_one_number_stay_two(self, monkeypatch):
+        monkeypatch.setattr(word_inputs, "word_numbers", lambda characters: characters.sum(-1))
+        batch = torch.tensor([[[1, 2], [2, 1], [1, 2]], [[3, 0], [0, 0], [3, 0]]])
+        words, places = distinct_words(batch)
+        assert words[places].equal(batch)
+
+    @pytest.mark.parametrize("name", ["char_cnn", "char_lstm", "case", "vectors"])
+    def test_a_model_reads_them_as_if_each_stood_alone(self, name, monkeypatch):
+        model = tiny_tagger(num_labels=3, **INPUTS[name])
+        ids, counted = torch.randint(1, 30, (5, 40)), []
+        read = WordInputs._read
+        monkeypatch.setattr(WordInputs, "_read", lambda self, *args: counted.append(args[0]) or read(self, *args))
+        found = model.attnlstm.embed(ids)
+        monkeypatch.setattr(word_inputs, "can_be_read", lambda values: False)
+        assert_near(found, model.attnlstm.embed(ids), 1e-6)
+        few, all_words = (each.shape[0] * each.shape[1] for each in counted)
+        assert few < 100 < all_words == 200
+
+    def test_in_training_each_drops_its_own_characters(self):
+        model = tiny_tagger(num_labels=3, **{**INPUTS["char_cnn"], "char_dropout": 0.5}).train()
+        embedded = model.attnlstm.embed(torch.full((1, 20), 5))
+        assert len(embedded[0].unique(dim=0)) > 1
 
 
 def merged_plainly(merge: InputMerge, inputs: list[np.ndarray]) -> np.ndarray:
