@@ -17,6 +17,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.text_inputs import check_texts
+from .token_pieces import GOES_ON
 from .unigram import train_unigram
 
 
@@ -69,7 +70,7 @@ class _Marks(NamedTuple):
         return [self.start + word[0], *(self.inner + character for character in word[1:])]
 
 
-_HASHES = _Marks("", "##")
+_HASHES = _Marks("", GOES_ON)
 _METASPACE = _Marks("▁", "")
 _UNSEEN_FORMS = (UNSEEN, _HASHES.inner + UNSEEN)
 

@@ -18,13 +18,12 @@ from .._places import loading_from
 from .._released import released_folder
 from ..modeling.word_inputs import WordVectors, word_numbers
 from .progress import only_errors
+from .token_pieces import token_pieces
 from .word_tokenizer import SpellingTables
 from .word_vectors import read_word_vectors
 
 
 logger = logging.get_logger(__name__)
-
-_INSIDE = "##"
 
 
 class VectorTable(NamedTuple):
@@ -61,8 +60,8 @@ def vectors_of_model(name: str) -> Iterator[tuple[str, np.ndarray]]:
     with loading_from(name, "tokenizer") as place:
         tokenizer = AutoTokenizer.from_pretrained(place)
     special = set(tokenizer.all_special_ids)
-    for word, number in sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
-        if number not in special and not word.startswith(_INSIDE):
+    for number, (word, begins) in enumerate(token_pieces(tokenizer)):
+        if word and begins and number not in special:
             yield word, weight[number]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 import regex
 from tokenizers import Regex, pre_tokenizers
 
+from .token_pieces import GOES_ON
+
 
 # With what is read in place of a letter that is not known, see `open_vocabulary`.
 _LETTERS = "\\p{L}\\p{M}\\p{N}\ufffd"
@@ -106,7 +108,7 @@ def _are_single(words: Mapping[str, int]) -> bool:
 def _known(kind: str, words: Mapping[str, int]) -> list[str]:
     """Words of a kind, such as abbreviations with a point, the longest first; not those of one mark, repeated."""
     found = [word for word, count in words.items() if count >= _LEAST_COUNT and regex.fullmatch(kind, word)]
-    found = [word for word in found if len(set(word)) > 1 and not word.startswith("##")]
+    found = [word for word in found if len(set(word)) > 1 and not word.startswith(GOES_ON)]
     found = sorted(found, key=lambda word: (-words[word], word))
     return sorted(found[:_MOST_KNOWN], key=lambda word: (-len(word), word))
 

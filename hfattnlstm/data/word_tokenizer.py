@@ -12,14 +12,13 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from ..modeling.spelling import DIGIT, LOWER, OTHER, PIECE, SPECIAL, SPELLS, UPPER, WORD
-from ..modeling.word_tokens import marks_beginnings
+from .token_pieces import GOES_ON, token_pieces
 from .tokenization import finished_tokenizer, open_vocabulary, text_normalizer
 from .word_splitting import count_words, whole_share, word_splitter
 
 
 logger = logging.get_logger(__name__)
 
-_GOES_ON, _BEGINS = "##", ("▁", "Ġ")
 # Below this, texts are cut into other words than those that a model has learnt from.
 _MANY_WHOLE = 0.9
 
@@ -104,28 +103,22 @@ def spelling_tables(tokenizer: PreTrainedTokenizerBase, longest: int) -> Spellin
     'aet�'
     ```
     """
-    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    pieces = token_pieces(tokenizer)
     special = set(tokenizer.all_special_ids)
-    spells = is_open(tokenizer)
-    begins = next((mark for mark in _BEGINS if any(token.startswith(mark) for token in tokens)), None)
-    begins = begins if marks_beginnings(tokenizer) else None
-    bare, roles = [], np.full(len(tokens), WORD, np.int8)
-    for number, token in enumerate(tokens):
-        inside = token.startswith(_GOES_ON) and len(token) > len(_GOES_ON)
-        text = token.removeprefix(_GOES_ON) if inside else token
-        if begins is not None:
-            inside, text = not token.startswith(begins), token.removeprefix(begins)
+    inside = SPELLS if is_open(tokenizer) else PIECE
+    bare, roles = [], np.full(len(pieces), WORD, np.int8)
+    for number, (text, begins) in enumerate(pieces):
         if number in special:
             # What is unknown is a word all the same.
             roles[number], text = WORD if number == tokenizer.unk_token_id else SPECIAL, ""
-        elif inside:
-            roles[number] = SPELLS if spells else PIECE
+        elif not begins:
+            roles[number] = inside
         bare.append(text)
     seen = {character for text in bare for character in text}
     # In lower case a word may have characters that no token has.
     alphabet = "".join(sorted({*seen, *(character.lower() for character in seen if len(character.lower()) == 1)}))
     numbers = {character: number for number, character in enumerate(alphabet, 1)}
-    characters = np.zeros((len(tokens), longest), np.int32)
+    characters = np.zeros((len(pieces), longest), np.int32)
     for row, text in zip(characters, bare):
         row[: min(len(text), longest)] = [numbers[character] for character in text[:longest]]
     return SpellingTables(
@@ -148,7 +141,7 @@ def is_open(tokenizer: PreTrainedTokenizerBase) -> bool:
     ```
     """
     model = tokenizer.backend_tokenizer.model
-    return isinstance(model, models.BPE) and bool(model.ignore_merges) and model.continuing_subword_prefix == _GOES_ON
+    return isinstance(model, models.BPE) and bool(model.ignore_merges) and model.continuing_subword_prefix == GOES_ON
 
 
 def _kind_of(character: str) -> int:

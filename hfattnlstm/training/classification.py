@@ -38,10 +38,8 @@ from .classification_arguments import EMBEDDING_NGRAM_FLAGS, DataArguments, Mode
 from .classification_card import classification_card
 from .classification_flags import (
     MODEL_EFFECTS,
-    check_architecture,
     check_ngram_lengths,
     check_problem,
-    check_sources,
     check_start,
     data_effects,
     flags_as_config,
@@ -64,6 +62,7 @@ from .metrics import (
 from .ngram_choice import choose_ngrams
 from .ngram_part import MOST_SPELT, token_rows
 from .recipes import Recipe, left_out
+from .shared_flags import check_architecture, check_sources
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from types import SimpleNamespace
-from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..modeling.configuration_attnlstm import NGRAM_FIELDS, AttnLSTMConfig
-from ..modeling.configuration_base import MULTI_LABEL, REGRESSION, SIZED_SCORES
+from ..modeling.configuration_attnlstm import NGRAM_FIELDS
+from ..modeling.configuration_base import MULTI_LABEL, REGRESSION
 from ..modeling.configuration_checks import largest_vocabulary
 from .arguments import RunArguments
 from .classification_arguments import FINISHING_FLAGS, NEW_TOKENIZER_FLAGS, DataArguments, ModelArguments
 from .flag_effects import Effect, beside, without
+from .shared_flags import LAYER_EFFECTS, POOLER_FLAGS, TRAINING_FLAGS, check_measured, source_effects
 
-
-_NO_INNER_WIDTH = "with a --pooler_score that has no inner width: choose additive or diagonal_dot, or leave it out"
 
 # From a configuration: flags of the model, or the checkpoint with what they change.
 MODEL_EFFECTS = (
     Effect(
-        (
-            *("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperature", "pooler_normalizer"),
-            *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
-        ),
+        (*POOLER_FLAGS, "pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
         lambda config: "attention" in config.poolings,
         without("attention in --classifier_pooling"),
     ),
-    Effect(("pooler_size",), lambda config: config.pooler_score in SIZED_SCORES, _NO_INNER_WIDTH),
-    Effect(("direction_merge",), lambda config: config.bidirectional, beside("--no_bidirectional")),
-    Effect(
-        ("hidden_dropout_prob",),
-        lambda config: config.num_hidden_layers > 1,
-        "with one layer, for it is between layers: add --num_hidden_layers 2, or leave it out",
-    ),
+    *LAYER_EFFECTS,
     Effect(
         ("residual",),
         lambda config: config.num_hidden_layers > 1 or config.embedding_size == config.hidden_size,
@@ -45,11 +33,6 @@ MODEL_EFFECTS = (
         ("embedding_ngram_length", "ngram_dropout"),
         lambda config: config.embedding_ngrams,
         without("--embedding_ngrams"),
-    ),
-    Effect(
-        ("locked_dropout",),
-        lambda config: config.embedding_dropout or (config.hidden_dropout_prob and config.num_hidden_layers > 1),
-        without("--embedding_dropout or --hidden_dropout_prob"),
     ),
 )
 # What a tokenizer of each kind is in the library `tokenizers`.
@@ -63,19 +46,9 @@ _MODELS = {
 }
 # What only a training reads.
 _TRAINING_ONLY = (
-    *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    *(
-        "max_train_samples",
-        "rationale_column",
-        "unlabelled_file",
-        "teacher",
-        "teacher_weight",
-        "teacher_file",
-        "char_dropout",
-        "word_input_dropout",
-        "freeze_word_vectors",
-        *FINISHING_FLAGS,
-    ),
+    *TRAINING_FLAGS,
+    *("rationale_column", "unlabelled_file", "teacher", "teacher_weight", "teacher_file"),
+    *FINISHING_FLAGS,
 )
 
 
@@ -90,14 +63,12 @@ def data_effects(data: DataArguments, model: ModelArguments, training: RunArgume
     return (
         Effect(_TRAINING_ONLY, lambda _: training.do_train, beside("--do_train false, which only measures")),
         Effect(("classifier_ngram_length",), lambda _: model.classifier_ngrams, beside("--classifier_ngrams 0")),
-        Effect(("validation_size",), lambda _: data.validation_file is None, beside("--validation_file")),
+        *source_effects(data, training),
         Effect(
             ("split_seed",),
             lambda _: data.validation_file is None or data.max_train_samples is not None,
             beside("--validation_file"),
         ),
-        Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
-        Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
         Effect(
             ("unlabelled_file",),
             lambda _: training.vat_epsilon or data.teacher is not None,
@@ -105,21 +76,7 @@ def data_effects(data: DataArguments, model: ModelArguments, training: RunArgume
         ),
         Effect(("teacher_weight", "teacher_file"), lambda _: data.teacher is not None, without("--teacher")),
         Effect(("rationale_coef",), lambda _: data.rationale_column is not None, without("--rationale_column")),
-        Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
     )
-
-
-def check_sources(data: DataArguments) -> None:
-    """Refuse anything but one source of texts.
-
-    Raises:
-        ValueError: Names the flags.
-    """
-    files = (data.train_file, data.validation_file, data.test_file)
-    if (data.dataset is None) == (not any(files)):
-        raise ValueError("Give either --dataset or --train_file.")
-    if data.dataset is None and data.train_file is None:
-        raise ValueError("--validation_file and --test_file need --train_file beside them: add it.")
 
 
 def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resumes: bool) -> None:
@@ -128,10 +85,7 @@ def check_start(model: ModelArguments, given: frozenset[str], trains: bool, resu
     Raises:
         ValueError: Names the flags.
     """
-    if model.model_name_or_path is None and not trains:
-        raise ValueError(
-            "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
-        )
+    check_measured(trains, starts=model.model_name_or_path is not None)
     # A model that is trained further may get a new tokenizer; its words keep their embeddings.
     loaded = "--tokenizer_name" if model.tokenizer_name is not None else None if trains else "--model_name_or_path"
     for flag in NEW_TOKENIZER_FLAGS if loaded is not None and not resumes else ():
@@ -198,17 +152,3 @@ def check_ngram_lengths(model: ModelArguments, num_tokens: int) -> None:
                 f"--{length} {longest} is for vocabularies of at most {most:,} tokens, and this one has "
                 f"{num_tokens:,}: give a smaller --{length} or --vocab_size, or --{count} 0."
             )
-
-
-def check_architecture(overrides: dict[str, Any]) -> None:
-    """Refuse impossible sizes before anything is loaded, as the configuration will.
-
-    Raises:
-        ValueError: Names the flag.
-    """
-    try:
-        AttnLSTMConfig(**overrides)
-    except ValueError as error:
-        # Its fields are called as the flags are.
-        names = "|".join(sorted(overrides, key=len, reverse=True))
-        raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None

@@ -53,6 +53,7 @@ from .forecasting_flags import (
 from .forecasts import forecast_batch, levels_of
 from .linear_forecasts import fit_linear
 from .naive_forecasts import seasonal_errors
+from .shared_flags import check_measured
 from .starting_point import config_to_start_from
 from .task import CardParts, Measured, Task
 from .trainer import AttnLSTMTrainer
@@ -116,10 +117,7 @@ class ForecastingTask(Task):
         check_forecasting_flags(
             data, model, self.given, self._loaded_from() is not None, resumes=self.checkpoint is not None
         )
-        if not self.training.do_train and self._loaded_from() is None:
-            raise ValueError(
-                "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
-            )
+        check_measured(self.training.do_train, starts=self._loaded_from() is not None)
 
     def sources(self) -> list[str]:
         """File, data set and model."""

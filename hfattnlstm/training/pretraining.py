@@ -32,6 +32,7 @@ from .pretraining_arguments import (
     language_model_fields,
 )
 from .pretraining_card import pretraining_card
+from .shared_flags import check_measured
 from .starting_point import config_to_start_from
 from .task import CardParts, Task
 
@@ -97,10 +98,9 @@ class PretrainingTask(Task):
         if (data.dataset is None) == (not data.train_file):
             raise ValueError("Give either --dataset or --train_file.")
         check_effects(_effects(data, model, self.training), self.given, None)
-        if self.checkpoint is None and not self.training.do_train and model.model_name_or_path is None:
-            raise ValueError(
-                "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
-            )
+        check_measured(
+            self.training.do_train, starts=self.checkpoint is not None or model.model_name_or_path is not None
+        )
         AttnLSTMConfig(**language_model_fields(model))
 
     def sources(self) -> list[str]:

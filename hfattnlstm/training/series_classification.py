@@ -28,6 +28,7 @@ from .labelled_task import LabelledTask
 from .markdown import code_span, shown_name
 from .series_classification_arguments import LabelledSeriesArguments, SeriesClassificationArguments
 from .series_model_arguments import SeriesModelArguments, config_fields, layer_effects
+from .shared_flags import check_measured
 from .starting_point import config_to_start_from
 from .task import CardParts
 
@@ -86,10 +87,7 @@ class SeriesClassificationTask(LabelledTask):
         meaningless = Effect(MEANINGLESS, lambda _: False, "in this task: leave it out")
         effects = (meaningless, held_out, decided, *layer_effects(self.model, self.model.front == "segments"))
         check_effects(effects, self.given, None)
-        if not self.training.do_train and self._loaded_from() is None:
-            raise ValueError(
-                "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
-            )
+        check_measured(self.training.do_train, starts=self._loaded_from() is not None)
         AttnLSTMForecasterConfig(**config_fields(self.model))
 
     def sources(self) -> list[str]:

@@ -6,13 +6,13 @@ import numpy as np
 from scipy import sparse
 from transformers import PreTrainedTokenizerBase
 
+from ..data.token_pieces import token_pieces
 from .ngram_choice import least_count
 
 
 # Characters in an n-gram, the mark of a beginning counted.
 SHORTEST, LONGEST = 2, 5
-# What tells, in front of a token, that it goes on with a word, or begins one.
-_GOES_ON, _BEGINS = "##", ("▁", "Ġ")
+# Stands for the beginning of a word.
 _BEGINNING = "<"
 
 
@@ -32,18 +32,18 @@ def spelling_of(tokenizer: PreTrainedTokenizerBase) -> sparse.csr_matrix:
     6
     ```
     """
-    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    pieces = token_pieces(tokenizer)
     special = set(tokenizer.all_special_ids)
-    marked = any(token.startswith(_BEGINS) for index, token in enumerate(tokens) if index not in special)
     places: dict[str, int] = {}
     rows, columns = [], []
-    for row, token in enumerate(tokens):
+    for row, (text, begins) in enumerate(pieces):
         if row not in special:
-            found = [places.setdefault(gram, len(places)) for gram in _grams(_spelt(token, marked))]
+            grams = _grams(_BEGINNING + text if begins else text)
+            found = [places.setdefault(gram, len(places)) for gram in grams]
             rows += [row] * len(found)
             columns += found
     ones = np.ones(len(rows), np.float32)
-    spelling = sparse.csr_matrix((ones, (rows, columns)), shape=(len(tokens), len(places)))
+    spelling = sparse.csr_matrix((ones, (rows, columns)), shape=(len(pieces), len(places)))
     spelling.sum_duplicates()
     return spelling
 
@@ -69,14 +69,6 @@ def shared_spelling(spelling: sparse.csr_matrix, most: int) -> sparse.csr_matrix
     """
     tokens = np.bincount(spelling.indices, minlength=spelling.shape[1])
     return spelling[:, tokens >= least_count(tokens, most, least=2)]
-
-
-def _spelt(token: str, marked: bool) -> str:
-    if token.startswith(_GOES_ON) and len(token) > len(_GOES_ON):
-        return token.removeprefix(_GOES_ON)
-    if token.startswith(_BEGINS):
-        return _BEGINNING + token[1:]
-    return token if marked else _BEGINNING + token
 
 
 def _grams(text: str) -> list[str]:

@@ -31,10 +31,11 @@ from ..modeling.modeling_token_classification import AttnLSTMForTokenClassificat
 from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
 from .classification_tokenizer import load_tokenizer, tokenizer_of_checkpoint
+from .shared_flags import DROPOUT_FLAGS
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .tagging_card import describe_tags, tagging_card
 from .tagging_evaluation import TagEvaluation, evaluate_tags
-from .tagging_flags import DROPOUTS, MEANINGLESS, check_tagger, config_of_start, sources_of
+from .tagging_flags import MEANINGLESS, check_tagger, config_of_start, sources_of
 from .tagging_metrics import TagScorer
 from .tagging_summary import TagSummary, summarize_tags
 from .task import CardParts, Measured, Task
@@ -180,7 +181,7 @@ class TaggingTask(Task):
         """A new model, perhaps with the weights of a pretrained one, or the tagger to go on from."""
         if self._start_config is not None:
             with loading_from(self._loaded_from()) as place:
-                changes = {flag: getattr(self.model, flag) for flag in DROPOUTS if flag in self.given}
+                changes = {flag: getattr(self.model, flag) for flag in DROPOUT_FLAGS if flag in self.given}
                 model = AttnLSTMForTokenClassification.from_pretrained(place, dtype=torch.float32, **changes)
             if not self.training.do_train:
                 model.check_trained()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Set
-from typing import Any
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from ..modeling.configuration_base import SIZED_SCORES
 from ..modeling.configuration_words import VECTORS
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from .classification_arguments import NEW_TOKENIZER_FLAGS
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
+from .shared_flags import (
+    DROPOUT_FLAGS,
+    LAYER_EFFECTS,
+    POOLER_FLAGS,
+    TRAINING_FLAGS,
+    check_architecture,
+    check_measured,
+    check_sources,
+    source_effects,
+)
 from .starting_point import config_to_start_from
 from .tagging_arguments import NO_VECTORS, TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .word_input_arguments import input_fields
@@ -21,19 +28,10 @@ from .word_inputs import check_inputs, fields_of_unread, input_effects
 
 # What is for labels of whole texts.
 MEANINGLESS = tuple(name for name in LOSS_TERMS if name != "adversarial_epsilon")
-_POOLER = ("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperature", "pooler_normalizer")
 # Shape that a pretrained model has decided.
 _OF_THE_BASE = ("embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge", "residual")
 # What may be said of a tagger that is trained further.
 _OF_A_RUN = ("model_name_or_path", "freeze_word_vectors")
-DROPOUTS = (
-    *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
-    *("char_dropout", "word_input_dropout"),
-)
-_TRAINING_ONLY = (
-    *("max_train_samples", "hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout"),
-    *("classifier_dropout", "char_dropout", "word_input_dropout", "freeze_word_vectors"),
-)
 
 
 def check_tagger(
@@ -44,20 +42,13 @@ def check_tagger(
     Raises:
         ValueError: Names the flag and the mend.
     """
-    files = (data.train_file, data.validation_file, data.test_file)
-    if (data.dataset is None) == (not any(files)):
-        raise ValueError("Give either --dataset or --train_file.")
-    if data.dataset is None and data.train_file is None:
-        raise ValueError("--validation_file and --test_file need --train_file beside them: add it.")
-    check_effects(_effects(data, model, training), given, None)
+    check_sources(data)
+    check_effects(_effects(data, model, training), given, model)
     starts = model.model_name_or_path is not None or training.resume_from_checkpoint is not None
-    if not starts and not training.do_train:
-        raise ValueError(
-            "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
-        )
+    check_measured(training.do_train, starts)
     if not starts:
         _check_words(model, given)
-        _check_architecture(model)
+        check_architecture(tagger_fields(model) | input_fields(model) | fields_of_unread(model))
 
 
 def _check_words(model: TaggerArguments, given: Set[str]) -> None:
@@ -68,40 +59,27 @@ def _check_words(model: TaggerArguments, given: Set[str]) -> None:
 
 def _effects(data: TaggedDataArguments, model: TaggerArguments, training: TaggingArguments) -> tuple[Effect, ...]:
     attends = model.sentence_context and "attention" in model.classifier_pooling
+    # How many layers a loaded model has is not known yet.
+    layers = LAYER_EFFECTS if model.model_name_or_path is None else ()
     return (
         Effect(MEANINGLESS, lambda _: False, "in this task: leave it out"),
-        Effect(_TRAINING_ONLY, lambda _: training.do_train, beside("--do_train false, which only measures")),
-        Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
-        Effect(("validation_size", "split_seed"), lambda _: data.validation_file is None, beside("--validation_file")),
-        Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
-        Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
+        Effect(TRAINING_FLAGS, lambda _: training.do_train, beside("--do_train false, which only measures")),
+        *source_effects(data, training),
+        Effect(("split_seed",), lambda _: data.validation_file is None, beside("--validation_file")),
         Effect(
             NEW_TOKENIZER_FLAGS,
             lambda _: model.tokenizer_name is None,
             beside("--tokenizer_name, which loads a tokenizer"),
         ),
         Effect(("classifier_pooling",), lambda _: model.sentence_context, without("--sentence_context true")),
-        Effect(_POOLER, lambda _: attends, without("--sentence_context true, and attention in --classifier_pooling")),
         Effect(
-            ("pooler_size",),
-            lambda _: model.pooler_score in SIZED_SCORES,
-            "with a --pooler_score that has no inner width: choose additive or diagonal_dot, or leave it out",
+            POOLER_FLAGS, lambda _: attends, without("--sentence_context true, and attention in --classifier_pooling")
         ),
-        Effect(("direction_merge",), lambda _: model.bidirectional, beside("--no_bidirectional")),
-        Effect(
-            ("hidden_dropout_prob",),
-            lambda _: model.num_hidden_layers > 1 or model.model_name_or_path is not None,
-            "with one layer, for it is between layers: add --num_hidden_layers 2, or leave it out",
-        ),
+        *layers,
         Effect(
             ("label_smoothing_factor",),
             lambda _: not model.use_crf,
             beside("--use_crf true, which scores whole sequences"),
-        ),
-        Effect(
-            ("locked_dropout",),
-            lambda _: model.embedding_dropout or (model.hidden_dropout_prob and model.num_hidden_layers > 1),
-            without("--embedding_dropout or --hidden_dropout_prob"),
         ),
     )
 
@@ -131,7 +109,7 @@ def config_of_start(name: str | None, model: TaggerArguments, given: Set[str], r
     config = config_to_start_from(name)
     is_tagger = AttnLSTMForTokenClassification.__name__ in (config.architectures or ())
     chosen = {flag for flag in given if flag in vars(model)} - {*_OF_A_RUN}
-    of_others = chosen - set(DROPOUTS) if is_tagger else chosen & set(_OF_THE_BASE)
+    of_others = chosen - set(DROPOUT_FLAGS) if is_tagger else chosen & set(_OF_THE_BASE)
     decided = chosen - _same(config, model) if resumes else of_others
     if decided:
         raise ValueError(
@@ -159,13 +137,3 @@ def _same(config: AttnLSTMConfig, model: TaggerArguments) -> Set[str]:
     own = [name for name in config.inputs if name != VECTORS or VECTORS in model.token_inputs]
     same |= {"token_inputs"} if own == list(model.token_inputs) else set()
     return others | same
-
-
-def _check_architecture(model: TaggerArguments) -> None:
-    """ValueError, with the names of the flags, for sizes that do not fit together."""
-    fields: dict[str, Any] = tagger_fields(model) | input_fields(model)
-    try:
-        AttnLSTMConfig(**fields | fields_of_unread(model))
-    except ValueError as error:
-        names = "|".join(sorted(fields, key=len, reverse=True))
-        raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None

@@ -1,0 +1,96 @@
+"""What the flags of several tasks mean beside each other: where the data come from, and the layers of a model."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from ..modeling.configuration_base import SIZED_SCORES
+from .flag_effects import Effect, beside, without
+
+
+# Flags of the attention of the pooling.
+POOLER_FLAGS = ("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperature", "pooler_normalizer")
+# What drops something while a model for text is trained.
+DROPOUT_FLAGS = (
+    *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
+    *("char_dropout", "word_input_dropout"),
+)
+# What only a training on texts reads.
+TRAINING_FLAGS = ("max_train_samples", *DROPOUT_FLAGS, "freeze_word_vectors")
+# From a configuration, or flags of the same names.
+LAYER_EFFECTS = (
+    Effect(
+        ("pooler_size",),
+        lambda config: config.pooler_score in SIZED_SCORES,
+        "with a --pooler_score that has no inner width: choose additive or diagonal_dot, or leave it out",
+    ),
+    Effect(("direction_merge",), lambda config: config.bidirectional, beside("--no_bidirectional")),
+    Effect(
+        ("hidden_dropout_prob",),
+        lambda config: config.num_hidden_layers > 1,
+        "with one layer, for it is between layers: add --num_hidden_layers 2, or leave it out",
+    ),
+    Effect(
+        ("locked_dropout",),
+        lambda config: config.embedding_dropout or (config.hidden_dropout_prob and config.num_hidden_layers > 1),
+        without("--embedding_dropout or --hidden_dropout_prob"),
+    ),
+)
+_FILES = ("train_file", "validation_file", "test_file")
+
+
+def check_sources(data: Any) -> None:
+    """Refuse anything but one source of examples.
+
+    Args:
+        data: The flags of the data, of which `dataset` is one.
+
+    Raises:
+        ValueError: Names the flags.
+    """
+    if (data.dataset is None) == (not any(getattr(data, name, None) for name in _FILES)):
+        raise ValueError("Give either --dataset or --train_file.")
+    if data.dataset is None and not data.train_file:
+        raise ValueError("--validation_file and --test_file need --train_file beside them: add it.")
+
+
+def check_measured(trains: bool, starts: bool) -> None:
+    """Refuse to measure a model that does not exist yet.
+
+    Args:
+        trains: Whether the run trains.
+        starts: Whether it begins with a model.
+
+    Raises:
+        ValueError: Names the flags.
+    """
+    if not (trains or starts):
+        raise ValueError(
+            "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
+        )
+
+
+def source_effects(data: Any, training: Any) -> tuple[Effect, ...]:
+    """When the flags of the data have an effect that classifiers and taggers share."""
+    return (
+        Effect(("validation_size",), lambda _: data.validation_file is None, beside("--validation_file")),
+        Effect(("validation_file",), lambda _: training.do_eval, beside("--do_eval false")),
+        Effect(("test_file",), lambda _: training.do_predict, beside("--do_predict false")),
+        Effect(("dataset_config",), lambda _: data.dataset is not None, without("--dataset")),
+    )
+
+
+def check_architecture(overrides: dict[str, Any]) -> None:
+    """Refuse impossible sizes before anything is loaded, as the configuration will.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    try:
+        AttnLSTMConfig(**overrides)
+    except ValueError as error:
+        # Its fields are called as the flags are.
+        names = "|".join(sorted(overrides, key=len, reverse=True))
+        raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None
