@@ -14,7 +14,15 @@ from .._parsing import SentenceParser
 from ..data.problem_types import problem_type_of
 from ..data.progress import no_progress_bars, only_errors
 from .models import is_tagger, load_classifier, load_config, load_tagger
-from .options import add_model, add_text_column, check_at_least, check_threshold, check_threshold_suits
+from .options import (
+    add_model,
+    add_text_column,
+    add_tokens_column,
+    check_at_least,
+    check_flags_of_kind,
+    check_threshold,
+    check_threshold_suits,
+)
 from .outputs import check_model_files, report_is_printed, write_json
 from .program import add_traceback
 from .text_files import chosen_columns
@@ -61,7 +69,7 @@ def evaluate(arguments: Sequence[str]) -> int:
         config = load_config(parsed.model, parsed.trust_remote_code)
         if is_tagger(config):
             return _evaluate_tags(parsed, config)
-        _refuse_flags_of_taggers(parsed)
+        check_flags_of_kind(parsed, False, "tagging_scheme", "tokens_column")
         check_threshold_suits(parsed, problem_type_of(config))
         chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
@@ -85,15 +93,12 @@ def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
     from ..training.tagged_evaluation import evaluate_tagger
     from .tag_report import print_tag_evaluation
 
-    if parsed.threshold is not None:
-        raise ValueError(f"--threshold is for models that label texts, and {parsed.model} tags words: leave it out.")
-    if parsed.text_column is not None and len(parsed.text_column) > 1:
-        raise ValueError("--text_column names one column, with lists of words, for a tagger: name one.")
+    check_flags_of_kind(parsed, True, "threshold", "text_column")
     tagger = load_tagger(parsed.model, config, parsed.trust_remote_code)
     found = evaluate_tagger(
         tagger,
         parsed.file,
-        tokens_column=parsed.text_column[0] if parsed.text_column else None,
+        tokens_column=parsed.tokens_column,
         label_column=parsed.label_column,
         tagging_scheme=parsed.tagging_scheme,
         split=parsed.split,
@@ -115,11 +120,6 @@ def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
     return 0
 
 
-def _refuse_flags_of_taggers(parsed: argparse.Namespace) -> None:
-    if parsed.tagging_scheme is not None:
-        raise ValueError(f"--tagging_scheme is for taggers, and {parsed.model} labels texts: leave it out.")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = SentenceParser(
         "hfattnlstm evaluate",
@@ -133,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "words and tags, such as .conll",
     )
     add_text_column(parser)
+    add_tokens_column(parser)
     parser.add_argument("--label_column", help="column with the labels; found by its name without")
     parser.add_argument(
         "--tagging_scheme",

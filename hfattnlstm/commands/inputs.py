@@ -30,8 +30,9 @@ def check_inputs(parsed: argparse.Namespace) -> None:
     """
     if parsed.texts and parsed.file is not None:
         raise ValueError("Give texts or --file, not both.")
-    if parsed.file is None and parsed.text_column is not None:
-        raise ValueError("--text_column names a column of --file: give both, or none.")
+    columns = [name for name in ("text_column", "tokens_column") if getattr(parsed, name, None) is not None]
+    if parsed.file is None and columns:
+        raise ValueError(f"--{columns[0]} names a column of --file: give both, or none.")
     if parsed.file is None:
         if not parsed.texts and sys.stdin is None:
             raise ValueError("Standard input is closed: give texts, or --file.")
@@ -46,8 +47,8 @@ def check_inputs(parsed: argparse.Namespace) -> None:
     if not os.access(path, os.R_OK):
         raise PermissionError(f"The file {parsed.file} may not be read: change its permissions.")
     if _has_lines(parsed.file):
-        if parsed.text_column is not None:
-            raise ValueError(f"--text_column is for tables, and {parsed.file} has a text a line: leave it out.")
+        if columns:
+            raise ValueError(f"--{columns[0]} is for tables, and {parsed.file} has a text a line: leave it out.")
     elif not path.is_file():
         raise ValueError(f"{parsed.file} is a pipe or a device: leave --file out, and read it as standard input.")
 

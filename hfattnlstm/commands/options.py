@@ -28,6 +28,26 @@ def add_text_column(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tokens_column(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand that takes taggers, too, take the column of their words."""
+    parser.add_argument(
+        "--tokens_column", help="of a tagger, column with the lists of words; found by its name without"
+    )
+
+
+def check_flags_of_kind(parsed: argparse.Namespace, is_tagger: bool, *names: str) -> None:
+    """Refuse flags that are for the other kind of models: those that label texts, or taggers.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    meant, does = ("models that label texts", "tags words") if is_tagger else ("taggers", "labels texts")
+    for name in names:
+        if getattr(parsed, name) is not None:
+            mend = "name the column of the words with --tokens_column" if name == "text_column" else "leave it out"
+            raise ValueError(f"--{name} is for {meant}, and {parsed.model} {does}: {mend}.")
+
+
 def check_at_least(parsed: argparse.Namespace, **least: int) -> None:
     """Refuse numbers that are too small.
 

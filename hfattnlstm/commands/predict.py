@@ -23,7 +23,15 @@ from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
 from .models import has_attention, is_tagger, load_classifier, load_config
-from .options import add_model, add_text_column, check_at_least, check_threshold, check_threshold_suits
+from .options import (
+    add_model,
+    add_text_column,
+    add_tokens_column,
+    check_at_least,
+    check_flags_of_kind,
+    check_threshold,
+    check_threshold_suits,
+)
 from .outputs import FORMATS, LABEL_FORMS, check_form, check_output, choose_form, open_results, shows_attention
 from .predict_tags import predict_tags
 from .program import add_traceback
@@ -68,6 +76,7 @@ def predict(arguments: Sequence[str]) -> int:
     config = load_config(parsed.model, parsed.trust_remote_code)
     if is_tagger(config):
         return predict_tags(parsed, form, config)
+    check_flags_of_kind(parsed, False, "tokens_column")
     check_form(parsed, form, LABEL_FORMS, "labels")
     problem, explains = problem_type_of(config), has_attention(config)
     columns = getattr(config, "text_columns", None)
@@ -100,6 +109,7 @@ def _parser() -> SentenceParser:
     )
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
     add_text_column(parser)
+    add_tokens_column(parser)
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from transformers import PretrainedConfig
 from .._extras import needs_extra
 from .._files import written_beside
 from ..data.progress import no_progress_bars
-from ..data.text_lines import LINES_ENDING, ending_of
+from ..data.text_lines import LINES_ENDING, ending_of, lines_of_file
 from .inputs import is_conversation, read_inputs
 from .models import load_tagger
+from .options import check_flags_of_kind
 from .outputs import check_form
 from .tag_results import TagWriter, writer_of
 
 
 # Forms in which tags are printed and written.
 FORMS = ("table", "jsonl", "json", "conll", "html")
+# Lines of a .txt file by which it is seen whether it has a word a line.
+_LOOKED_AT = 20
 # What stands in place of a text: words, which are not cut again.
 Given = str | list[str]
 
@@ -53,7 +57,7 @@ def predict_tags(parsed: argparse.Namespace, form: str, config: PretrainedConfig
     """
     _check_flags(parsed, form)
     with no_progress_bars():
-        given = read_given(parsed)
+        given = read_given(parsed, set(config.id2label.values()))
         tagger = load_tagger(parsed.model, config, parsed.trust_remote_code)
     spans = config.tagging_scheme is not None
     found = _one_by_one(tagger, given) if is_conversation(parsed) else _streamed(tagger, given, parsed.batch_size)
@@ -72,22 +76,41 @@ def _write(found: Iterable[tuple[Given, dict[str, Any]]], writer: TagWriter) -> 
 
 
 def _check_flags(parsed: argparse.Namespace, form: str) -> None:
-    for flag in ("top_k", "threshold", "level", "dtype"):
-        if getattr(parsed, flag) is not None:
-            raise ValueError(f"--{flag} is for models that label texts, and {parsed.model} tags words: leave it out.")
+    check_flags_of_kind(parsed, True, "top_k", "threshold", "level", "dtype")
     check_form(parsed, form, FORMS, "tags")
 
 
-def read_given(parsed: argparse.Namespace) -> Iterable[Given]:
+def read_given(parsed: argparse.Namespace, tags: Set[str] = frozenset()) -> Iterable[Given]:
     """The texts, or the words of a file that has them already.
 
     Files of columns have a word a line; of tables, a column of lists of words is read as it is.
+
+    Args:
+        parsed: The command line.
+        tags: Those of the model, by which a file of columns is known that has the ending of texts.
+
+    Raises:
+        ValueError: The file cannot be used.
     """
     if parsed.file is None or ending_of(Path(parsed.file)) == LINES_ENDING:
+        if parsed.file is not None and _has_columns(Path(parsed.file).expanduser(), tags):
+            raise ValueError(
+                f"The file {parsed.file} has a word and its tag a line, and .txt is for a text a line: rename it to "
+                "end in .conll."
+            )
         return read_inputs(parsed)
     with needs_extra(f"--file {parsed.file}"):
         from ..data.given_words import read_words_or_texts
-    return read_words_or_texts(parsed.file, parsed.text_column)
+    return read_words_or_texts(parsed.file, parsed.text_column, parsed.tokens_column)
+
+
+def _has_columns(path: Path, tags: Set[str]) -> bool:
+    """Whether the first lines of a file all end in a tag."""
+    if not path.is_file():
+        return False
+    lines = islice((line.split() for line in lines_of_file(path, f"The file {path}")), _LOOKED_AT)
+    cells = [line for line in lines if line]
+    return bool(cells) and all(len(line) > 1 and line[-1] in tags for line in cells)
 
 
 def _streamed(tagger: Any, given: Iterable[Given], batch_size: int | None) -> Iterator[tuple[Given, dict[str, Any]]]:

@@ -6,11 +6,15 @@ import re
 from itertools import groupby
 from pathlib import Path
 
+from transformers.utils import logging
+
 from .._wording import option
 from .naming import quote
 from .tags import TaggedSentence
 from .text_lines import lines_of_file
 
+
+logger = logging.get_logger(__name__)
 
 ENDINGS = (
     ".conll",
@@ -34,6 +38,10 @@ _NUMBER = re.compile(r"\d+([-.]\d+)?")
 _DOCUMENT = "-DOCSTART-"
 _COMMENT = re.compile(r"#\s*(id|sent_id|text|newdoc|newpar|source|global\.columns)\b")
 
+# What the first line calls the columns of words and of tags, where it is a header.
+_WORD_NAMES = ("word", "words", "token", "tokens", "form", "text")
+_TAG_NAMES = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "upos", "xpos", "chunk", "entity")
+
 # The number of a line, and its columns.
 _Row = tuple[int, list[str]]
 
@@ -43,11 +51,13 @@ def read_conll(path: Path, label_column: str | None = None, with_tags: bool = Tr
 
     Columns are set off by tabs, or by spaces where no line has a tab. The word is in the first one, its tag in the
     last; in CoNLL-U, which is known by its ten columns and its numbers, they are in the second and in that of the
-    universal tag. Comments, lines of `-DOCSTART-` and words of several words are left out.
+    universal tag. Comments, lines of `-DOCSTART-`, words of several words and a first line that names the columns are
+    left out.
 
     Args:
         path: The file, which may be compressed.
-        label_column: The column of the tags: its number, counted from 1, or in CoNLL-U its name, such as `xpos`.
+        label_column: The column of the tags: its number, counted from 1, or its name, where the first line names the
+            columns, or such as `xpos` in CoNLL-U.
         with_tags: Whether there must be tags; without, words alone are read, and no tags.
 
     Raises:
@@ -70,14 +80,35 @@ def read_conll(path: Path, label_column: str | None = None, with_tags: bool = Tr
     sentences = [sentence for sentence in sentences if sentence]
     if not sentences:
         raise ValueError(f"The file {path} has no words: give a file with a word and its tag a line.")
+    names = None
+    if is_header(sentences[0][0][1]):
+        names = sentences[0].pop(0)[1]
+        logger.warning("The first line of %s is read for the names of its columns, %s.", path, quote(names))
+        sentences = [sentence for sentence in sentences if sentence]
+        if not sentences:
+            raise ValueError(f"The file {path} has the names of its columns, and no words: add them.")
     first = sentences[0][0][1]
     universal = len(first) == len(_UNIVERSAL) and _NUMBER.fullmatch(first[0]) is not None
     if universal:
         sentences = [[row for row in rows if not _NO_WORD.fullmatch(row[1][0])] for rows in sentences]
     if not with_tags:
         return [_sentence(path, rows, int(universal), None, None) for rows in sentences if rows]
-    word, tag = _columns(path, len(first), universal, None if label_column is None else str(label_column))
+    names = list(_UNIVERSAL) if universal else names
+    word, tag = _columns(path, len(first), universal, names, None if label_column is None else str(label_column))
     return [_sentence(path, rows, word, tag, len(first)) for rows in sentences if rows]
+
+
+def is_header(cells: list[str]) -> bool:
+    """Whether a line names columns of words and tags, and has none.
+
+    Example:
+
+    ```python
+    >>> is_header(["Token", "POS", "Tag"]), is_header(["Paris", "B-LOC"])
+    (True, False)
+    ```
+    """
+    return len(cells) > 1 and cells[0].lower() in _WORD_NAMES and cells[-1].lower() in _TAG_NAMES
 
 
 def _cells(line: str, separator: str | None) -> list[str]:
@@ -99,8 +130,8 @@ def _is_comment(line: str, separator: str | None) -> bool:
     return line.startswith("#") and separator not in line
 
 
-def _columns(path: Path, count: int, universal: bool, named: str | None) -> tuple[int, int]:
-    """Places of the words and the tags."""
+def _columns(path: Path, count: int, universal: bool, names: list[str] | None, named: str | None) -> tuple[int, int]:
+    """Places of the words and the tags; the columns may have names."""
     if count < 2:
         raise ValueError(
             f"The file {path} has one column: give a file with a word and its tag a line, with a tab or a space "
@@ -108,14 +139,16 @@ def _columns(path: Path, count: int, universal: bool, named: str | None) -> tupl
         )
     if named is None:
         return (1, _UNIVERSAL.index("upos")) if universal else (0, count - 1)
-    if universal and named.lower() in _UNIVERSAL:
-        return 1, _UNIVERSAL.index(named.lower())
+    known = [name.lower() for name in names or ()]
+    if named.lower() in known:
+        return int(universal), known.index(named.lower())
     if not named.isdecimal() or not 1 <= int(named) <= count:
-        names = f", or one of {quote(_UNIVERSAL)}" if universal else ""
+        others = f", or one of {quote(names)}" if names else ""
         raise ValueError(
-            f"{option('label_column', named)} is no column of the file {path}: give a number from 1 to {count}{names}."
+            f"{option('label_column', named)} is no column of the file {path}: give a number from 1 to "
+            f"{count}{others}."
         )
-    return (1 if universal else 0), int(named) - 1
+    return int(universal), int(named) - 1
 
 
 def _sentence(path: Path, rows: list[_Row], word: int, tag: int | None, count: int | None) -> TaggedSentence:

@@ -66,7 +66,7 @@ def test_other_files_and_schemes_have_the_same_scores(tagger: str, test_file: st
         assert found["scores"] == expected["scores"] and found["mistakes"] == expected["mistakes"]
     words, tags = zip(*sentences(40, 1))
     pa.parquet.write_table(pa.table({"mine": words, "others": tags}), tmp_path / "t.parquet")
-    columns = ("--text_column", "mine", "--label_column", "others", "--batch_size", "3")
+    columns = ("--tokens_column", "mine", "--label_column", "others", "--batch_size", "3")
     found = evaluated(tmp_path, tagger, str(tmp_path / "t.parquet"), *columns)
     assert found["scores"] == expected["scores"]
 
@@ -103,8 +103,13 @@ def test_single_tags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
             "{file} has tags of single words, and the model gives spans: name the column of its tags with --la",
         ),
         ("O", ["--threshold", "0.5"], "--threshold is for models that label texts, and {model} tags words: leave it"),
-        ("O", ["--text_column", "a", "b"], "--text_column names one column, with lists of words, for a tagger: name"),
-        ("O", ["--text_column", "a"], "--tokens_column is for rows with lists of words"),
+        (
+            "O",
+            ["--text_column", "a"],
+            "--text_column is for models that label texts, and {model} tags words: name the column of the words with "
+            "--tokens_column.",
+        ),
+        ("O", ["--tokens_column", "a"], "--tokens_column is for rows with lists of words"),
         ("O", ["--label_column", "5"], "--label_column 5 is no column of the file {file}: give a number from 1 to 2."),
         ("O", ["--split", "test"], "--split test is none of 'train': choose one of them."),
         ("I-PER", ["--tagging_scheme", "bio"], "{file} in line 1 ('Anna') has the tag 'I-PER' without a B-PER"),
@@ -123,8 +128,9 @@ def test_flags_of_taggers_are_refused_for_classifiers(tmp_path: Path, capsys: py
     classifier = save_model(tmp_path / "model")
     (tmp_path / "t.csv").write_text("text,label\na,pos\n")
     capsys.readouterr()
-    told = refusal(["evaluate", classifier, str(tmp_path / "t.csv"), "--tagging_scheme", "bio"], capsys)
-    assert told == f"--tagging_scheme is for taggers, and {classifier} labels texts: leave it out."
+    for flag, value in (("--tagging_scheme", "bio"), ("--tokens_column", "text")):
+        told = refusal(["evaluate", classifier, str(tmp_path / "t.csv"), flag, value], capsys)
+        assert told == f"{flag} is for taggers, and {classifier} labels texts: leave it out."
 
 
 def test_pictures(tagger: str, test_file: str, tmp_path: Path) -> None:

@@ -144,13 +144,20 @@ class TestFiles:
         write_columns(tmp_path / "words.conll", [(words, ["O"] * len(words)) for words in rows])
         (tmp_path / "words.jsonl").write_text("".join(json.dumps({"tokens": words}) + "\n" for words in rows))
         pa.parquet.write_table(pa.table({"words": rows, "id": [1, 2]}), tmp_path / "words.parquet")
+        pa.parquet.write_table(pa.table({"mine": rows, "tokens": rows[::-1]}), tmp_path / "named.parquet")
+        files = {
+            "words.conll": [],
+            "words.jsonl": [],
+            "words.parquet": [],
+            "named.parquet": ["--tokens_column", "mine"],
+        }
         found = []
-        for name in ("words.conll", "words.jsonl", "words.parquet"):
-            assert main(["predict", tagger, "--file", str(tmp_path / name), "--format", "json"]) == 0
+        for name, flags in files.items():
+            assert main(["predict", tagger, "--file", str(tmp_path / name), "--format", "json", *flags]) == 0
             found.append(records(capsys.readouterr().out))
         assert [entry["tokens"] for entry in found[0]] == rows and "text" not in found[0][0]
         assert [[word["word"] for word in entry["words"]] for entry in found[0]] == rows
-        assert found[0] == found[1] == found[2]
+        assert found[0] == found[1] == found[2] == found[3]
 
     def test_texts_of_a_table(self, tagger: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "t.jsonl").write_text(json.dumps({"text": "x", "other": TEXT}) + "\n")
@@ -260,6 +267,10 @@ class TestRefused:
                 ["--output", "x.conll"],
                 "--output x.conll is no form for the labels of {}: name a file that ends in .csv",
             ),
+            (
+                ["--file", "t.csv", "--tokens_column", "x"],
+                "--tokens_column is for taggers, and {} labels texts: leave",
+            ),
         ],
     )
     def test_of_taggers(
@@ -279,6 +290,14 @@ class TestRefused:
         words = str(write_columns(tmp_path / "w.conll", [(["a"], ["O"])]))
         assert refusal(["predict", tagger, "--file", words, "--text_column", "x"], capsys) == (
             f"--text_column is for tables, and {words} has a word a line: leave it out."
+        )
+        assert refusal(["predict", tagger, "text", "--tokens_column", "x"], capsys) == (
+            "--tokens_column names a column of --file: give both, or none."
+        )
+        (tmp_path / "w.txt").write_text("Anna B-PER\nwent O\n\n. O\n")
+        assert refusal(["predict", tagger, "--file", str(tmp_path / "w.txt")], capsys) == (
+            f"The file {tmp_path / 'w.txt'} has a word and its tag a line, and .txt is for a text a line: "
+            "rename it to end in .conll."
         )
         assert "There is no file" in refusal(["predict", tagger, "--file", str(tmp_path / "no.conll")], capsys)
         (tmp_path / "empty.conll").write_text("\n")

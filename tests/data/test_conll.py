@@ -186,3 +186,21 @@ def test_comments_between_spaces(tmp_path):
         (["Paris", "#"], ["B-LOC", "O"]),
         (["Go"], ["O"]),
     ]
+
+
+@pytest.mark.parametrize("first", ["Token\tPOS\tNER", "word\tpos\ttag", "text\tx\tLABEL"])
+def test_a_line_that_names_the_columns(tmp_path, first, caplog):
+    found = read(tmp_path, f"{first}\nEU\tNNP\tB-ORG\n\nGerman\tJJ\tB-MISC\n", "a.tsv")
+    assert pairs(found) == [[("EU", "B-ORG")], [("German", "B-MISC")]]
+    assert [list(sentence.lines) for sentence in found] == [[2], [4]]
+    assert "is read for the names of its columns" in caplog.text
+    for column in (first.split("\t")[1], "2"):
+        assert read(tmp_path, f"{first}\n\nEU\tNNP\tB-ORG\n", "a.tsv", label_column=column)[0].tags == ["NNP"]
+    with pytest.raises(ValueError, match=r"give a number from 1 to 3, or one of '"):
+        read(tmp_path, f"{first}\nEU\tNNP\tB-ORG\n", "a.tsv", label_column="chunks")
+    with pytest.raises(ValueError, match="has the names of its columns, and no words"):
+        read(tmp_path, first, "a.tsv")
+
+
+def test_words_that_could_be_names_of_columns(tmp_path):
+    assert pairs(read(tmp_path, "Token O\nring B-X\n")) == [[("Token", "O"), ("ring", "B-X")]]
