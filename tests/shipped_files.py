@@ -10,7 +10,15 @@ SHARED = {
 }
 BACKBONE = {
     *SHARED,
-    *("configuration_attnlstm", "configuration_words", "embeddings", "modeling_attnlstm", "ngrams", "spelling"),
+    *(
+        "configuration_attnlstm",
+        "configuration_words",
+        "embeddings",
+        "modeling_attnlstm",
+        "ngrams",
+        "number_index",
+        "spelling",
+    ),
     *("subwords", "tag_schemes", "word_inputs"),
 }
 CLASSIFIER = {

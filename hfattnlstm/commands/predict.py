@@ -76,8 +76,8 @@ def predict(arguments: Sequence[str]) -> int:
     config = load_config(parsed.model, parsed.trust_remote_code)
     if is_tagger(config):
         return predict_tags(parsed, form, config)
-    check_flags_of_kind(parsed, False, "tokens_column")
     check_form(parsed, form, LABEL_FORMS, "labels")
+    check_flags_of_kind(parsed, False, "tokens_column")
     problem, explains = problem_type_of(config), has_attention(config)
     columns = getattr(config, "text_columns", None)
     _check_flags(parsed, form, problem, explains)

@@ -34,8 +34,8 @@ def token_pieces(tokenizer: PreTrainedTokenizerBase) -> list[TokenPiece]:
 
     ```python
     >>> tokenizer = train_tokenizer(["tea teas", "tea"], kind="wordpiece")
-    >>> token_pieces(tokenizer)[tokenizer.vocab["##s"]]
-    TokenPiece(text='s', begins=False)
+    >>> token_pieces(tokenizer)[tokenizer.vocab["##ea"]]
+    TokenPiece(text='ea', begins=False)
     ```
     """
     # Numbers that no token has are possible.

@@ -267,10 +267,6 @@ class TestRefused:
                 ["--output", "x.conll"],
                 "--output x.conll is no form for the labels of {}: name a file that ends in .csv",
             ),
-            (
-                ["--file", "t.csv", "--tokens_column", "x"],
-                "--tokens_column is for taggers, and {} labels texts: leave",
-            ),
         ],
     )
     def test_of_taggers(
@@ -285,6 +281,15 @@ class TestRefused:
         classifier = save_model(tmp_path / "classifier")
         capsys.readouterr()
         assert refusal(["predict", classifier, "text", *flags], capsys).startswith(sentence.format(classifier))
+
+    def test_a_column_of_taggers(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        classifier = save_model(tmp_path / "classifier")
+        (tmp_path / "t.csv").write_text("text\na\n")
+        capsys.readouterr()
+        flags = ["--file", str(tmp_path / "t.csv"), "--tokens_column", "text"]
+        assert refusal(["predict", classifier, *flags], capsys) == (
+            f"--tokens_column is for taggers, and {classifier} labels texts: leave it out."
+        )
 
     def test_files(self, tagger: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         words = str(write_columns(tmp_path / "w.conll", [(["a"], ["O"])]))

@@ -71,7 +71,7 @@ def test_the_released_classifier_knows_the_films(capsys: pytest.CaptureFixture[s
 
 def _shorten(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Make both trainings one pass; the flags of the one from the base."""
-    once = ("--num_train_epochs", "1", "--disable_tqdm", "true")
+    once = ("--num_train_epochs", "1", "--max_train_samples", "64", "--disable_tqdm", "true")
     monkeypatch.setattr(quickstart, "FROM_NOTHING", (*quickstart.FROM_NOTHING, *once, "--hidden_size", "16"))
     monkeypatch.setattr(quickstart, "FROM_BASE", (*quickstart.FROM_BASE, *once))
     return [*quickstart.FLAGS, *quickstart.FROM_BASE]
