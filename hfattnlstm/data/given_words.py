@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datasets import Dataset
+
 from .columns import TEXT_COLUMNS, kind_of
 from .conll import ENDINGS, is_header, read_conll
 from .loading import read_text_column
@@ -11,6 +13,7 @@ from .naming import quote
 from .sources import read_source
 from .tagged_texts import TOKEN_COLUMNS
 from .text_lines import ending_of, lines_of_file
+from .word_rows import joined_rows, names_word_rows, word_columns
 
 
 # May be both a table and a file of columns without a header.
@@ -22,7 +25,8 @@ def read_words_or_texts(
 ) -> list[str] | list[list[str]]:
     """The texts of a table, or lists of words where it has them, or the words of a file of columns.
 
-    A .tsv file is a table where its first line names a column of texts, and has a word a line otherwise.
+    A .tsv file is a table where its first line says so, and has a word a line otherwise; a table may have a word a
+    row, and a column that numbers its sentences.
 
     Args:
         path: A csv, tsv, JSON lines or parquet file, or one of `hfattnlstm.data.conll.ENDINGS`.
@@ -41,29 +45,41 @@ def read_words_or_texts(
     ```
     """
     place = Path(path).expanduser()
-    if ending_of(place) in ENDINGS and not (ending_of(place) == _TABLE and (text_column or _names_texts(place))):
+    if ending_of(place) in ENDINGS and not (ending_of(place) == _TABLE and (text_column or _has_header(place))):
         for flag, named in (("text_column", text_column), ("tokens_column", tokens_column)):
             if named is not None:
                 raise ValueError(f"--{flag} is for tables, and {path} has a word a line: leave it out.")
         return [sentence.words for sentence in read_conll(place, with_tags=False)]
-    split = read_source(path, None)["train"]
-    features = split.data.features
-    lists = [name for name, feature in features.items() if kind_of(feature) == "list"]
-    lists = [name for name in lists if kind_of(features[name].feature) == "string"]
-    if tokens_column is not None and tokens_column not in lists:
-        raise ValueError(
-            f"--tokens_column {tokens_column} is no column with lists of words in {path}, which has "
-            f"{quote(features)}: name one that is, or the texts with --text_column."
-        )
-    if text_column is not None and text_column[0] in lists:
-        raise ValueError(f"The column {text_column[0]!r} of {path} has lists of words: name it with --tokens_column.")
-    found = tokens_column or next((name for name in TOKEN_COLUMNS if name in lists), None)
-    if found is not None and text_column is None:
-        return [[word or "" for word in row or ()] for row in split.data[found]]
+    if text_column is None:
+        words = _words_of_table(read_source(path, None)["train"].data, path, tokens_column)
+        if words is not None:
+            return words
     return read_text_column(path, text_column)
 
 
-def _names_texts(path: Path) -> bool:
-    """Whether the first line names a column of texts, and none of tags of words."""
+def _words_of_table(rows: Dataset, path: str, named: str | None) -> list[list[str]] | None:
+    """Lists of words, or the words of each sentence where each has a row; None where there are none."""
+    first = next(iter(rows), {})
+    lists = [name for name, feature in rows.features.items() if kind_of(feature) == "list"]
+    lists = [name for name in lists if kind_of(rows.features[name].feature) == "string"]
+    found = named if named in lists else next((name for name in TOKEN_COLUMNS if name in lists), None)
+    if found is not None and named in (None, found):
+        return [[word or "" for word in row or ()] for row in rows[found]]
+    columns = word_columns(first, named)
+    has_texts = any(name.lower() in TEXT_COLUMNS for name in first)
+    if columns is not None and (columns.sentences is not None or named is not None or not has_texts):
+        return [row[columns.words] for _, row in joined_rows(enumerate(rows, 1), columns, f"the file {path}")]
+    if named is not None:
+        raise ValueError(
+            f"--tokens_column {named} is no column of words in {path}, which has {quote(first)}: name one that is, or "
+            "the texts with --text_column."
+        )
+    return None
+
+
+def _has_header(path: Path) -> bool:
+    """Whether the first line names a column of texts, and none of tags of words; or columns of words and sentences."""
+    if names_word_rows(path):
+        return True
     cells = next(lines_of_file(path, f"The file {path}"), "").split("\t")
     return not is_header(cells) and any(cell.strip().lower() in TEXT_COLUMNS for cell in cells)

@@ -65,6 +65,9 @@ def _array(path: Path, text: str) -> Iterator[dict]:
     try:
         rows = json.loads(text.lstrip("\ufeff"))
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            # A list a line, which is told by its first.
+            yield from _rows_of_lines(path, text)
         raise ValueError(f"The file {path} is not JSON: line {error.lineno}, {error.msg}.") from None
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):

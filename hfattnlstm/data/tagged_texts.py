@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from .naming import quote
 from .sources import SPLIT_NAMES, Split, choose_splits, read_source, text_of_file
 from .tags import TaggedSentence, convert_tags, sorted_tags, tags_of_kinds
 from .text_lines import ending_of
-from .text_spans import parse_spans, tell_inexact, words_of_text
+from .text_spans import parse_spans, tell_inexact, text_with_spans, words_of_text
+from .word_rows import joined_rows, names_word_rows, word_columns
 from .word_splitting import split_words
 
 
@@ -29,10 +31,11 @@ logger = logging.get_logger(__name__)
 TOKEN_COLUMNS = ("tokens", "words", "token", "word", "form", "forms", "sentence_tokens")
 TAG_COLUMNS = (
     *("ner_tags", "tags", "ner", "labels", "label", "ner_labels", "entities_tags", "bio_tags", "fine_ner_tags"),
-    *("upos", "pos_tags", "upos_tags", "pos", "chunk_tags", "xpos"),
+    *("tag", "ner_tag", "upos", "pos_tags", "upos_tags", "pos", "chunk_tags", "xpos"),
 )
 SPAN_COLUMNS = ("spans", "entities", "label", "labels", "annotations", "ner")
 _JSON = (".json", ".jsonl")
+_TABLES = (".parquet", ".csv")
 
 
 class TaggedTexts(NamedTuple):
@@ -67,7 +70,8 @@ def load_tagged_texts(
 
     Files of columns (`.conll`, `.conllu`, `.bio`, `.txt`, `.tsv` and the like) have a word and its tag a line. Rows of
     JSON lines, parquet files and data sets have a list of words and one of tags, as names, or as numbers with names;
-    or a text with spans of characters. Tags of spans are brought to one scheme, whichever they follow.
+    or a text with spans of characters; or a table has a word a row, and a column that numbers its sentences. Tags of
+    spans are brought to one scheme, whichever they follow.
 
     Args:
         source: A name on the Hub, a folder in its layout or of such files (`train`, `validation`, `test` in their
@@ -123,9 +127,7 @@ def _files(source: Any) -> dict[str, Path] | None:
     path = Path(source).expanduser()
     if path.is_dir():
         return _files_of_folder(path)
-    return (
-        {"train": path} if path.is_file() or ending_of(path) in (*CONLL_ENDINGS, *_JSON, ".parquet", ".csv") else None
-    )
+    return {"train": path} if path.is_file() or ending_of(path) in (*CONLL_ENDINGS, *_JSON, *_TABLES) else None
 
 
 def _files_of_folder(folder: Path) -> dict[str, Path] | None:
@@ -212,6 +214,8 @@ class SentenceReader:
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {path}: check its name.")
         ending = ending_of(path)
+        if ending in _TABLES or (ending == ".tsv" and names_word_rows(path)):
+            return self.of_split(read_source(path, None)["train"])
         if ending in CONLL_ENDINGS:
             if self._tokens is not None:
                 raise ValueError(
@@ -222,9 +226,7 @@ class SentenceReader:
         if ending in _JSON:
             rows = enumerate(json_rows(path, text_of_file(path)), 1)
             return self._of_rows(rows, f"the file {path}", {})
-        if ending == ".parquet":
-            return self.of_split(read_source(path, None)["train"])
-        known = (*CONLL_ENDINGS, *_JSON, ".parquet")
+        known = (*CONLL_ENDINGS, *_JSON, *_TABLES)
         raise ValueError(
             f"The file {path} is read for no tags, which stand in files that end in one of {quote(known)}: convert "
             "it, to a word and its tag a line."
@@ -237,9 +239,8 @@ class SentenceReader:
     def _of_rows(self, rows: Iterator[tuple[int, dict]], origin: str, features: Mapping) -> Iterator[TaggedSentence]:
         form = None
         spans = inexact = 0
-        for number, row in rows:
+        for place, row in self._plain_rows(rows, origin):
             form = form or self._form(row, origin, features)
-            place = f"Row {number} of {origin}"
             if form.text is None:
                 yield self._of_words(row, form, place)
             else:
@@ -248,9 +249,23 @@ class SentenceReader:
                 yield sentence
         tell_inexact(inexact, spans)
 
+    def _plain_rows(self, rows: Iterator[tuple[int, Mapping]], origin: str) -> Iterator[tuple[str, Mapping]]:
+        """A row a sentence, with its place, and without what is peculiar to the tool that has written them."""
+        first = next(rows, None)
+        if first is None:
+            return iter(())
+        rows = chain([first], rows)
+        has_lists = any(isinstance(first[1].get(name), list) for name in (self._tokens, *TOKEN_COLUMNS))
+        if columns := None if has_lists else word_columns(first[1], self._tokens):
+            self._tokens = columns.words
+            joined = joined_rows(rows, columns, origin)
+            return ((f"The sentence from row {number} of {origin}", row) for number, row in joined)
+        places = ((f"Row {number} of {origin}", row) for number, row in rows)
+        return ((place, text_with_spans(row, place)) for place, row in places)
+
     def _form(self, row: Mapping[str, Any], origin: str, features: Mapping) -> _Form:
         """Which columns hold what."""
-        columns = list(features) or list(row)
+        columns = list(row)
         tokens = self._tokens or next((name for name in TOKEN_COLUMNS if _is_list_of_texts(row.get(name))), None)
         if tokens is None and isinstance(row.get("text"), str):
             labels = self._column(columns, row, SPAN_COLUMNS, "spans", origin)
@@ -272,7 +287,8 @@ class SentenceReader:
                     f"{what} with {option('label_column')}."
                 )
             return self._labels
-        found = [name for name in usual if name in columns and isinstance(row.get(name), list)]
+        names = {name.lower(): name for name in columns}
+        found = [names[name] for name in usual if name in names and isinstance(row.get(names[name]), list)]
         if not found:
             raise ValueError(
                 f"There is no column of {what} that is known in {origin}, which has {quote(columns)}: name it with "
@@ -286,7 +302,7 @@ class SentenceReader:
         return found[0]
 
     def _names_of(self, feature: Any) -> Sequence[str] | None:
-        inner = getattr(feature, "feature", None)
+        inner = getattr(feature, "feature", feature)
         return inner.names if kind_of(inner) == "class" else self._names
 
     def _of_words(self, row: Mapping, form: _Form, place: str) -> TaggedSentence:

@@ -16,9 +16,47 @@ logger = logging.get_logger(__name__)
 # How the keys of a span are called.
 _START = ("start", "start_offset", "begin", "start_char")
 _END = ("end", "end_offset", "stop", "end_char")
-_KIND = ("label", "type", "entity_group", "entity", "tag", "kind")
+_KIND = ("label", "labels", "type", "entity_group", "entity", "tag", "kind")
 
 Span = tuple[int, int, str]
+
+
+def text_with_spans(row: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """A row as an annotation tool has written it, with the text as `text`, and `spans` where they stand deeper.
+
+    Label Studio writes the text under `data`, and the spans into `annotations`; older versions of doccano call the
+    text `data`.
+
+    Args:
+        row: The row.
+        place: Where it is, for errors.
+
+    Raises:
+        ValueError: Several people have annotated it, or it has several texts.
+
+    Example:
+
+    ```python
+    >>> value = {"start": 0, "end": 5, "text": "Paris", "labels": ["LOC"]}
+    >>> row = {"data": {"text": "Paris is big."}, "annotations": [{"result": [{"type": "labels", "value": value}]}]}
+    >>> text_with_spans(row, "Row 1")["text"]
+    'Paris is big.'
+    ```
+    """
+    data = row.get("data")
+    if isinstance(data, str) and "text" not in row:
+        return {"text": data, **row}
+    if not isinstance(data, Mapping) or not isinstance(row.get("annotations"), list):
+        return row
+    texts = [value for value in data.values() if isinstance(value, str)]
+    text = data.get("text", texts[0] if len(texts) == 1 else None)
+    if not isinstance(text, str):
+        raise ValueError(f"{place} has {len(texts)} texts in 'data', and none that is called text: leave one.")
+    made = [each for each in row["annotations"] if not each.get("was_cancelled")]
+    if len(made) > 1:
+        raise ValueError(f"{place} has {len(made)} annotations: keep that of one person.")
+    results = made[0].get("result", ()) if made else ()
+    return {"text": text, "spans": [each["value"] for each in results if "start" in each.get("value", ())]}
 
 
 def parse_spans(text: str, spans: Any, place: str) -> list[Span]:
@@ -57,6 +95,8 @@ def _span(text: str, span: Any, place: str) -> Span:
         if isinstance(span, Mapping)
         else span
     )
+    if isinstance(span, Mapping) and isinstance(values[2], list) and len(values[2]) == 1:
+        values[2] = values[2][0]
     is_span = isinstance(values, (list, tuple)) and len(values) == 3
     if not is_span or type(values[0]) is not int or type(values[1]) is not int or not isinstance(values[2], str):
         raise ValueError(

@@ -182,7 +182,10 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
         with pytest.raises(FileNotFoundError, match=f"^There is no file .*{name}: check its name"):
             load_tagged_texts(tmp_path / name)
     path = write(tmp_path / "a.csv", "text,label\nx,y\n")
-    with pytest.raises(ValueError, match=r"^The file .*a\.csv is read for no tags, .* in one of '\.conll'.*: convert"):
+    with pytest.raises(ValueError, match=r"^There is no column of spans that is known in the file .*a\.csv"):
+        load_tagged_texts(path)
+    path = write(tmp_path / "a.xml", "<a/>")
+    with pytest.raises(ValueError, match=r"^The file .*a\.xml is read for no tags, .* in one of '\.conll'.*: convert"):
         load_tagged_texts(path)
     with pytest.raises(ValueError, match=r"^The file .*b\.jsonl is empty"):
         load_tagged_texts(write(tmp_path / "b.jsonl", ""))

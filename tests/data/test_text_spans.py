@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hfattnlstm.data.text_spans import parse_spans, tell_inexact, words_of_text
+from hfattnlstm.data.text_spans import parse_spans, tell_inexact, text_with_spans, words_of_text
 from hfattnlstm.data.word_splitting import split_words
 
 
@@ -134,3 +134,37 @@ def test_spans_that_do_not_fit_words_are_told(caplog):
     assert not caplog.messages
     tell_inexact(2, 9)
     assert caplog.messages == ["2 of the 9 spans begin or end inside a word, or hold none: the whole word is taken."]
+
+
+def label_studio(*spans, **more):
+    results = [
+        {"type": "labels", "value": {"start": start, "end": end, "labels": [kind]}} for start, end, kind in spans
+    ]
+    results.append({"type": "choices", "value": {"choices": ["good"]}})
+    return {"id": 1, "data": {"text": TEXT, **more}, "annotations": [{"result": results, "was_cancelled": False}]}
+
+
+def test_rows_of_label_studio():
+    row = text_with_spans(label_studio(LOC, PER, url="x"), "Row 1")
+    assert row["text"] == TEXT and parse_spans(TEXT, row["spans"], "Row 1") == [LOC, PER]
+    named = {"data": {"body": TEXT}, "annotations": [{"was_cancelled": True, "result": []}]}
+    assert text_with_spans(named, "Row 1") == {"text": TEXT, "spans": []}
+    # In its shorter form, the spans stand beside the text.
+    assert parse_spans(TEXT, [{"start": 3, "end": 11, "text": "New York", "labels": ["LOC"]}], "Row 1") == [LOC]
+
+
+def test_rows_of_label_studio_that_are_not_clear():
+    row = label_studio(LOC)
+    row["annotations"] *= 2
+    with pytest.raises(ValueError, match=r"^Row 4 has 2 annotations: keep that of one person\.$"):
+        text_with_spans(row, "Row 4")
+    with pytest.raises(ValueError, match=r"^Row 4 has 2 texts in 'data', and none that is called text: leave one\.$"):
+        text_with_spans({"data": {"a": "x", "b": "y"}, "annotations": []}, "Row 4")
+    with pytest.raises(ValueError, match=r"^Row 4 has the span .*'labels': \['A', 'B'\]"):
+        parse_spans(TEXT, [{"start": 3, "end": 11, "labels": ["A", "B"]}], "Row 4")
+
+
+def test_rows_of_doccano():
+    assert text_with_spans({"data": "x", "label": []}, "Row 1")["text"] == "x"
+    for row in ({"data": "x", "text": "y"}, {"tokens": ["a"]}):
+        assert text_with_spans(row, "Row 1") is row
