@@ -32,10 +32,12 @@ class VectorTable(NamedTuple):
     Attributes:
         numbers: (words,), those of the words in rising order; see [`word_numbers`].
         vectors: (words, width), float32.
+        scale: By what those of the file were multiplied.
     """
 
     numbers: Tensor
     vectors: Tensor
+    scale: float = 1.0
 
 
 def vectors_of_model(name: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -135,7 +137,8 @@ def read_vector_table(path: str | PathLike[str], spelling: SpellingTables, longe
     numbers = word_numbers(torch.from_numpy(characters))
     numbers, order = numbers.sort()
     vectors = torch.from_numpy(np.stack(list(found.values())))[order]
-    return VectorTable(numbers, vectors * (0.1 / vectors.std().clamp(min=1e-12)))
+    scale = 0.1 / float(vectors.std().clamp(min=1e-12))
+    return VectorTable(numbers, vectors * scale, scale)
 
 
 @torch.no_grad()

@@ -25,13 +25,13 @@ from ..data.word_splitting import count_words
 from ..data.word_tokenizer import is_open, train_word_tokenizer
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.losses import IGNORED
-from ..modeling.modeling_attnlstm import AttnLSTMModel
-from ..modeling.modeling_pretraining import AttnLSTMForPreTraining
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
 from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
 from .classification_tokenizer import load_tokenizer, tokenizer_of_checkpoint
+from .flag_effects import check_effects
 from .shared_flags import DROPOUT_FLAGS
+from .tagger_start import begin_with, load_base
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .tagging_card import describe_tags, tagging_card
 from .tagging_evaluation import TagEvaluation, evaluate_tags
@@ -40,8 +40,7 @@ from .tagging_metrics import TagScorer
 from .tagging_summary import TagSummary, summarize_tags
 from .task import CardParts, Measured, Task
 from .trainer import AttnLSTMTrainer
-from .vocabulary import carry_over
-from .word_inputs import freeze_vectors, give_word_tables, read_word_tables
+from .word_inputs import freeze_vectors, give_word_tables, input_effects, read_word_tables
 
 
 logger = logging.get_logger(__name__)
@@ -192,15 +191,19 @@ class TaggingTask(Task):
         return model
 
     def _new_model(self, processor: PreTrainedTokenizerBase) -> AttnLSTMForTokenClassification:
-        flags = self.model
-        base, base_tokenizer = self._pretrained()
-        if flags.word_vectors is None and base is None and self._are_english():
-            flags = replace(flags, word_vectors=[ENGLISH_VECTORS])
+        flags, name = self.model, self._loaded_from()
+        base = None if name is None else load_base(name)
+        # Of words that are no tokens, the base knows many.
+        own = name if base is not None else ENGLISH_VECTORS if self._are_english() else None
+        own = own if flags.word_vectors is None else None
+        if own is not None:
+            flags = replace(flags, word_vectors=[own])
+        check_effects(input_effects(flags.token_inputs), self.given, None)
         self.vectors = flags.word_vectors if flags.reads_vectors else ()
         tables = read_word_tables(flags, processor, by_words=True)
         fields = tagger_fields(flags) | tables.fields
         if base is not None:
-            fields |= _fields_of_base(base.config, fields)
+            fields |= base.shape(fields.get("input_merge"))
         scheme = self.loaded.tagging_scheme
         config = AttnLSTMConfig(
             vocab_size=len(processor),
@@ -214,11 +217,13 @@ class TaggingTask(Task):
         model = AttnLSTMForTokenClassification(config)
         give_word_tables(model.attnlstm, tables)
         if base is not None:
-            _begin_with(model.attnlstm, base, base_tokenizer, processor)
+            begin_with(model.attnlstm, base, processor, tables.vectors[0].scale if own is not None else None)
         return model
 
     def _are_english(self) -> bool:
         """Whether the words are those of the released model, whose vectors are then read, too; this is told."""
+        if self.model.word_vectors is not None:
+            return False
         words = count_words(self.loaded.splits["train"]["tokens"])
         folder = released_models().get(ENGLISH_VECTORS)
         if folder is None or len(words) < LEAST_WORDS:
@@ -233,16 +238,6 @@ class TaggingTask(Task):
             ENGLISH_VECTORS,
         )
         return True
-
-    def _pretrained(self) -> tuple[AttnLSTMModel | None, PreTrainedTokenizerBase | None]:
-        """The language model, or any other, that a new tagger begins with."""
-        name = self._loaded_from()
-        if name is None:
-            return None, None
-        with loading_from(name) as place:
-            base = AttnLSTMForPreTraining.from_pretrained(place, dtype=torch.float32).base_model
-        with loading_from(name, "tokenizer") as place:
-            return base, AutoTokenizer.from_pretrained(place)
 
     def encode(self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> DatasetDict:
         """Token ids and labels; sentences that are too long in parts."""
@@ -336,46 +331,3 @@ def _renumbered(sentences: Dataset, numbers: np.ndarray, feature: Any) -> Datase
     tags = [numbers[np.asarray(row, np.int64)].tolist() for row in sentences["tags"]]
     kind = type(sentences.features["tags"])
     return sentences.remove_columns("tags").add_column("tags", tags, feature=kind(feature))
-
-
-def _fields_of_base(base: AttnLSTMConfig, fields: dict[str, Any]) -> dict[str, Any]:
-    """The shape of a pretrained model, whose LSTM reads inputs of the width of its embeddings."""
-    shape = {
-        name: getattr(base, name)
-        for name in (
-            "embedding_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "bidirectional",
-            "direction_merge",
-            "residual",
-        )
-    }
-    if fields.get("input_merge") == "concat":
-        shape["input_merge"] = "sum"
-    return shape
-
-
-@torch.no_grad()
-def _begin_with(
-    backbone: AttnLSTMModel, base: AttnLSTMModel, old: PreTrainedTokenizerBase, new: PreTrainedTokenizerBase
-) -> None:
-    """Give a new model the embeddings of the words that a pretrained one knows, and its LSTM."""
-    known, total = carry_over(base, old, new)
-    logger.warning(
-        "Of the %s tokens of the words, %s are known to the pretrained model and keep their embeddings.",
-        *(f"{total:,}", f"{known:,}"),
-    )
-    backbone.embeddings.word_embeddings.weight.copy_(base.embeddings.word_embeddings.weight)
-    backbone.encoder.load_state_dict(base.encoder.state_dict())
-    further = backbone.embeddings.further
-    if further is not None and hasattr(further.merge, "projections"):
-        # What the LSTM has read so far goes on as it was, and the rest begins small.
-        first, *others = further.merge.projections
-        torch.nn.init.eye_(first.weight)
-        for other in others:
-            other.weight.mul_(_SMALL)
-
-
-# What is new to a pretrained LSTM begins at such a share of its usual size.
-_SMALL = 0.3

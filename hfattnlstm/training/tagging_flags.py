@@ -21,6 +21,7 @@ from .shared_flags import (
     source_effects,
 )
 from .starting_point import config_to_start_from
+from .tagger_start import SHAPE
 from .tagging_arguments import NO_VECTORS, TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .word_input_arguments import input_fields
 from .word_inputs import check_inputs, fields_of_unread, input_effects
@@ -28,8 +29,6 @@ from .word_inputs import check_inputs, fields_of_unread, input_effects
 
 # What is for labels of whole texts.
 MEANINGLESS = tuple(name for name in LOSS_TERMS if name != "adversarial_epsilon")
-# Shape that a pretrained model has decided.
-_OF_THE_BASE = ("embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge", "residual")
 # What may be said of a tagger that is trained further.
 _OF_A_RUN = ("model_name_or_path", "freeze_word_vectors")
 
@@ -53,7 +52,9 @@ def check_tagger(
 
 def _check_words(model: TaggerArguments, given: Set[str]) -> None:
     """What a new tagger reads of its words, be its LSTM new or a pretrained one."""
-    check_effects(input_effects(model.token_inputs), given, None)
+    # Whether vectors are read that nobody has named is seen from the words.
+    open_yet = {"freeze_word_vectors", "max_word_vectors"} if model.word_vectors is None else set()
+    check_effects(input_effects(model.token_inputs), given - open_yet, None)
     check_inputs(model, model.lowercase)
 
 
@@ -109,7 +110,7 @@ def config_of_start(name: str | None, model: TaggerArguments, given: Set[str], r
     config = config_to_start_from(name)
     is_tagger = AttnLSTMForTokenClassification.__name__ in (config.architectures or ())
     chosen = {flag for flag in given if flag in vars(model)} - {*_OF_A_RUN}
-    of_others = chosen - set(DROPOUT_FLAGS) if is_tagger else chosen & set(_OF_THE_BASE)
+    of_others = chosen - set(DROPOUT_FLAGS) if is_tagger else chosen & set(SHAPE)
     decided = chosen - _same(config, model) if resumes else of_others
     if decided:
         raise ValueError(
@@ -119,10 +120,6 @@ def config_of_start(name: str | None, model: TaggerArguments, given: Set[str], r
         check_effects(input_effects(config.inputs), given, None)
         return config
     _check_words(model, given)
-    if "input_merge" in given and model.input_merge == "concat":
-        raise ValueError(
-            f"--input_merge concat is wider than what {name} reads: choose sum, gated or attention, or leave it out."
-        )
     return None
 
 

@@ -10,8 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from hfattnlstm import AttnLSTMConfig, AttnLSTMForPreTraining, AttnLSTMForTokenClassification
-from hfattnlstm.data.word_tokenizer import train_word_tokenizer
+from hfattnlstm import AttnLSTMForTokenClassification
 from hfattnlstm.training import TaskRun, parse_task, run_task
 from training.tagging_helpers import (
     FIRST,
@@ -283,38 +282,6 @@ class TestWordVectors:
         vectors = ("--word_vectors", str(files / "some.txt"), str(files / "more.txt"))
         finished = run(tmp_path / "model", files / "train.conll", *vectors, *STEPS)
         assert not any(torch.equal(*pair) for pair in zip(tables(finished.model), tables(with_vectors[1].model)))
-
-
-def test_beginning_with_a_pretrained_model(files: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    words = [words for words, _ in sentences(60)]
-    tokenizer = train_word_tokenizer(words)
-    torch.manual_seed(0)
-    sizes = {"embedding_size": 12, "hidden_size": 20}
-    base = AttnLSTMForPreTraining(AttnLSTMConfig(vocab_size=len(tokenizer), pad_token_id=0, **sizes))
-    base.save_pretrained(tmp_path / "base")
-    tokenizer.save_pretrained(tmp_path / "base")
-    small = ("--use_cpu", "--disable_tqdm", "true", "--report_to", "none", "--lr", "1e-9", *STEPS)
-    start = ("--model_name_or_path", str(tmp_path / "base"))
-    finished = run(tmp_path / "model", files / "train.conll", *start, small=small)
-    config, backbone = finished.model.config, finished.model.attnlstm
-    assert (config.embedding_size, config.hidden_size, config.input_merge) == (12, 20, "sum")
-    assert config.id2label[0] == "O" and config.inputs == ("word", "char_cnn", "case")
-    for name, weight in base.base_model.encoder.state_dict().items():
-        torch.testing.assert_close(backbone.encoder.state_dict()[name], weight, atol=1e-6, rtol=0)
-    old, new = (model.get_input_embeddings().weight for model in (base, finished.model))
-    one, two = (each.convert_tokens_to_ids("Anna") for each in (tokenizer, finished.processor))
-    torch.testing.assert_close(new[two], old[one], atol=1e-6, rtol=0)
-    for flags, sentence in (
-        (["--hidden_size", "20"], "--hidden_size cannot be changed beside"),
-        (
-            ["--input_merge", "concat"],
-            "--input_merge concat is wider than what .*base reads: choose sum, gated or att",
-        ),
-        (["--token_inputs", "word", "letters"], "--token_inputs takes word and any of char_cnn"),
-        (["--token_inputs", "word", "--input_merge", "sum"], "--input_merge has no effect with one of --token_inputs"),
-    ):
-        with pytest.raises(ValueError, match=sentence):
-            run(tmp_path / "other", files / "train.conll", *start, *flags, small=small)
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ _MEASURES = "--do_train false --model_name_or_path m"
         ),
         ("--locked_dropout true --embedding_dropout 0", "--locked_dropout has no effect without --embedding_dropout"),
         *(
-            (f"--token_inputs word --{flag} {value}", f"--{flag} has no effect {why}")
+            (f"--token_inputs word --{flag} {value}", f"--{flag.rpartition('--')[2]} has no effect {why}")
             for flag, value, why in (
                 ("char_embedding_size", "4", "without char_cnn or char_lstm in --token_inputs"),
                 ("char_hidden_size", "4", "without char_cnn or char_lstm in --token_inputs"),
@@ -268,8 +268,8 @@ _MEASURES = "--do_train false --model_name_or_path m"
                 ("input_merge", "sum", "with one of --token_inputs: add another"),
                 ("word_input_dropout", "0.1", "with one of --token_inputs: add another"),
                 ("max_word_length", "9", "with one of --token_inputs: add another"),
-                ("freeze_word_vectors", "true", "without vectors in --token_inputs"),
-                ("max_word_vectors", "9", "without vectors in --token_inputs"),
+                ("word_vectors none --freeze_word_vectors", "true", "without vectors in --token_inputs"),
+                ("word_vectors none --max_word_vectors", "9", "without vectors in --token_inputs"),
             )
         ),
         ("--token_inputs word char_lstm --char_kernel_size 3", "--char_kernel_size has no effect without char_cnn in"),
@@ -356,3 +356,12 @@ def test_spelling_is_known_whatever_is_read(here: Path) -> None:
     mask = torch.ones_like(unknown, dtype=torch.bool)
     assert unknown.shape[1] == 5
     assert made.model.attnlstm.embeddings.words(unknown, mask).tagged.tolist() == [[True, *[False] * 4]]
+
+
+@pytest.mark.parametrize("flag", ["--freeze_word_vectors true", "--max_word_vectors 9"])
+def test_flags_of_vectors_that_nobody_has_named_and_the_words_do_not_call_for(flag: str, tmp_path: Path) -> None:
+    file = write_columns(tmp_path / "train.conll", sentences(40))
+    argv = ["--task", "tagging", "--train_file", str(file), "--output_dir", str(tmp_path / "model"), *flag.split()]
+    with pytest.raises(ValueError, match=rf"^{flag.split()[0]} has no effect without vectors in --token_inputs"):
+        run_task(parse_task(argv))
+    assert not (tmp_path / "model").exists()
