@@ -17,7 +17,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = [
     *("classify_your_csv", "forecast_with_intervals", "from_scikit_learn"),
-    *("language_without_spaces", "multi_label_with_thresholds"),
+    *("language_without_spaces", "multi_label_with_thresholds", "tag_words_of_recipes"),
 ]
 
 
@@ -147,3 +147,14 @@ def test_forecast_with_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert all(f"<th>{name}</th>" in trained for name in ("model", "last value", "last season", "linear"))
     assert "random ranking" in ran.text
     assert "2024-02-18 18:00:00" in odd and "25.0" in odd
+
+
+@pytest.mark.long
+def test_tag_words_of_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = Ran("tag_words_of_recipes", tmp_path, monkeypatch)
+    assert ran.measured("test_f1") > 0.7
+    assert all(f"\n{kind:7} found 0." in ran.text or f"\n{kind:7} found 1." in ran.text for kind in ("UNIT", "FOOD"))
+    assert "AMOUNT 'Two' 0 3" in ran.text
+    assert ran.pages[-1].count('class="span k') > 6 and "<script" not in ran.pages[-1]
+    choices = [float(line.split()[0]) for line in ran.text.splitlines()[-3:]]
+    assert choices == sorted(choices, reverse=True) and sum(choices) <= 1.01

@@ -13,6 +13,7 @@ from .faithfulness import Faithfulness, Measure
 from .html import explanations_page
 from .rationales import Agreement, Plausibility, plausibility
 from .segments import WeightedSpan, WeightedSpans
+from .spans_html import tagged_page
 from .summary import Average, FaithfulnessSummary
 
 
@@ -46,6 +47,7 @@ __all__ = [
     "explanations_page",
     "marks_of_spans",
     "plausibility",
+    "tagged_page",
 ]
 
 
