@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._extras import needs_extra
 from .._files import check_writable, same_file
@@ -30,8 +30,6 @@ from .text_files import chosen_columns
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-    from ..training.evaluation import Evaluation
 
 # As many as evaluate_texts keeps, which `--help` does not wait for.
 _MISTAKES = 10
@@ -65,6 +63,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     _check_flags(parsed)
     with needs_extra("hfattnlstm evaluate"):
         from ..training.text_evaluation import evaluate_texts
+        from .evaluation_report import print_evaluation
     with only_errors(), no_progress_bars():
         config = load_config(parsed.model, parsed.trust_remote_code)
         if is_tagger(config):
@@ -84,7 +83,13 @@ def evaluate(arguments: Sequence[str]) -> int:
             batch_size=parsed.batch_size,
             mistakes=parsed.mistakes,
         )
-    _tell(found, parsed)
+
+    def draw(folder: Path) -> None:
+        from ..training.plots import write_plots
+
+        write_plots(found, folder)
+
+    _tell(found, parsed, print_evaluation, draw)
     return 0
 
 
@@ -105,18 +110,13 @@ def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
         batch_size=parsed.batch_size,
         mistakes=parsed.mistakes,
     )
-    if report_is_printed(parsed.output):
-        print_tag_evaluation(found, f"{parsed.model} on {parsed.file}", sys.stdout)
-    if parsed.output is not None:
-        write_json(parsed.output, {"model": parsed.model, "file": parsed.file} | found.to_dict())
-    if parsed.plots is not None:
-        from ..data.figures import write_figure
-        from ..training.output_folder import CONFUSION_FILE
-        from ..training.tagging_plots import plot_tag_confusions
 
-        folder = Path(parsed.plots).expanduser()
-        folder.mkdir(exist_ok=True)
-        write_figure(plot_tag_confusions(found), folder / CONFUSION_FILE)
+    def draw(folder: Path) -> None:
+        from ..training.tagging_plots import write_tag_plots
+
+        write_tag_plots(found, folder)
+
+    _tell(found, parsed, print_tag_evaluation, draw)
     return 0
 
 
@@ -182,16 +182,13 @@ def _check_folder(name: str) -> None:
     check_writable(folder / "confusion_matrix.png" if folder.is_dir() else folder)
 
 
-def _tell(found: Evaluation, parsed: argparse.Namespace) -> None:
-    from .evaluation_report import print_evaluation
-
+def _tell(found: Any, parsed: argparse.Namespace, show: Callable, draw: Callable[[Path], None]) -> None:
+    """Print what was found by `show`, and write it, and its pictures by `draw`, where that was asked for."""
     if report_is_printed(parsed.output):
-        print_evaluation(found, f"{parsed.model} on {parsed.file}", sys.stdout)
+        show(found, f"{parsed.model} on {parsed.file}", sys.stdout)
     if parsed.output is not None:
         write_json(parsed.output, {"model": parsed.model, "file": parsed.file} | found.to_dict())
     if parsed.plots is not None:
-        from ..training.plots import write_plots
-
         folder = Path(parsed.plots).expanduser()
         folder.mkdir(exist_ok=True)
-        write_plots(found, folder)
+        draw(folder)

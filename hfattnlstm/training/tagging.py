@@ -300,11 +300,10 @@ class TaggingTask(Task):
 
     def write_pictures(self, folder: Path, evaluation: TagEvaluation) -> None:
         """The confusions."""
-        from ..data.figures import write_figure
-        from .output_folder import CONFUSION_FILE
-        from .tagging_plots import plot_tag_confusions
+        # Not at the top: who draws no pictures needs no matplotlib.
+        from .tagging_plots import write_tag_plots
 
-        write_figure(plot_tag_confusions(evaluation), folder / CONFUSION_FILE)
+        write_tag_plots(evaluation, folder)
 
     def card_parts(
         self, examples: DatasetDict, processor: PreTrainedTokenizerBase, model: PreTrainedModel
