@@ -298,6 +298,7 @@ if trainer.is_world_process_zero():
 """
 
 
+@pytest.mark.long
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     """With R-Drop and adversarial texts, too, whose second reading is that of all processes together."""
     losses = (0.1, 1.0)

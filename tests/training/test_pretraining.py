@@ -171,6 +171,7 @@ def test_going_on_from_a_model_keeps_its_tokenizer(pretrained: tuple[Path, Path,
     assert again.model.config.classifier_dropout == 0.4
 
 
+@pytest.mark.long
 def test_two_processes_train_one_model_without_looking_for_parameters_that_no_step_uses(tmp_path: Path) -> None:
     texts = write_counting(tmp_path / "texts.txt")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "-m", "hfattnlstm"]

@@ -330,6 +330,7 @@ torch.save((weights, seen), {folder!r} + f"/rank-{{torch.distributed.get_rank()}
 """
 
 
+@pytest.mark.long
 def test_two_processes_read_a_part_each(tmp_path: Path) -> None:
     tests, script = str(Path(__file__).parents[1]), tmp_path / "two.py"
     script.write_text(_TWO_PROCESSES.format(tests=tests, folder=str(tmp_path)))
