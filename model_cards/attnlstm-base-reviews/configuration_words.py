@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .configuration_base import MOST_UNITS
+
 
 CHAR_ENCODERS = ("char_cnn", "char_lstm")
 VECTORS = "vectors"
 TOKEN_INPUTS = ("word", *CHAR_ENCODERS, "case", VECTORS)
-MAX_CHARACTERS, MAX_VECTORS, MAX_WIDTH = 1_200_000, 50_000_000, 65_536
+MAX_CHARACTERS, MAX_VECTORS = 1_200_000, 50_000_000
 # Fields that are for one of these inputs.
 FOR_INPUTS = {
     "char_embedding_size": CHAR_ENCODERS,
@@ -74,13 +76,13 @@ def _check_characters(config: Any) -> None:
 
 def _check_vectors(config: Any) -> None:
     sizes, rows = config.vector_sizes or [], config.vector_rows or []
-    if ("vectors" in config.inputs) != bool(sizes) or len(sizes) != len(rows):
+    if (VECTORS in config.inputs) != bool(sizes) or len(sizes) != len(rows):
         raise ValueError(
             "vectors in token_inputs, vector_sizes and vector_rows belong together, with a number for each file of "
             f"vectors in both: got {config.vector_sizes} and {config.vector_rows}."
         )
-    if any(not 1 <= size <= MAX_WIDTH for size in sizes) or any(not 1 <= count <= MAX_VECTORS for count in rows):
+    if any(not 1 <= size <= MOST_UNITS for size in sizes) or any(not 1 <= count <= MAX_VECTORS for count in rows):
         raise ValueError(
-            f"vector_sizes must be from 1 to {MAX_WIDTH:,} and vector_rows from 1 to {MAX_VECTORS:,}, got "
+            f"vector_sizes must be from 1 to {MOST_UNITS:,} and vector_rows from 1 to {MAX_VECTORS:,}, got "
             f"{config.vector_sizes} and {config.vector_rows}."
         )

@@ -98,8 +98,8 @@ class TestClassifier:
         _, finished = trained
         arguments = finished_arguments(folder)
         expected = read_word_tables(arguments, finished.processor).vectors
-        for table, (_, vectors) in zip(tables(finished.model), expected, strict=True):
-            torch.testing.assert_close(table[1:], vectors)
+        for table, read in zip(tables(finished.model), expected, strict=True):
+            torch.testing.assert_close(table[1:], read.vectors)
 
     def test_the_card_names_them(self, trained: tuple[Path, TaskRun]) -> None:
         card = (trained[0] / "README.md").read_text().replace("\\_", "_")
