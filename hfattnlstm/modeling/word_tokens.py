@@ -135,8 +135,9 @@ def windows_of(ids: Sequence[list[int]], room: int) -> list[Window]:
 def sentences_of(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The first word of each sentence of a text, and the one behind its last.
 
-    A sentence ends with its line, or with a mark such as a full stop, and what closes behind it, before white space; a
-    point that belongs to an abbreviation is no word by itself. Chinese and Japanese marks need no white space.
+    A sentence ends with its line, or with a mark such as a full stop, and what closes behind it, before white space. A
+    point does not end one behind an initial or a title, and before a small letter; that of another abbreviation is no
+    word by itself. Chinese and Japanese marks need no white space.
 
     Args:
         text: The text.
@@ -150,19 +151,23 @@ def sentences_of(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int,
     [(0, 4), (4, 6)]
     ```
     """
-    found, first, ended = [], 0, False
+    found, first, ended, before = [], 0, False, ""
     for place, (start, end) in enumerate(spans):
         gap = text[spans[place - 1][1] : start] if place else ""
         word = text[start:end]
         ends, closes = word[0] in _ENDS, _CLOSES.issuperset(word)
-        is_over = ended and (gap or (ended == _WIDE and not ends and not closes))
+        goes_on = ended == _POINT and word[0].islower()
+        is_over = ended and not goes_on and (gap or (ended == _WIDE and not ends and not closes))
         if place > first and ("\n" in gap or is_over):
             found.append((first, place))
             first, ended = place, False
         if ends:
             ended = _WIDE if word[0] in _WIDE_ENDS else _NARROW
+            if word == ".":
+                ended = False if not gap and _is_shortened(before) else _POINT
         elif not closes:
             ended = False
+        before = word
     return [*found, (first, len(spans))] if len(spans) > first else found
 
 
@@ -175,7 +180,16 @@ _OVERLAP = 0.25
 _WIDE_ENDS = "。！？"
 _ENDS = ".!?…" + _WIDE_ENDS
 _CLOSES = frozenset("\"'”’»)]}」』）")
-_NARROW, _WIDE = "narrow", "wide"
+_NARROW, _POINT, _WIDE = "narrow", "point", "wide"
+# What stands before a name.
+_TITLES = frozenset(
+    ("mr", "mrs", "ms", "dr", "prof", "st", "mt", "gen", "sen", "rep", "gov", "lt", "col", "sgt", "capt", "rev", "hon")
+)
+
+
+def _is_shortened(word: str) -> bool:
+    """Whether a point behind a word belongs to it: an initial, or a title."""
+    return (len(word) == 1 and word.isupper()) or word.lower() in _TITLES
 
 
 def _window(ids: list[list[int]], first: int, kept: tuple[int, int]) -> Window:

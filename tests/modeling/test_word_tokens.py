@@ -200,6 +200,9 @@ def sentences(text):
         ["(He did (so).)) ", "Then"],
         ["The Acme Inc.'s profit."],
         ["Wait…", "what"],
+        ["Dr. John V. Smith met J. K. Rowling.", "He left Mt. Pleasant."],
+        ["It cost approx. five dollars.", "Really?", "yes."],
+        ["So did I .", "He left."],
         ["One"],
     ],
 )
