@@ -17,7 +17,7 @@ from .labels import convert_labels
 from .naming import quote
 from .rationales import check_rationale_column, read_rationales, with_rationales
 from .sources import choose_splits, read_source
-from .splitting import split_train
+from .splitting import check_size, split_train
 
 
 logger = logging.get_logger(__name__)
@@ -104,7 +104,7 @@ def load_texts(
 
     ```
     """
-    _check_size(validation_size)
+    check_size(validation_size)
     loaded = load_splits(
         source,
         text_column=text_column,
@@ -167,7 +167,7 @@ def hold_out(loaded: LoadedTexts, validation_size: float | int, seed: int) -> Lo
     {'train': 36, 'validation': 12}
     ```
     """
-    _check_size(validation_size)
+    check_size(validation_size)
     parts = dict(loaded.splits)
     held_out = "validation" not in parts
     if held_out:
@@ -224,14 +224,6 @@ def describe_labels(features: Features) -> tuple[str, list[str]]:
     if kind_of(label) == "float":
         return REGRESSION, []
     raise ValueError(f"The column 'label' must hold ClassLabel, List(ClassLabel) or float, not {label or 'nothing'}.")
-
-
-def _check_size(validation_size: object) -> None:
-    is_count = type(validation_size) is int and validation_size >= 1
-    if not is_count and not (isinstance(validation_size, float) and 0 < validation_size < 1):
-        raise ValueError(
-            f"{option('validation_size', validation_size)} must lie between 0 and 1, or be a whole number of rows."
-        )
 
 
 def _check_arguments(problem_type: str | None, label_names: Sequence[str] | None) -> None:

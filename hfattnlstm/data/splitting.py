@@ -28,11 +28,7 @@ def split_train(data: Dataset, size: float | int, seed: int) -> tuple[Dataset, D
         ValueError: When `size` leaves no row for training.
     """
     total = data.num_rows
-    count = size if isinstance(size, int) else max(1, round(size * total))
-    if count >= total:
-        raise ValueError(
-            f"{option('validation_size', size)} leaves none of the {total} training rows: make it smaller."
-        )
+    count = held_out_count(size, total)
     shuffled = np.random.default_rng(seed).permutation(total)
     members = _members(data)
     candidates = shuffled
@@ -53,6 +49,38 @@ def split_train(data: Dataset, size: float | int, seed: int) -> tuple[Dataset, D
             count,
         )
     return data.select(np.setdiff1d(np.arange(total), chosen)), data.select(np.sort(chosen))
+
+
+def check_size(size: object) -> None:
+    """Refuse what is neither a share nor a number of validation rows.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    is_count = type(size) is int and size >= 1
+    if not is_count and not (isinstance(size, float) and 0 < size < 1):
+        raise ValueError(f"{option('validation_size', size)} must lie between 0 and 1, or be a whole number of rows.")
+
+
+def held_out_count(size: float | int, total: int) -> int:
+    """How many of so many rows are held out, at least one.
+
+    Raises:
+        ValueError: None would be left for training.
+
+    Example:
+
+    ```python
+    >>> held_out_count(0.1, 50), held_out_count(7, 50)
+    (5, 7)
+    ```
+    """
+    count = size if isinstance(size, int) else max(1, round(size * total))
+    if count >= total:
+        raise ValueError(
+            f"{option('validation_size', size)} leaves none of the {total} training rows: make it smaller."
+        )
+    return count
 
 
 def _members(data: Dataset) -> tuple[np.ndarray, np.ndarray] | None:

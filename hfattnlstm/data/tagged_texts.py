@@ -19,6 +19,7 @@ from .conll import read_conll
 from .json_files import json_rows
 from .naming import quote
 from .sources import SPLIT_NAMES, Split, choose_splits, read_source, text_of_file
+from .splitting import check_size, held_out_count
 from .tags import TaggedSentence, convert_tags, sorted_tags, tags_of_kinds
 from .text_lines import ending_of
 from .text_spans import parse_spans, tell_inexact, text_with_spans, words_of_text
@@ -356,18 +357,9 @@ class _Form(NamedTuple):
 def _held_out(
     sentences: list[TaggedSentence], size: float | int, seed: int
 ) -> tuple[list[TaggedSentence], list[TaggedSentence]]:
-    is_count = type(size) is int and size >= 1
-    if not is_count and not (isinstance(size, float) and 0 < size < 1):
-        raise ValueError(
-            f"{option('validation_size', size)} must lie between 0 and 1, or be a whole number of sentences."
-        )
+    check_size(size)
     total = len(sentences)
-    count = size if is_count else max(1, round(size * total))
-    if count >= total:
-        raise ValueError(
-            f"{option('validation_size', size)} leaves none of the {total} sentences for training: make it a smaller "
-            "share or number, or give validation sentences."
-        )
+    count = held_out_count(size, total)
     chosen = set(np.random.default_rng(seed).permutation(total)[:count].tolist())
     return (
         [sentence for index, sentence in enumerate(sentences) if index not in chosen],

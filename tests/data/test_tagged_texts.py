@@ -447,13 +447,17 @@ def test_which_are_held_out_depends_on_the_seed_alone():
 
 @pytest.mark.parametrize("size", [0, -1, 0.0, 1.0, 1.5, -0.5, True, float("nan"), "0.1", None])
 def test_sizes_that_are_none(size):
-    with pytest.raises(ValueError, match=r"^validation_size=.* must lie between 0 and 1, or be a whole number of sen"):
+    with pytest.raises(
+        ValueError, match=r"^validation_size=.* must lie between 0 and 1, or be a whole number of rows"
+    ):
         split_words_of(validation_size=size)
 
 
 @pytest.mark.parametrize("size", [20, 21, 0.99])
 def test_sizes_that_leave_nothing_for_training(size):
-    with pytest.raises(ValueError, match=rf"^validation_size={size} leaves none of the 20 sentences for training"):
+    with pytest.raises(
+        ValueError, match=rf"^validation_size={size} leaves none of the 20 training rows: make it smaller"
+    ):
         split_words_of(validation_size=size)
 
 
