@@ -127,6 +127,8 @@ class TaggingTask(Task):
         self.label_names = splits["train"].features["tags"].feature.names
         if start is not None:
             splits = self._in_order_of(start, splits)
+        elif self.training.do_train:
+            _check_learnable(splits["train"], self.label_names)
         if data.max_train_samples is not None:
             splits["train"] = self._few(splits["train"], data.max_train_samples)
         return splits
@@ -324,6 +326,17 @@ def tags_of_logits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """
     scores, tags = logits.float().softmax(-1).max(-1)
     return tags, scores
+
+
+def _check_learnable(sentences: Dataset, names: Sequence[str]) -> None:
+    """Refuse words that all have one tag, as where none of the spans was found."""
+    seen = {tag for row in sentences["tags"] for tag in row}
+    if len(seen) == 1:
+        only = names[seen.pop()]
+        raise ValueError(
+            f"All words for training have the tag {only!r}, so that there is nothing to learn: see whether the tags, "
+            "or the spans, stand in the column that is read, and name another with --label_column."
+        )
 
 
 def _renumbered(sentences: Dataset, numbers: np.ndarray, feature: Any) -> Dataset:

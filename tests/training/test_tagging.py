@@ -390,3 +390,11 @@ def test_pieces_of_words_are_read_and_words_are_tagged(kind: str, tmp_path: Path
     assert run.metrics["test_f1"] > 0.8
     roles = run.model.attnlstm.embeddings.spelling.roles
     assert (2 in roles.tolist()) is False and (1 in roles.tolist()) is (kind != "word")
+
+
+@pytest.mark.parametrize(("tag", "shown"), [("O", "O"), ("NOUN", "NOUN")])
+def test_words_that_all_have_one_tag(tag: str, shown: str, tmp_path: Path) -> None:
+    file = write_columns(tmp_path / "train.conll", [(["Anna", "left"], [tag, tag])] * 20)
+    with pytest.raises(ValueError, match=rf"^All words for training have the tag '{shown}', so that there is nothing"):
+        run(tmp_path / "model", file, *STEPS)
+    assert not (tmp_path / "model").exists()
