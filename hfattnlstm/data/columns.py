@@ -22,6 +22,8 @@ LABEL_COLUMNS = (
     *("label", "labels", "coarse_label", "category", "class", "target"),
     *("sentiment", "intent", "topic", "emotion", "rating", "stars", "score"),
 )
+# Of single words, in tables with a word a row.
+WORD_COLUMNS = ("word", "token", "words", "tokens", "form")
 # Columns that data sets of pairs have; both can be named, and none is guessed.
 PAIRS = (
     *(("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2")),

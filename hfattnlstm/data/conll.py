@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers.utils import logging
 
 from .._wording import option
+from .columns import WORD_COLUMNS
 from .naming import quote
 from .tags import TaggedSentence
 from .text_lines import lines_of_file
@@ -39,7 +40,7 @@ _DOCUMENT = "-DOCSTART-"
 _COMMENT = re.compile(r"#\s*(id|sent_id|text|newdoc|newpar|source|global\.columns)\b")
 
 # What the first line calls the columns of words and of tags, where it is a header.
-_WORD_NAMES = ("word", "words", "token", "tokens", "form", "text")
+_WORD_NAMES = (*WORD_COLUMNS, "text")
 _TAG_NAMES = ("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "pos", "upos", "xpos", "chunk", "entity")
 
 # The number of a line, and its columns.

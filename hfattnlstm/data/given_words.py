@@ -6,14 +6,13 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from .columns import TEXT_COLUMNS, kind_of
+from .columns import TEXT_COLUMNS, kind_of, text_column_of
 from .conll import ENDINGS, is_header, read_conll
-from .loading import read_text_column
 from .naming import quote
 from .sources import read_source
 from .tagged_texts import TOKEN_COLUMNS
-from .text_lines import ending_of, lines_of_file
-from .word_rows import joined_rows, names_word_rows, word_columns
+from .text_lines import ending_of
+from .word_rows import first_cells, joined_rows, names_word_rows, word_columns
 
 
 # May be both a table and a file of columns without a header.
@@ -50,11 +49,9 @@ def read_words_or_texts(
             if named is not None:
                 raise ValueError(f"--{flag} is for tables, and {path} has a word a line: leave it out.")
         return [sentence.words for sentence in read_conll(place, with_tags=False)]
-    if text_column is None:
-        words = _words_of_table(read_source(path, None)["train"].data, path, tokens_column)
-        if words is not None:
-            return words
-    return read_text_column(path, text_column)
+    split = read_source(path, None)["train"]
+    words = _words_of_table(split.data, path, tokens_column) if text_column is None else None
+    return text_column_of(split, text_column)["text"][:] if words is None else words
 
 
 def _words_of_table(rows: Dataset, path: str, named: str | None) -> list[list[str]] | None:
@@ -79,7 +76,5 @@ def _words_of_table(rows: Dataset, path: str, named: str | None) -> list[list[st
 
 def _has_header(path: Path) -> bool:
     """Whether the first line names a column of texts, and none of tags of words; or columns of words and sentences."""
-    if names_word_rows(path):
-        return True
-    cells = next(lines_of_file(path, f"The file {path}"), "").split("\t")
-    return not is_header(cells) and any(cell.strip().lower() in TEXT_COLUMNS for cell in cells)
+    cells = first_cells(path)
+    return names_word_rows(cells) or (not is_header(cells) and any(cell.lower() in TEXT_COLUMNS for cell in cells))

@@ -23,7 +23,7 @@ from .splitting import check_size, held_out_count
 from .tags import TaggedSentence, convert_tags, sorted_tags, tags_of_kinds
 from .text_lines import ending_of
 from .text_spans import parse_spans, tell_inexact, text_with_spans, words_of_text
-from .word_rows import joined_rows, names_word_rows, word_columns
+from .word_rows import first_cells, joined_rows, names_word_rows, word_columns
 from .word_splitting import split_words
 
 
@@ -215,7 +215,7 @@ class SentenceReader:
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {path}: check its name.")
         ending = ending_of(path)
-        if ending in _TABLES or (ending == ".tsv" and names_word_rows(path)):
+        if ending in _TABLES or (ending == ".tsv" and names_word_rows(first_cells(path))):
             return self.of_split(read_source(path, None)["train"])
         if ending in CONLL_ENDINGS:
             if self._tokens is not None:
@@ -240,8 +240,9 @@ class SentenceReader:
     def _of_rows(self, rows: Iterator[tuple[int, dict]], origin: str, features: Mapping) -> Iterator[TaggedSentence]:
         form = None
         spans = inexact = 0
-        for place, row in self._plain_rows(rows, origin):
-            form = form or self._form(row, origin, features)
+        tokens, plain = self._plain_rows(rows, origin)
+        for place, row in plain:
+            form = form or self._form(row, tokens, origin, features)
             if form.text is None:
                 yield self._of_words(row, form, place)
             else:
@@ -250,24 +251,26 @@ class SentenceReader:
                 yield sentence
         tell_inexact(inexact, spans)
 
-    def _plain_rows(self, rows: Iterator[tuple[int, Mapping]], origin: str) -> Iterator[tuple[str, Mapping]]:
-        """A row a sentence, with its place, and without what is peculiar to the tool that has written them."""
+    def _plain_rows(
+        self, rows: Iterator[tuple[int, Mapping]], origin: str
+    ) -> tuple[str | None, Iterator[tuple[str, Mapping]]]:
+        """The column of the words, where it is known, and a row a sentence, with its place, and without what is
+        peculiar to the tool that has written them."""
         first = next(rows, None)
         if first is None:
-            return iter(())
+            return self._tokens, iter(())
         rows = chain([first], rows)
         has_lists = any(isinstance(first[1].get(name), list) for name in (self._tokens, *TOKEN_COLUMNS))
         if columns := None if has_lists else word_columns(first[1], self._tokens):
-            self._tokens = columns.words
             joined = joined_rows(rows, columns, origin)
-            return ((f"The sentence from row {number} of {origin}", row) for number, row in joined)
+            return columns.words, ((f"The sentence from row {number} of {origin}", row) for number, row in joined)
         places = ((f"Row {number} of {origin}", row) for number, row in rows)
-        return ((place, text_with_spans(row, place)) for place, row in places)
+        return self._tokens, ((place, text_with_spans(row, place)) for place, row in places)
 
-    def _form(self, row: Mapping[str, Any], origin: str, features: Mapping) -> _Form:
-        """Which columns hold what."""
+    def _form(self, row: Mapping[str, Any], tokens: str | None, origin: str, features: Mapping) -> _Form:
+        """Which columns hold what; that of the words may be known."""
         columns = list(row)
-        tokens = self._tokens or next((name for name in TOKEN_COLUMNS if _is_list_of_texts(row.get(name))), None)
+        tokens = tokens or next((name for name in TOKEN_COLUMNS if _is_list_of_texts(row.get(name))), None)
         if tokens is None and isinstance(row.get("text"), str):
             labels = self._column(columns, row, SPAN_COLUMNS, "spans", origin)
             return _Form(None, labels, "text", None)

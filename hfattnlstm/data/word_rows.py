@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .columns import WORD_COLUMNS
 from .naming import quote
 from .text_lines import lines_of_file
 
 
 # How the columns are called, in any case.
-_WORDS = ("word", "token", "words", "tokens", "form")
 _SENTENCES = (
     *("sentence #", "sentence_id", "sentence_number", "sentence_idx", "sentence_index", "sentence", "sent_id", "sent"),
     *("sentence id", "sentence number"),
@@ -42,24 +42,36 @@ def word_columns(row: Mapping[str, Any], tokens_column: str | None = None) -> Wo
     ```
     """
     names = {name.casefold(): name for name in row}
-    words = tokens_column or next((names[name] for name in _WORDS if name in names), None)
+    words = tokens_column or next((names[name] for name in WORD_COLUMNS if name in names), None)
     if words is None or not isinstance(row.get(words), str):
         return None
     return WordColumns(words, next((names[name] for name in _SENTENCES if names.get(name, words) != words), None))
 
 
-def names_word_rows(path: Path) -> bool:
-    """Whether the first line of a file of tabs names the columns of a table with a word a row.
+def first_cells(path: Path) -> list[str]:
+    """What stands between the tabs of the first line of a file.
 
     Example:
 
     ```python
-    >>> names_word_rows(Path("train.conll"))
-    False
+    >>> len(first_cells(Path("train.conll"))) > 0
+    True
     ```
     """
-    cells = next(lines_of_file(path, f"The file {path}"), "").split("\t")
-    columns = word_columns(dict.fromkeys(map(str.strip, cells), "word"))
+    return [cell.strip() for cell in next(lines_of_file(path, f"The file {path}"), "").split("\t")]
+
+
+def names_word_rows(cells: Iterable[str]) -> bool:
+    """Whether a first line names the columns of a table with a word a row.
+
+    Example:
+
+    ```python
+    >>> names_word_rows(["Sentence #", "Word", "Tag"]), names_word_rows(["word", "tag"])
+    (True, False)
+    ```
+    """
+    columns = word_columns(dict.fromkeys(cells, "word"))
     return columns is not None and columns.sentences is not None
 
 

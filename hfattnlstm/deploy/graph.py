@@ -101,11 +101,10 @@ def scores_of_tags(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What enters the CRF of a tagger, or chooses its tags; which tokens begin a word; and the weights (batch, heads,
     length) of its attention, if it has one."""
-    outputs = model.attnlstm(input_ids, mask, output_pooler_weights=True)
-    words = model.attnlstm.embeddings.words(input_ids, mask)
+    outputs = model.attnlstm(input_ids, mask, output_pooler_weights=True, output_words=True)
     weights = None if outputs.pooler_weights is None else outputs.pooler_weights.squeeze(2)
     scores = model.score_tags(outputs.last_hidden_state, outputs.pooler_output)
-    return scores, mask if words is None else words.tagged, weights
+    return scores, mask if outputs.words is None else outputs.words.tagged, weights
 
 
 def tagger_output_names(config: AttnLSTMConfig) -> list[str]:

@@ -113,10 +113,14 @@ class OnnxModel:
         outputs = self._session().run(names, named_inputs(self.config, ids, mask))
         return [torch.from_numpy(output) for output in outputs]
 
-    def _asked(self, output_attentions: bool | None, *names: str) -> list[str]:
-        """Names of outputs, with the attention where the file has it and somebody asks for it."""
+    def _run_with_attention(
+        self, ids: np.ndarray, mask: np.ndarray, output_attentions: bool | None, *names: str
+    ) -> tuple[list[Tensor], tuple[Tensor, ...] | None]:
+        """Outputs by name, and the attention (batch, heads, 1, length) where the file has it and it is asked for."""
         asked = self.config.output_attentions if output_attentions is None else output_attentions
-        return [*names, "attentions"] if asked and "attentions" in self._names else list(names)
+        more = ["attentions"] if asked and "attentions" in self._names else []
+        found = self.run([*names, *more], ids, mask)
+        return found[: len(names)], tuple(weights.unsqueeze(2) for weights in found[len(names) :]) or None
 
     def _inputs(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, others: Mapping[str, Any]

@@ -72,10 +72,8 @@ class OnnxAttnLSTMForSequenceClassification(OnnxModel):
             ValueError: For inputs of a wrong shape, ids beyond the vocabulary, labels, or `inputs_embeds`.
         """
         ids, mask = self._inputs(input_ids, attention_mask, kwargs)
-        logits, *attentions = self.run(self._asked(output_attentions, "logits"), ids, mask)
-        return SequenceClassifierOutput(
-            logits=logits, attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None
-        )
+        (logits,), attentions = self._run_with_attention(ids, mask, output_attentions, "logits")
+        return SequenceClassifierOutput(logits=logits, attentions=attentions)
 
     # The pipeline looks at the signature of `forward`.
     forward = __call__

@@ -79,12 +79,12 @@ class OnnxAttnLSTMForTokenClassification(OnnxModel):
                 below 1, or one for a model without a CRF.
         """
         ids, mask = self._inputs(input_ids, attention_mask, kwargs)
-        scores, tagged, *attentions = self.run(self._asked(output_attentions, "logits", "tagged"), ids, mask)
+        (scores, tagged), attentions = self._run_with_attention(ids, mask, output_attentions, "logits", "tagged")
         tagged = tagged.bool()
         best = (None, None) if n_best is None else best_sequences(self.crf, scores, tagged, n_best)
         return TaggerOutput(
             logits=scores if self.crf is None else logits_with_path(self.crf.decode(scores, tagged)),
-            attentions=tuple(weights.unsqueeze(2) for weights in attentions) or None,
+            attentions=attentions,
             sequences=best[0],
             sequences_scores=best[1],
         )

@@ -14,6 +14,10 @@ from .reading_order import invert, place_in_order
 from .tag_schemes import AllowedTags
 
 
+# Of a model that has none, and is asked for what only one gives.
+NO_CRF = "n_best is for models with a CRF, and this one tags each word by itself: leave it out."
+
+
 class Chains(NamedTuple):
     """Sequences of tags whose members stand in front.
 

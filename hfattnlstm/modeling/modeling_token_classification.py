@@ -12,7 +12,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_attnlstm import AttnLSTMConfig
-from .crf import DecodedTags, LinearChainCRF
+from .crf import NO_CRF, DecodedTags, LinearChainCRF
 from .layout import can_be_read
 from .losses import IGNORED
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
@@ -198,7 +198,7 @@ def best_sequences(crf: LinearChainCRF | None, scores: Tensor, tagged: Tensor, c
     ```
     """
     if crf is None:
-        raise ValueError("n_best is for models with a CRF, and this one tags each word by itself: leave it out.")
+        raise ValueError(NO_CRF)
     return crf.best_sequences(scores, tagged, count)
 
 

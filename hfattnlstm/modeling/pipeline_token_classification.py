@@ -15,6 +15,7 @@ from transformers.pipelines.token_classification import TokenClassificationPipel
 from transformers.utils import logging
 
 from .batch_workers import BatchWorkers, plan_batches
+from .crf import NO_CRF
 from .tag_schemes import OUTSIDE, spans_of
 from .text_inputs import TextEncoder, check_texts, pad_ids
 from .word_tokens import Window, WordEncoder, sentences_of, windows_of
@@ -110,9 +111,7 @@ class AttnLSTMTokenClassificationPipeline(TokenClassificationPipeline):
             if type(count) is not int or count < 1:
                 raise ValueError(f"n_best must be a whole number of at least 1, got {count!r}.")
             if not self.model.config.use_crf:
-                raise ValueError(
-                    "n_best is for models with a CRF, and this one tags each word by itself: leave it out."
-                )
+                raise ValueError(NO_CRF)
         return known, {}, {}
 
     def __call__(self, inputs: Any, batch_size: int | None = None, **kwargs: Any) -> Any:

@@ -26,6 +26,7 @@ from .classification_arguments import (
     config_overrides,
 )
 from .metrics import ONE_HALF
+from .shared_flags import DROPOUT_FLAGS
 from .vocabulary import carry_over, same_tokens
 
 
@@ -34,9 +35,9 @@ logger = logging.get_logger(__name__)
 # Flags of the model that need no other weights; all others that a checkpoint has decided are refused.
 CHANGEABLE = frozenset(
     {
-        *("hidden_dropout_prob", "embedding_dropout", "locked_dropout", "word_dropout", "classifier_dropout"),
+        *DROPOUT_FLAGS,
         *("truncation", "threshold", "pooler_temperature", "pooler_normalizer"),
-        *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef", "char_dropout", "word_input_dropout"),
+        *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
     }
 )
 # What a pretrained model has not decided, which has neither pooling nor labels, and may get more layers.

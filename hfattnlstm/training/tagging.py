@@ -195,9 +195,7 @@ class TaggingTask(Task):
     def _new_model(self, processor: PreTrainedTokenizerBase) -> AttnLSTMForTokenClassification:
         flags, name = self.model, self._loaded_from()
         base = None if name is None else load_base(name)
-        # Of words that are no tokens, the base knows many.
-        own = name if base is not None else ENGLISH_VECTORS if self._are_english() else None
-        own = own if flags.word_vectors is None else None
+        own = self._unnamed_vectors(name)
         if own is not None:
             flags = replace(flags, word_vectors=[own])
         check_effects(input_effects(flags.token_inputs), self.given, None)
@@ -222,10 +220,17 @@ class TaggingTask(Task):
             begin_with(model.attnlstm, base, processor, tables.vectors[0].scale if own is not None else None)
         return model
 
+    def _unnamed_vectors(self, base: str | None) -> str | None:
+        """The model whose vectors a new tagger reads where nobody names any: of words that are no tokens, it knows
+        many."""
+        if self.model.word_vectors is not None:
+            return None
+        if base is not None:
+            return base
+        return ENGLISH_VECTORS if self._are_english() else None
+
     def _are_english(self) -> bool:
         """Whether the words are those of the released model, whose vectors are then read, too; this is told."""
-        if self.model.word_vectors is not None:
-            return False
         words = count_words(self.loaded.splits["train"]["tokens"])
         folder = released_models().get(ENGLISH_VECTORS)
         if folder is None or len(words) < LEAST_WORDS:

@@ -55,6 +55,20 @@ def test_a_data_set_with_names_of_its_own():
     assert sentences(rows, tokens_column="mine") == {("a", "b"): ["O", "B-X"], ("c",): ["O"]}
 
 
+def test_the_other_splits_may_be_of_another_kind(tmp_path):
+    files = {
+        "train": write(tmp_path / "train.csv", KAGGLE),
+        "validation": write(tmp_path / "validation.conll", "Lima\tB-geo\n"),
+        "test": write(tmp_path / "test.jsonl", '{"tokens": ["Ann"], "tags": ["B-per"]}\n'),
+    }
+    splits = load_tagged_texts(files).splits
+    assert {name: rows["tokens"][0] for name, rows in splits.items()} == {
+        "train": WORDS[0],
+        "validation": ["Lima"],
+        "test": ["Ann"],
+    }
+
+
 def test_a_sentence_goes_on_where_its_column_is_empty():
     columns = WordColumns("word", "id")
     values = [(None, "a"), ("", "b"), (7, "c"), (None, "d"), (7, "e"), (8, "f"), (7, "g")]
