@@ -5,8 +5,9 @@ from __future__ import annotations
 
 # What the models of all systems share.
 SHARED = {
-    *("attention", "capturing", "configuration_base", "configuration_checks", "dropout", "layout", "lstm_backends"),
-    *("modeling_base", "pooling", "reading_order", "recurrence", "weight_init"),
+    *("attention", "capturing", "configuration_base", "configuration_checks", "configuration_context", "context"),
+    *("dropout", "layout", "lsh_attention", "lstm_backends", "modeling_base", "multi_head_attention", "pooling"),
+    *("reading_order", "recurrence", "weight_init"),
 }
 BACKBONE = {
     *SHARED,
@@ -32,7 +33,7 @@ TAGGER = {
     *("batch_workers", "crf", "losses", "modeling_token_classification", "pipeline_token_classification"),
     *("pooled_head", "text_cuts", "text_inputs", "word_tokens"),
 }
-SERIES = {*SHARED, "configuration_forecaster", "context", "modeling_forecaster", "series_fronts", "series_scaling"}
+SERIES = {*SHARED, "configuration_forecaster", "modeling_forecaster", "series_fronts", "series_scaling"}
 # What the checkpoint of each model carries.
 SHIPPED = {
     "AttnLSTMModel": BACKBONE,

@@ -27,9 +27,11 @@ from ..explain.attribution import DEFAULT_METHOD, METHODS, UNSIGNED
 from ..explain.report import ExplanationReport
 from ..modeling.configuration_base import SINGLE_LABEL
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
+from .context_map import ENDINGS as PICTURES
+from .context_map import check_context_map, draw_context_map, is_context_map
 from .explained_texts import print_explanations
 from .inputs import check_inputs, is_file, read_inputs
-from .models import has_attention, load_config, load_model, load_tokenizer
+from .models import has_attention, is_tagger, load_config, load_model, load_tokenizer
 from .options import add_model, add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
@@ -42,7 +44,7 @@ logger = logging.get_logger(__name__)
 # Texts whose faithfulness is measured, and with which method where the model has no attention pooling.
 _MEASURED = 200
 _WITHOUT_ATTENTION = "gradient_x_input"
-_ENDINGS = (".html", ".jsonl")
+_ENDINGS = (".html", ".jsonl", *PICTURES)
 
 
 class _Texts(NamedTuple):
@@ -80,6 +82,14 @@ def explain(arguments: Sequence[str]) -> int:
     # All that can be wrong is told before the model is loaded, which takes long.
     _check_flags(parsed)
     config = load_config(parsed.model, parsed.trust_remote_code)
+    if is_context_map(parsed.output):
+        draw_context_map(parsed, config)
+        return 0
+    if is_tagger(config):
+        raise ValueError(
+            f"{parsed.model} tags words, and labels no texts: name a text classifier, or an --output that ends in "
+            ".png for the attention between the words."
+        )
     named = chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
     method = _method(parsed, config)
     with no_progress_bars():
@@ -126,7 +136,11 @@ def _parser() -> argparse.ArgumentParser:
         "--rationale_column",
         help="column with the words that people have marked, to measure how well the weights agree with them",
     )
-    parser.add_argument("--output", help="file to write: a report as .html, or .jsonl with a line a text")
+    parser.add_argument(
+        "--output",
+        help="file to write: a report as .html, .jsonl with a line a text, or, as .png or .svg, a picture of how much "
+        "of each word every other word takes in the context layers",
+    )
     parser.add_argument(
         "--method",
         choices=tuple(METHODS),
@@ -155,6 +169,8 @@ def _check_flags(parsed: argparse.Namespace) -> None:
     ending = "" if parsed.output is None else Path(parsed.output).suffix.lower()
     if parsed.output is not None and ending not in _ENDINGS:
         raise ValueError(f"--output {parsed.output!r} must end in one of {', '.join(_ENDINGS)}.")
+    if is_context_map(parsed.output):
+        check_context_map(parsed)
     if parsed.level is not None and ending != ".jsonl":
         raise ValueError("--level is for what is written as .jsonl: leave it out, or name such an --output.")
     if parsed.label_column is not None and (ending != ".html" or not _is_table(parsed)):

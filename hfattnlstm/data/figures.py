@@ -27,12 +27,12 @@ _FONTS = (
 _LONGEST_NAME = 24
 
 
-def new_figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """A figure that belongs to nobody else, with panels one above the other; notebooks show it as a picture.
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure that belongs to nobody else, with panels in a grid; notebooks show it as a picture.
 
     Args:
         width, height: In inches.
-        rows: Panels.
+        rows, columns: Panels one above the other, and side by side.
         **options: Of the grid, such as `height_ratios`.
 
     Raises:
@@ -50,7 +50,7 @@ def new_figure(width: float, height: float, rows: int = 1, **options: Any) -> tu
     from .notebook_figure import NotebookFigure
 
     figure = NotebookFigure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, 1, gridspec_kw=options or None, sharex=rows > 1)
+    return figure, figure.subplots(rows, columns, gridspec_kw=options or None, sharex=rows > 1)
 
 
 def with_fonts(figure: Figure) -> Figure:

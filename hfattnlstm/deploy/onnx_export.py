@@ -28,6 +28,7 @@ from .onnx_check import TOLERANCE, Agreement, agreement, largest_difference, voc
 from .onnx_writing import (
     FILE_NAMES,
     MOST_BYTES,
+    check_layers,
     check_opset,
     describe,
     export_graph,
@@ -111,8 +112,9 @@ def export_onnx(
         OSError: When the model cannot be read or the files cannot be written.
         RuntimeError: When torch cannot export the model, or the exported graph computes something else.
         TypeError: For another kind of model.
-        ValueError: When the arguments contradict each other, the model does not fit into one file or has weights that
-            its checkpoint lacked, or a file is in the way that is not as an earlier export has written it.
+        ValueError: When the arguments contradict each other, the model does not fit into one file, has layers that
+            hash, or weights that its checkpoint lacked, or a file is in the way that is not as an earlier export has
+            written it.
 
     Example:
 
@@ -179,6 +181,7 @@ def _float32_twin(model: PreTrainedModel) -> PreTrainedModel:
     kind = kind_to_export(getattr(getattr(model, "config", None), "model_type", None), [type(model).__name__])
     if hasattr(model, "check_trained"):
         model.check_trained()
+    check_layers(model.config)
     values = model.config.to_dict()
     for key in ("auto_map", "custom_pipelines"):
         values.pop(key, None)

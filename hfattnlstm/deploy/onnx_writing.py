@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .._extras import import_optional
 from .._version import __version__
+from ..modeling.configuration_context import HASHED
 from .export_files import refuse_checkpoint
 
 
@@ -33,6 +34,16 @@ def check_opset(opset: int | None) -> None:
     newest = import_optional("onnx").defs.onnx_opset_version()
     if opset is not None and not _OLDEST_OPSET <= opset <= newest:
         raise ValueError(f"opset must be between {_OLDEST_OPSET} and {newest}, got {opset}.")
+
+
+def check_layers(config: Any) -> None:
+    """ValueError for a model with layers that no graph computes."""
+    hashed = [kind for kind in config.context_layers or () if kind in HASHED]
+    if hashed:
+        raise ValueError(
+            f"The model has {hashed[0]} in context_layers, which sorts the states of a text by their hashes, and no "
+            f"graph does: train one with {hashed[0].removeprefix('lsh_')} to export it."
+        )
 
 
 def target_file(path: Path, int8: bool) -> Path:

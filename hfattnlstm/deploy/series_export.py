@@ -24,7 +24,7 @@ from ..modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPred
 from .export_files import FILES, check_replaced, write_files
 from .onnx_check import TOLERANCE
 from .onnx_export import OnnxExport
-from .onnx_writing import check_opset, describe, export_graph, save, staging_folder, target_file
+from .onnx_writing import check_layers, check_opset, describe, export_graph, save, staging_folder, target_file
 from .session import open_session
 
 
@@ -116,7 +116,8 @@ def export_series_model(
         ImportError: Without the extra `onnx`.
         OSError: When the model cannot be read or the files cannot be written.
         RuntimeError: When torch cannot export the model, or the exported graph computes something else.
-        ValueError: When a file is in the way that is not as an earlier export has written it.
+        ValueError: When the model has layers that hash, or a file is in the way that is not as an earlier export has
+            written it.
 
     Example:
 
@@ -133,6 +134,7 @@ def export_series_model(
         processor = processor or SeriesProcessor.from_pretrained(model)
         model = _class_of(model).from_pretrained(model)
     model.check_trained()
+    check_layers(model.config)
     twin = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
     with staging_folder(target.parent) as folder:
         beside = folder / "beside"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._extras import needs_extra
 from ..data.marks import marks_of_spans
+from .context_maps import ContextMaps, context_maps
 from .explaining import Explainer, explain
 from .explanation import Explanation, Explanations
 from .faithfulness import Faithfulness, Measure
@@ -31,6 +32,7 @@ _OF_SERIES = (
 __all__ = [
     "Agreement",
     "Average",
+    "ContextMaps",
     "Explainer",
     "Explanation",
     "Explanations",
@@ -42,6 +44,7 @@ __all__ = [
     "Plausibility",
     "WeightedSpan",
     "WeightedSpans",
+    "context_maps",
     "explain",
     "explain_forecasts",
     "explanations_page",

@@ -1,4 +1,4 @@
-"""Heat maps of weights, by matplotlib (`pip install "hfattnlstm[plots]"`): a row for each head, text or step."""
+"""Heat maps of weights, by matplotlib (`pip install "hfattnlstm[plots]"`): a row a head, text, step or word."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.figures import new_figure, shortened, with_fonts
+from .context_maps import ContextMaps
 from .explanation import Explanation
 
 
@@ -20,6 +21,9 @@ _LONGEST_WORD = 14
 # Of each text of a batch.
 _WORDS_OF_A_TEXT = 20
 _INCHES_A_WORD, _INCHES_A_ROW = 0.32, 0.34
+# Of a map of words by words, and of all maps side by side.
+_INCHES_A_CELL, _MOST_INCHES = 0.16, 24.0
+_NO_WORD = "There is no word to draw: give a text that has one."
 
 
 def plot_heads(explanation: Explanation) -> Figure:
@@ -110,6 +114,43 @@ def plot_texts(explanations: Sequence[Explanation]) -> Figure:
     return _heat_map(rows, [], names, cells)
 
 
+def plot_context(maps: ContextMaps) -> Figure:
+    """How much of each word every other word takes: a panel for each context layer and head, in which a row attends.
+
+    Args:
+        maps: As from [`context_maps`]; the first 60 words are drawn.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: The text has no word.
+
+    Example:
+
+    ```python
+    >>> plot_context(context_maps("Slow soup", model, tokenizer)).savefig("context.png")
+    ```
+    """
+    if not maps.words:
+        raise ValueError(_NO_WORD)
+    words = [shortened(word, _LONGEST_WORD) for word in maps.words[:MOST_WORDS]]
+    layers, heads = maps.weights.shape[:2]
+    side = min(max(_INCHES_A_CELL * len(words), 1.6), _MOST_INCHES / heads)
+    size = (heads * side + 1.6, layers * (side + 0.5) + 1.0)
+    figure, panels = new_figure(*size, layers, heads)
+    panels = np.reshape(panels, (layers, heads))
+    for layer, head in np.ndindex(layers, heads):
+        axes, weights = panels[layer, head], maps.weights[layer, head, : len(words), : len(words)]
+        image = axes.imshow(weights, cmap="Oranges", vmin=0.0, vmax=float(maps.weights.max()) or 1.0)
+        axes.set_title(f"{maps.layers[layer]} {layer + 1}, head {head + 1}", fontsize=8)
+        bottom, left = layer == layers - 1, head == 0
+        axes.set_xticks(range(len(words)), words if bottom else [], rotation=90, fontsize=6)
+        axes.set_yticks(range(len(words)), words if left else [], fontsize=6)
+    figure.colorbar(image, ax=list(panels.flat), label="weight", shrink=0.6)
+    figure.supxlabel("attended to", fontsize=8)
+    figure.supylabel("attending", fontsize=8)
+    return with_fonts(figure)
+
+
 def _of_largest(weights: Sequence[float]) -> np.ndarray:
     found = np.array(weights, dtype=np.float64)
     highest = np.abs(found).max(initial=0.0)
@@ -120,7 +161,7 @@ def _heat_map(
     rows: np.ndarray, columns: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[str]] | None = None
 ) -> Figure:
     if not rows.size:
-        raise ValueError("There is no word to draw: give a text that has one.")
+        raise ValueError(_NO_WORD)
     signed = bool((np.nan_to_num(rows) < 0).any())
     highest = float(np.nanmax(np.abs(rows))) or 1.0
     inches = 0.95 if cells is not None else _INCHES_A_WORD

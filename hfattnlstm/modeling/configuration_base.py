@@ -9,6 +9,7 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
 from .configuration_checks import check_num_labels, check_positive, check_unknown, refuse_misspelt, whole_numbers
+from .configuration_context import check_context_layers
 
 
 REGRESSION, SINGLE_LABEL, MULTI_LABEL = "regression", "single_label_classification", "multi_label_classification"
@@ -27,6 +28,8 @@ UPPER_BOUNDS = {
     "pooler_num_heads": 4_096,
     "pooler_size": MOST_UNITS,
     "classifier_hidden_size": MOST_UNITS,
+    **dict.fromkeys(("num_attention_heads", "intermediate_size", "lsh_attn_chunk_length", "num_buckets"), MOST_UNITS),
+    "num_hashes": 64,
 }
 
 # What transformers itself, the Hub and older checkpoints write beside the declared fields.
@@ -45,7 +48,7 @@ BASE_KEYS = frozenset(
 
 @strict
 class AttnLSTMBaseConfig(PreTrainedConfig):
-    """Fields of the recurrence, of the attention pooling and of a classifier's loss, with their checks.
+    """Fields of the recurrence, of the attention over it and of a classifier's loss, with their checks.
 
     Each system documents them where it has them.
 
@@ -73,6 +76,14 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
     direction_merge: Literal["concat", "sum", "mean", "weighted"] = "concat"
     residual: bool = False
     hidden_dropout_prob: float | int = 0.1
+    context_layers: list[str] | None = None
+    context_merge: Literal["add", "concat"] = "add"
+    context_causal: bool = False
+    num_attention_heads: int = 4
+    intermediate_size: int | None = None
+    num_hashes: int = 2
+    num_buckets: int = 512
+    lsh_attn_chunk_length: int = 64
     pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = "additive"
     pooler_size: int | None = None
     pooler_num_heads: int = 1
@@ -147,6 +158,19 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
         if self.id2label is None or len(self.id2label) != num_labels:
             self.id2label = {index: f"LABEL_{index}" for index in range(num_labels)}
             self.label2id = {name: index for index, name in self.id2label.items()}
+
+    @property
+    def output_attentions(self) -> bool:
+        """Whether models return their attentions unless they are told otherwise."""
+        return self._output_attentions
+
+    @output_attentions.setter
+    def output_attentions(self, value: bool) -> None:
+        # The base class refuses it beside any implementation but "eager"; here they are all asked for weights.
+        self._output_attentions = value
+
+    def validate_output_attentions(self) -> None:
+        """As the base class's, but every implementation gives attentions here."""
 
     def resolve_problem_type(self, float_labels: bool = False) -> str:
         """`problem_type`, or what the model is taken for where it is not set.
@@ -240,6 +264,7 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
         self._validate_probabilities()
         self._validate_numbers()
         self._validate_attention()
+        check_context_layers(self)
         self._validate_effects()
         self._validate_loss()
 

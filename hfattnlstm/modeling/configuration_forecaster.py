@@ -10,7 +10,6 @@ from .configuration_checks import check_positive
 
 
 MOST_STEPS, MOST_CATEGORIES = 100_000, 10_000_000
-CONTEXT_LAYERS = ("attention", "transformer")
 # The outermost tell what hardly ever happens.
 QUANTILES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 DIRECT, AUTOREGRESSIVE = "direct", "autoregressive"
@@ -48,10 +47,9 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         direction_merge: How two directions become one state: `"concat"`, `"sum"`, `"mean"`, or `"weighted"`.
         residual: Whether a layer's input is added to its output, where the two are equally wide.
         hidden_dropout_prob: Dropout between layers, and on what context layers add.
-        context_layers: Layers after the LSTM in which its states attend to each other: a list of `"attention"`,
-            self-attention with a residual and a normalisation, and `"transformer"`, which has a feed-forward part too.
-        num_attention_heads: Heads of these.
-        intermediate_size: Width inside the feed-forward part; four times `hidden_size` when it is None.
+        context_layers, context_merge, context_causal, num_attention_heads, intermediate_size, num_hashes, num_buckets,
+            lsh_attn_chunk_length: Layers after the LSTM in which the states attend to each other, as in
+            [`AttnLSTMConfig`].
         pooling: What a forecast, or a label, is made of: `"attention"`, the weighted mean of the states, `"mean"`,
             `"max"`, `"last"`, the state after the last step, `"sum"`, or several, which are joined.
         pooler_score, pooler_size, pooler_num_heads, pooler_temperature, pooler_normalizer: Of the attention, as in
@@ -93,8 +91,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         **UPPER_BOUNDS,
         **dict.fromkeys(("context_length", "prediction_length", "segment_length"), MOST_STEPS),
         **dict.fromkeys(("conv_kernel_size", "conv_pool_size"), MOST_STEPS),
-        **dict.fromkeys(("num_input_channels", "num_attention_heads", "intermediate_size"), MOST_UNITS),
-        **dict.fromkeys(("static_embedding_size", "num_parallel_samples"), MOST_UNITS),
+        **dict.fromkeys(("num_input_channels", "static_embedding_size", "num_parallel_samples"), MOST_UNITS),
     }
     needed_by = {"cardinality": ("static_embedding_size",), "linear_forecast": ("recurrent_share",)}
 
@@ -114,9 +111,6 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     conv_pool_size: int = 2
     embedding_size: int = 256
     bidirectional: bool = False
-    context_layers: list[str] | None = None
-    num_attention_heads: int = 4
-    intermediate_size: int | None = None
     pooling: str | list[str] = "attention"
     decoding: Literal["direct", "autoregressive"] = "direct"
     linear_forecast: bool = False
@@ -169,15 +163,6 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
         for name in ("conv_kernel_size", "conv_pool_size"):
             if self.front != "convolution" and getattr(self, name) != getattr(type(self), name):
                 raise ValueError(f'{name} is for front="convolution": leave it out, or set that.')
-        for kind in self.context_layers or ():
-            if kind not in CONTEXT_LAYERS:
-                raise ValueError(f"context_layers must be some of {', '.join(CONTEXT_LAYERS)}, got {kind!r}.")
-        if self.context_layers and self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"hidden_size={self.hidden_size} must be a multiple of num_attention_heads={self.num_attention_heads}."
-            )
-        if self.intermediate_size is not None and "transformer" not in (self.context_layers or ()):
-            raise ValueError('intermediate_size is for "transformer" in context_layers: leave it out, or add that.')
         if self.front == "convolution" and self.decoding == DIRECT:
             self._refuse("segment_length", 'front="convolution", which reads windows')
         if self.decoding == AUTOREGRESSIVE:

@@ -13,6 +13,8 @@ from transformers.utils.output_capturing import OutputRecorder
 
 from .capturing import PicklableCapture
 from .configuration_base import AttnLSTMBaseConfig
+from .lsh_attention import LSHSelfAttention
+from .multi_head_attention import MultiHeadAttention
 from .pooling import AttentionPooling
 from .recurrence import LSTMLayer
 from .weight_init import init_module
@@ -22,6 +24,9 @@ class AttnLSTMBaseModel(PicklableCapture, PreTrainedModel):
     """Loading, saving and initialisation, shared by the models of all systems."""
 
     supports_gradient_checkpointing = True
+    # Those of the context layers; the pooling has one implementation.
+    _supports_sdpa = True
+    _supports_attention_backend = True
     # Without this the Trainer takes the **kwargs of forward for a promise that the loss is already divided by
     # the number of items of all accumulated batches, and skips its own division.
     accepts_loss_kwargs = False
@@ -31,7 +36,9 @@ class AttnLSTMBaseModel(PicklableCapture, PreTrainedModel):
     started_anew: dict[str, Tensor] = {}
     _can_record_outputs = {
         "hidden_states": OutputRecorder(LSTMLayer, index=0),
-        "attentions": OutputRecorder(AttentionPooling, index=1),
+        "attentions": [
+            OutputRecorder(kind, index=1) for kind in (MultiHeadAttention, LSHSelfAttention, AttentionPooling)
+        ],
     }
 
     def __init__(self, config: AttnLSTMBaseConfig, *args: Any, **kwargs: Any):

@@ -11,15 +11,15 @@ from torch.nn import functional as F
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
-from transformers.utils.output_capturing import OutputRecorder, capture_outputs
+from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_forecaster import DIRECT, AttnLSTMForecasterConfig
-from .context import ContextLayer, SelfAttention
+from .context import attention_run, context_stack
 from .layout import can_be_read
 from .modeling_base import AttnLSTMBaseModel
-from .pooling import AttentionPooling, PooledStates, Pooler
+from .pooling import PooledStates, Pooler
 from .reading_order import ReadingOrder, full_reading_order, reading_order
-from .recurrence import LSTMLayer, LSTMStack
+from .recurrence import LSTMStack
 from .series_fronts import ConvolutionFront, SegmentFront, any_in_windows
 from .series_scaling import InstanceScaling, ScaledSeries
 
@@ -77,10 +77,6 @@ class AttnLSTMForecasterPreTrainedModel(AttnLSTMBaseModel):
     base_model_prefix = "attnlstm_forecaster"
     main_input_name = "past_values"
     _no_split_modules = ["LSTMLayer", "ContextLayer"]
-    _can_record_outputs = {
-        "hidden_states": OutputRecorder(LSTMLayer, index=0),
-        "attentions": [OutputRecorder(SelfAttention, index=1), OutputRecorder(AttentionPooling, index=1)],
-    }
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -174,16 +170,7 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
             residual=config.residual,
             dropout=config.hidden_dropout_prob,
         )
-        self.context = nn.ModuleList(
-            ContextLayer(
-                kind,
-                config.hidden_size,
-                num_heads=config.num_attention_heads,
-                intermediate_size=config.intermediate_size or 4 * config.hidden_size,
-                dropout=config.hidden_dropout_prob,
-            )
-            for kind in config.context_layers or ()
-        )
+        self.context = context_stack(config)
         self.pooler = _pooler(config) if add_pooling_layer and config.decoding == DIRECT else None
         self.post_init()
 
@@ -276,10 +263,8 @@ class AttnLSTMForecasterModel(AttnLSTMForecasterPreTrainedModel):
             inputs = inputs + self.static_projection(static).unsqueeze(1)
         order, mask = self._steps(series, inputs)
         states, _, final, _ = self.encoder(inputs, order)
-        for layer in self.context:
-            states = layer(states, mask)
-        if self.context:
-            final = _last_states(states, mask)
+        if self.context is not None:
+            states, final = self.context(states, mask, attention_run(config, kwargs))
         pooled, weights = (None, None) if self.pooler is None else self._pool(states, mask, final, series)
         return AttnLSTMForecasterModelOutput(
             last_hidden_state=states,
@@ -341,13 +326,6 @@ def by_channels(of_rows: Tensor, config: AttnLSTMForecasterConfig) -> tuple[int,
 def attention_by_series(weights: Tensor, config: AttnLSTMForecasterConfig) -> Tensor:
     """Attention (rows, heads, queries, steps) as (batch, channels · heads, queries, steps), channel by channel."""
     return weights.unflatten(0, by_channels(weights, config)).flatten(1, 2)
-
-
-def _last_states(states: Tensor, mask: Tensor) -> Tensor:
-    """Of states (rows, steps, size), that of the last step where the mask is True; 0 where that is nowhere."""
-    places = torch.arange(mask.shape[1], device=mask.device)
-    last = torch.where(mask, places, 0).amax(1)
-    return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)
 
 
 def _front(config: AttnLSTMForecasterConfig, input_size: int) -> SegmentFront | ConvolutionFront:

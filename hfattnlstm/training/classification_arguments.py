@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .arguments import flag
+from .context_arguments import ContextArguments
 from .ngram_choice import LONGEST, MOST
 from .word_input_arguments import WordInputArguments, input_fields
 
@@ -61,7 +62,7 @@ class DataArguments:
 
 
 @dataclass
-class ModelArguments(WordInputArguments):
+class ModelArguments(ContextArguments, WordInputArguments):
     """Which tokenizer and model are trained."""
 
     model_name_or_path: str | None = flag(
@@ -83,7 +84,7 @@ class ModelArguments(WordInputArguments):
     bidirectional: bool = flag(True, "Whether the layers also read from the end.")
     direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
     residual: bool = flag(False, "Whether a layer's input is added to its output.")
-    hidden_dropout_prob: float = flag(0.3, "Dropout between layers.")
+    hidden_dropout_prob: float = flag(0.3, "Dropout between layers, and on what context layers add.")
     embedding_dropout: float = flag(0.3, "Dropout on the embeddings.")
     locked_dropout: bool = flag(True, "Whether it drops the same units at every token.")
     word_dropout: float = flag(0.1, "Share of the tokens left out in training.")

@@ -83,7 +83,7 @@ def check_forecasting_flags(
     Raises:
         ValueError: Names a flag and the mend.
     """
-    check_effects(_effects(data, model, loaded and not resumes), given, None)
+    check_effects(_effects(data, model, loaded and not resumes), given, model)
     if model.loss == "nll" and model.distribution_output == COUNTS and not loaded:
         lacking = [f"--{name} none" for name in ("instance_center", "scaler") if getattr(model, name) != "none"]
         if lacking:

@@ -86,7 +86,7 @@ class SeriesClassificationTask(LabelledTask):
         )
         meaningless = Effect(MEANINGLESS, lambda _: False, "in this task: leave it out")
         effects = (meaningless, held_out, decided, *layer_effects(self.model, self.model.front == "segments"))
-        check_effects(effects, self.given, None)
+        check_effects(effects, self.given, self.model)
         check_measured(self.training.do_train, starts=self._loaded_from() is not None)
         AttnLSTMForecasterConfig(**config_fields(self.model))
 

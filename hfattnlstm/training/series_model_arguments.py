@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from ..modeling.configuration_forecaster import AttnLSTMForecasterConfig
 from .arguments import flag
+from .context_arguments import CONTEXT_EFFECTS, ContextArguments
 from .flag_effects import Effect, beside, without
 
 
 @dataclass
-class SeriesModelArguments:
+class SeriesModelArguments(ContextArguments):
     """Which model reads series."""
 
     model_name_or_path: str | None = flag(None, "Trained model to go on from, with its flags; a new one without.")
@@ -30,9 +31,6 @@ class SeriesModelArguments:
     direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
     residual: bool = flag(False, "Whether a layer's input is added to its output.")
     hidden_dropout_prob: float = flag(0.1, "Dropout between layers, and on what context layers add.")
-    context_layers: list[str] | None = flag(None, "Layers after the LSTM: attention, transformer, or several.")
-    num_attention_heads: int = flag(4, "Heads of these.")
-    intermediate_size: int | None = flag(None, "Width inside a transformer's layer; four times hidden_size.")
     pooling: list[str] = flag(["attention"], "What the output is made of: attention, mean, max, last, sum.")
     pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = flag("additive", "Its score.")
     pooler_size: int | None = flag(None, "Inner width of the scores additive and diagonal_dot.")
@@ -53,7 +51,7 @@ def config_fields(arguments: SeriesModelArguments) -> dict[str, Any]:
 
 
 def layer_effects(model: SeriesModelArguments, reads_segments: bool) -> tuple[Effect, ...]:
-    """Flags that need layers which may not be there.
+    """Flags that need layers which may not be there, by the flags of the model.
 
     Args:
         model: The flags.
@@ -62,6 +60,6 @@ def layer_effects(model: SeriesModelArguments, reads_segments: bool) -> tuple[Ef
     layers = model.num_hidden_layers > 1 or model.context_layers
     return (
         Effect(("segment_length",), lambda _: reads_segments, beside("--front convolution")),
-        Effect(("num_attention_heads",), lambda _: bool(model.context_layers), without("--context_layers")),
         Effect(("hidden_dropout_prob",), lambda _: bool(layers), without("--num_hidden_layers 2 or --context_layers")),
+        *CONTEXT_EFFECTS,
     )

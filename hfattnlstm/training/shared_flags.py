@@ -7,6 +7,7 @@ from typing import Any
 
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import SIZED_SCORES
+from .context_arguments import CONTEXT_EFFECTS
 from .flag_effects import Effect, beside, without
 
 
@@ -29,9 +30,10 @@ LAYER_EFFECTS = (
     Effect(("direction_merge",), lambda config: config.bidirectional, beside("--no_bidirectional")),
     Effect(
         ("hidden_dropout_prob",),
-        lambda config: config.num_hidden_layers > 1,
-        "with one layer, for it is between layers: add --num_hidden_layers 2, or leave it out",
+        lambda config: config.num_hidden_layers > 1 or config.context_layers,
+        "with one layer, for it is between layers: add --num_hidden_layers 2 or --context_layers, or leave it out",
     ),
+    *CONTEXT_EFFECTS,
     Effect(
         ("locked_dropout",),
         lambda config: config.embedding_dropout or (config.hidden_dropout_prob and config.num_hidden_layers > 1),

@@ -25,6 +25,7 @@ from .classification_arguments import (
     ModelArguments,
     config_overrides,
 )
+from .context_arguments import CONTEXT_FLAGS
 from .metrics import ONE_HALF
 from .shared_flags import DROPOUT_FLAGS
 from .vocabulary import carry_over, same_tokens
@@ -40,11 +41,11 @@ CHANGEABLE = frozenset(
         *("pooler_l2_coef", "pooler_entropy_coef", "pooler_diversity_coef"),
     }
 )
-# What a pretrained model has not decided, which has neither pooling nor labels, and may get more layers.
+# What a pretrained model has not decided, which has neither pooling nor labels, and may get more layers of both kinds.
 HEAD = frozenset(
     {
         *("classifier_pooling", "pooler_score", "pooler_size", "pooler_num_heads", "classifier_hidden_size"),
-        *("num_hidden_layers", "residual"),
+        *("num_hidden_layers", "residual", *CONTEXT_FLAGS),
     }
 )
 # Flags that are not the model's, or that are seen to elsewhere beside a checkpoint.

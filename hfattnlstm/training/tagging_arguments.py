@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_words import VECTORS
 from .arguments import Passes, RunArguments, flag
+from .context_arguments import ContextArguments
 from .word_input_arguments import WordInputArguments
 
 
@@ -41,7 +42,7 @@ class TaggedDataArguments:
 
 
 @dataclass
-class TaggerArguments(WordInputArguments):
+class TaggerArguments(ContextArguments, WordInputArguments):
     """Which tokenizer and tagger are trained."""
 
     model_name_or_path: str | None = flag(
@@ -72,7 +73,7 @@ class TaggerArguments(WordInputArguments):
     bidirectional: bool = flag(True, "Whether the layers also read from the end.")
     direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
     residual: bool = flag(False, "Whether a layer's input is added to its output.")
-    hidden_dropout_prob: float = flag(0.3, "Dropout between layers.")
+    hidden_dropout_prob: float = flag(0.3, "Dropout between layers, and on what context layers add.")
     embedding_dropout: float = flag(0.3, "Dropout on what is read of a word.")
     locked_dropout: bool = flag(True, "Whether it drops the same units at every word.")
     word_dropout: float = flag(0.0, "Share of the words left out in training.")

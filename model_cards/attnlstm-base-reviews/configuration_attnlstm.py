@@ -14,9 +14,6 @@ from .tag_schemes import allowed_tags
 # Numbers of n-grams, of which there may be none, and the lengths of the longest ones.
 NGRAM_FIELDS = {"embedding_ngrams": "embedding_ngram_length", "classifier_ngrams": "classifier_ngram_length"}
 MAX_NGRAMS, MAX_NGRAM_LENGTH = 100_000_000, 5
-NO_SELF_ATTENTION = (
-    "num_attention_heads is for self-attention, which this model has not: set pooler_num_heads for the pooling."
-)
 
 
 @strict
@@ -34,7 +31,20 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         direction_merge: How the two directions become one state: `"concat"`, `"sum"`, `"mean"`, or `"weighted"`
             (a learned weight for each direction).
         residual: Whether a layer's input is added to its output, where the two are equally wide.
-        hidden_dropout_prob: Dropout between layers.
+        hidden_dropout_prob: Dropout between layers, and on what context layers add.
+        context_layers: Layers after the LSTM in which its states attend to each other: a list of `"attention"`,
+            self-attention with a residual and a normalisation (Vaswani et al., 2017), `"transformer"`, which has a
+            feed-forward part too, and `"lsh_attention"` and `"lsh_transformer"`, the same two with attention among
+            states that are hashed alike, for long texts; see [`LSHSelfAttention`].
+        context_merge: How what a state attends to comes to it: `"add"`, the residual, or `"concat"`, both side by side
+            through a linear layer that brings them back to `hidden_size`.
+        context_causal: Whether a state attends only to itself and those before it.
+        num_attention_heads: Heads of the context layers.
+        intermediate_size: Width inside their feed-forward part; four times `hidden_size` when it is None.
+        num_hashes: How often a layer with `lsh` hashes the states; what is near is missed less often with more.
+        num_buckets: Into how many buckets at most; a text has two for each chunk.
+        lsh_attn_chunk_length: States that stand together once they are sorted by bucket, and attend to each other and
+            to the chunks beside theirs. A text that is no longer is attended to in full.
         embedding_dropout: Dropout on the embeddings.
         locked_dropout: Whether those two drop the same units at every token of a text (Gal and Ghahramani, 2016).
         word_dropout: Share of the tokens whose whole embedding is zeroed in training (Iyyer et al., 2015).
@@ -184,25 +194,10 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
     eos_token_id: int | list[int] | None = None
     tie_word_embeddings: bool = False
 
-    def __post_init__(self, **kwargs):
-        if "num_attention_heads" in kwargs:
-            raise ValueError(NO_SELF_ATTENTION)
-        super().__post_init__(**kwargs)
-
     @property
     def model_input_names(self) -> tuple[str, ...]:
         """What the model reads of a batch of texts, and what therefore is collated, sent and exported."""
         return ("input_ids", "attention_mask")
-
-    @property
-    def num_attention_heads(self) -> int:
-        """Heads of the self-attention between the states, of which there is none: 1. It cannot be set."""
-        return 1
-
-    @num_attention_heads.setter
-    def num_attention_heads(self, value: int) -> None:
-        # What transformers' own configurations raise for a common property that they do not take.
-        raise NotImplementedError(NO_SELF_ATTENTION)
 
     @property
     def inputs(self) -> tuple[str, ...]:

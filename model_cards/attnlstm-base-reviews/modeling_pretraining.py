@@ -108,7 +108,7 @@ class AttnLSTMForPreTraining(AttnLSTMPreTrainedModel):
     embedding, which is read and predicted (Press and Wolf, 2017).
 
     Raises:
-        ValueError: For a configuration of several layers, or with embeddings of n-grams.
+        ValueError: For a configuration of several layers, with embeddings of n-grams, or with context layers.
 
     Example:
 
@@ -286,6 +286,11 @@ def _check_sides(config: AttnLSTMConfig) -> None:
         raise ValueError(
             "embedding_ngrams tell the backward direction the tokens that it predicts: pretrain without, and add them "
             "in the training that follows."
+        )
+    if config.context_layers:
+        raise ValueError(
+            "context_layers would show each direction of a language model what it predicts: pretrain without, and add "
+            "them in the training that follows."
         )
 
 

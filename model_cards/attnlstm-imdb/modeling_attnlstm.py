@@ -13,6 +13,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_attnlstm import AttnLSTMConfig
 from .configuration_words import input_widths
+from .context import attention_run, context_stack
 from .embeddings import TokenEmbeddings
 from .lstm_backends import LSTMState
 from .modeling_base import AttnLSTMBaseModel
@@ -40,7 +41,7 @@ class AttnLSTMModelOutput(BaseModelOutputWithPooling):
     Attributes:
         pooler_weights: (batch, heads, 1, length), the attention of the pooling; None unless asked for, and without
             attention pooling.
-        direction_states: (batch, length, directions, size), the states of the last layer's directions by themselves,
+        direction_states: (batch, length, directions, size), the states of the last LSTM's directions by themselves,
             undefined on padding; None unless asked for. Of one layer, each has read its side of the text only.
         state: Hidden state and cell of all LSTMs after the last real token of each text, each
             (layers · directions, batch, size) in the order of `nn.LSTM`; None unless asked for.
@@ -60,7 +61,7 @@ class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
     base_model_prefix = "attnlstm"
     # Of a pretrained model, every other head leaves this one behind.
     _keys_to_ignore_on_load_unexpected = [r"^lm_head\."]
-    _no_split_modules = ["LSTMLayer", "TokenEmbeddings"]
+    _no_split_modules = ["LSTMLayer", "TokenEmbeddings", "ContextLayer"]
 
     def embed(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """What `inputs_embeds` stands for: the embeddings of the tokens, with those of n-grams where there are any.
@@ -114,7 +115,7 @@ class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
 
 
 class AttnLSTMModel(AttnLSTMPreTrainedModel):
-    """Embeddings, LSTM stack and pooling.
+    """Embeddings, LSTM stack, context layers and pooling.
 
     Args:
         config: The configuration.
@@ -154,6 +155,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             dropout=config.hidden_dropout_prob,
             locked_dropout=config.locked_dropout,
         )
+        self.context = context_stack(config)
         self.pooler = _pooler(config) if add_pooling_layer else None
         self.post_init()
 
@@ -296,8 +298,9 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
 
         Returns:
             `last_hidden_state` (batch, length, hidden_size), 0 on padding; `pooler_output` (batch, pooled_size) where
-            there is a pooling layer; on request `hidden_states`, the input of the first layer and each layer's output,
-            `attentions`, whose last entry has the pooling weights (batch, heads, 1, length), and the fields of
+            there is a pooling layer; on request `hidden_states`, the input of the first LSTM layer and the output of
+            each, the last of them after the context layers, `attentions`, of each context layer (batch, heads, length,
+            length) and of the pooling, the last one, (batch, heads, 1, length), and the fields of
             [`AttnLSTMModelOutput`].
 
         Raises:
@@ -321,6 +324,8 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
 
         embedded = self.embeddings(input_ids, inputs_embeds, mask, words)
         states, directions, final, state = self.encoder(embedded, order, return_state=output_state)
+        if self.context is not None:
+            states, final = self.context(states, mask, attention_run(self.config, kwargs))
         pooled, weights = (None, None) if self.pooler is None else self.pooler(states, mask, final)
         return AttnLSTMModelOutput(
             last_hidden_state=states,

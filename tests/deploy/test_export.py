@@ -72,6 +72,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "embedding_ngram_length": 3,
         "ngram_dropout": 0.2,
     },
+    "self-attention": {
+        "context_layers": ["attention", "transformer"],
+        "context_merge": "concat",
+        "num_attention_heads": 2,
+        "classifier_pooling": ["last", "attention"],
+    },
     "one direction, no attention": {
         "bidirectional": False,
         "residual": True,
@@ -340,6 +346,11 @@ def test_too_few_equal_labels_give_a_warning() -> None:
         ({"check_texts": ["good"], "int8": True, "tokenizer": None}, ValueError, "give tokenizer="),
         ({"model": torch.nn.Linear(1, 1)}, TypeError, "is a Linear"),
         ({"model": random_model(vocab_size=5)}, ValueError, "tokenizer has 11 tokens"),
+        (
+            {"model": random_model(context_layers=["attention", "lsh_transformer"])},
+            ValueError,
+            "has lsh_transformer in context_layers, .*, and no graph does: train one with transformer to export it",
+        ),
         ({"model": "no/such/folder"}, OSError, "no/such/folder is no folder of a model"),
     ],
 )

@@ -235,13 +235,17 @@ def numpy_context(layer: nn.Module, states: np.ndarray, mask: np.ndarray) -> tup
     for head in range(heads):
         own = slice(head * hidden // heads, (head + 1) * hidden // heads)
         for step in np.flatnonzero(mask):
-            scores = key[mask][:, own] @ query[step, own] / math.sqrt(hidden / heads)
-            weights[head, step, mask] = numpy_softmax(scores)
+            seen = mask & (np.arange(steps) <= step) if attention.is_causal else mask
+            scores = key[seen][:, own] @ query[step, own] / math.sqrt(hidden / heads)
+            weights[head, step, seen] = numpy_softmax(scores)
             attended[step, own] = weights[head, step] @ value[:, own]
-    result = _norm(layer.norm, states + _linear(attention.output, attended))
+    attended = _linear(attention.output, attended)
+    join = layer.merge.join
+    merged = states + attended if join is None else _linear(join, np.concatenate([states, attended], -1))
+    result = _norm(layer.merge.norm, merged)
     if layer.feed_forward is not None:
         inner = _gelu(_linear(layer.feed_forward.enter, result))
-        result = _norm(layer.feed_forward_norm, result + _linear(layer.feed_forward.leave, inner))
+        result = _norm(layer.feed_forward_merge.norm, result + _linear(layer.feed_forward.leave, inner))
     return np.where(mask[:, None], result, 0), weights
 
 
@@ -320,7 +324,7 @@ def _numpy_row(
     layers, final = numpy_layers(backbone.encoder, config, inputs[read])
     layers = [inputs, *(np.concatenate([np.zeros((np.sum(~read), config.hidden_size)), one]) for one in layers[1:])]
     states, attentions = layers[-1], []
-    for layer in backbone.context:
+    for layer in () if backbone.context is None else backbone.context.layers:
         states, weights = numpy_context(layer, states, mask)
         attentions.append(weights)
     if attentions:

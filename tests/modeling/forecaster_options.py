@@ -50,6 +50,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "self-attention": {"context_layers": ["attention"], "pooling": ["attention", "last"]},
     "transformer": {**TRANSFORMER, "pooling": ["mean", "last"], "bidirectional": True},
     "two context layers": {**TRANSFORMER, "context_layers": ["transformer", "attention"], "pooler_score": "general"},
+    "joined self-attention": {"context_layers": ["attention"], "context_merge": "concat", "context_causal": True},
     "linear forecast": {"linear_forecast": True, "instance_scale": "std"},
     "a share of the recurrent forecast": {"linear_forecast": True, "recurrent_share": 0.3, "loss": "huber"},
     "linear forecast, mixed channels": {"linear_forecast": True, "mix_channels": True, "pooling": "last"},

@@ -83,6 +83,12 @@ TAGGERS: dict[str, dict[str, Any]] = {
     "plain": {"num_labels": 3},
     "crf": {**BIO, "use_crf": True, "num_hidden_layers": 2},
     "context": {**BIO, "sentence_context": True, "pooler_num_heads": 2, "classifier_hidden_size": 5},
+    "self-attention": {
+        **BIO,
+        "use_crf": True,
+        "context_layers": ["attention", "lsh_transformer"],
+        "lsh_attn_chunk_length": 2,
+    },
     "spelt, crf": {**BIO, **INPUTS["everything, concat"], "use_crf": True},
     "spelt, context": {**BIO, **INPUTS["everything, attention"], "sentence_context": True, "use_crf": True},
     "spelt": {**BIO, **INPUTS["everything, gated"]},

@@ -145,7 +145,38 @@ def test_whole_numbers_serve_as_probabilities_and_coefficients():
     [
         ({"hiden_size": 4}, "no field 'hiden_size': did you mean 'hidden_size'"),
         ({"dropout": 0.1}, "no field 'dropout'"),
-        ({"num_attention_heads": 4}, "set pooler_num_heads"),
+        ({"num_attention_heads": 0}, "num_attention_heads must be between 1 and"),
+        (
+            {"context_layers": ["attention"], "num_attention_heads": 5},
+            "hidden_size=12 must be a multiple of num_attention_heads=5",
+        ),
+        (
+            {"context_layers": ["bogus"]},
+            "context_layers must be some of attention, transformer, .*'bogus'",
+        ),
+        ({"context_layers": "attention"}, "context_layers"),
+        ({"context_layers": ["attention"], "context_merge": "sum"}, "context_merge"),
+        ({"context_merge": "concat"}, "context_merge is for .* in context_layers: leave it out, or add that"),
+        ({"context_causal": True}, "context_causal is for .* in context_layers: leave it out, or add that"),
+        (
+            {"context_layers": ["attention"], "context_causal": True},
+            "context_causal is for states that know nothing of what comes: leave it out, or set bidirectional=False",
+        ),
+        (
+            {"context_layers": ["attention"], "intermediate_size": 8},
+            'intermediate_size is for "transformer" or "lsh_transformer" in context_layers: leave it out, or add that',
+        ),
+        ({"context_layers": ["transformer"], "intermediate_size": 0}, "intermediate_size must be between 1 and"),
+        *(
+            ({"context_layers": ["transformer"], name: 8}, f'{name} is for "lsh_attention" or "lsh_transformer"')
+            for name in ("num_hashes", "num_buckets", "lsh_attn_chunk_length")
+        ),
+        *(
+            ({"context_layers": ["lsh_attention"], name: 0}, f"{name} must be between 1 and")
+            for name in ("num_hashes", "num_buckets", "lsh_attn_chunk_length")
+        ),
+        ({"context_layers": ["lsh_attention"], "num_hashes": 65}, "num_hashes must be between 1 and 64, got 65"),
+        ({"context_layers": ["lsh_attention"], "num_buckets": 9}, "num_buckets must be even, .*got 9"),
         ({"vocab_size": 0}, "vocab_size must be between 1 and"),
         ({"vocab_size": 10**12}, "vocab_size must be between 1 and"),
         ({"embedding_size": -8}, "embedding_size must be between 1 and"),
@@ -400,7 +431,7 @@ class TestConfigFile:
         with pytest.raises(ValueError, match="unknown field 'word_droput': did you mean 'word_dropout'"):
             AttnLSTMConfig.from_pretrained(write(tmp_path), word_droput=0.2)
 
-    @pytest.mark.parametrize("key", ["num_attention_heads", "poolings", "pooled_size"])
+    @pytest.mark.parametrize("key", ["input_size", "poolings", "pooled_size"])
     def test_a_key_named_like_code_is_not_a_crash(self, key, tmp_path):
         folder = write(tmp_path, **{key: 4})
         try:
@@ -440,12 +471,11 @@ class TestNamesOfOthers:
         assert config.hidden_size == 12
         assert AttnLSTMConfig(**config.to_dict()).hidden_size == 12
 
-    def test_the_heads_of_self_attention_cannot_be_set(self):
-        config = tiny_config(pooler_num_heads=4)
-        assert config.num_attention_heads == 1
-        with pytest.raises(NotImplementedError, match="set pooler_num_heads for the pooling"):
-            config.num_attention_heads = 2
-        assert "num_attention_heads" not in config.to_dict()
+    def test_attentions_can_be_asked_for_beside_every_implementation(self):
+        config = tiny_config(output_attentions=True, attn_implementation="sdpa")
+        assert config.output_attentions and config._attn_implementation == "sdpa"
+        config.output_attentions = False
+        assert AttnLSTMConfig(**config.to_dict()).output_attentions is False
 
     def test_the_names_in_the_config_are_those_that_the_blocks_know(self):
         hints = AttnLSTMBaseConfig.__annotations__

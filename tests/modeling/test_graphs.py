@@ -39,6 +39,11 @@ MODELS: dict[str, dict[str, Any]] = {
         "pooler_num_heads": 3,
         "classifier_hidden_size": 5,
     },
+    "self-attention": {
+        "context_layers": ["attention", "transformer"],
+        "context_merge": "concat",
+        "classifier_pooling": ["last", "attention"],
+    },
 }
 SHAPES = [(3, 7), (4, 5), (2, 9), (5, 8), (6, 3), (3, 7), (7, 4)]
 
@@ -97,7 +102,9 @@ looks_at_grad = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tens
 
 @looks_at_grad
 @pytest.mark.usefixtures("fresh_dynamo")
-@pytest.mark.parametrize(("name", "training"), [("general, entmax15", False), ("linear, sparsemax", True)])
+@pytest.mark.parametrize(
+    ("name", "training"), [("general, entmax15", False), ("linear, sparsemax", True), ("self-attention", True)]
+)
 def test_compiled_equals_eager_with_no_new_graph_after_the_third_shape(name, training):
     dropouts = {"word_dropout": 0.2, "locked_dropout": True, "pooler_entropy_coef": 0.1} if training else {}
     model = tiny_model(**MODELS[name], **dropouts).train(training)

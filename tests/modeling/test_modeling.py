@@ -24,6 +24,22 @@ MODELS = {
         "classifier_pooling": ["last", "attention"],
         "classifier_hidden_size": 5,
     },
+    "self-attention": {"context_layers": ["attention"], "pooler_score": "general", "context_merge": "concat"},
+    "transformers": {"context_layers": ["transformer", "attention"], "num_attention_heads": 3, "intermediate_size": 7},
+    "causal": {"context_layers": ["transformer"], "context_causal": True, "bidirectional": False},
+    "hashed": {
+        "context_layers": ["lsh_attention", "lsh_transformer"],
+        "lsh_attn_chunk_length": 2,
+        "classifier_pooling": ["last", "attention"],
+    },
+    "hashed, causal": {
+        "context_layers": ["lsh_attention"],
+        "num_hashes": 3,
+        "num_buckets": 4,
+        "lsh_attn_chunk_length": 1,
+        "context_causal": True,
+        "bidirectional": False,
+    },
 }
 every_model = pytest.mark.parametrize("name", MODELS)
 every_padding = pytest.mark.parametrize("kind", ["right", "left", "holes"])
@@ -193,7 +209,14 @@ class TestOutputs:
         model = tiny_model(**MODELS[name])
         ids, mask = batch_of(kind)
         outputs = model(ids, mask, output_attentions=True)
-        weights = outputs.attentions[-1]
+        *context, weights = outputs.attentions
+        assert len(context) == len(MODELS[name].get("context_layers", ()))
+        for each in context:
+            assert each.shape == (len(ids), model.config.num_attention_heads, 9, 9)
+            assert_near(each.sum(-1), mask[:, None].expand(each.shape[:3]).float())
+            assert not each.masked_select(~mask[:, None, None]).any()
+            if model.config.context_causal:
+                assert not each.triu(1).any()
         assert weights.shape == (len(ids), MODELS[name].get("pooler_num_heads", 1), 1, 9)
         assert not weights.masked_select(~mask[:, None, None]).any()
         totals = mask.any(1).float()[:, None, None].expand(weights.shape[:3])

@@ -21,6 +21,9 @@ EVERYTHING = {
     "pooler_num_heads": 2,
     "classifier_pooling": ["attention", "max", "last"],
     "classifier_hidden_size": 5,
+    "context_layers": ["transformer", "lsh_transformer"],
+    "context_merge": "concat",
+    "lsh_attn_chunk_length": 2,
 }
 
 
