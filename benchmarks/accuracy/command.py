@@ -41,13 +41,13 @@ def main(argv: Sequence[str]) -> int:
     files = Files(parsed.json, parsed.markdown, parsed.plot)
     if mistake := _mistake(parsed) or files.mistake():
         parser.error(mistake)
-    candidates = entries(parsed.recipe, parsed.model, parsed.finetune)
+    candidates = entries(parsed.recipe, parsed.model, parsed.finetune, parsed.flags)
     settings = Settings(tuple(parsed.seeds), tuple(parsed.only), parsed.max_minutes, report)
     if mistake := _mistake_in_names(candidates, settings):
         parser.error(mistake)
     torch.set_num_threads(parsed.threads)
     try:
-        _check_recipes(parsed.recipe)
+        _check_flags(candidates)
         split = _load(parsed)
     except (ImportError, OSError, TypeError, ValueError) as error:
         parser.error(str(error))
@@ -78,6 +78,13 @@ def _make_parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, nargs="+", default=SEEDS, help="seeds of what is random (1 2 3)")
     add("--only", nargs="+", default=(), metavar="NAME", help="parts of the names of candidates, beside the baseline")
     add("--recipe", nargs="+", default=(), metavar="NAME", help="recipes of hfattnlstm train, a row each")
+    add(
+        "--flags",
+        nargs="+",
+        default=(),
+        metavar='"--FLAG VALUE"',
+        help="flags of hfattnlstm train, in quotes, a row each",
+    )
     add(
         "--model", nargs="+", default=(), metavar="FOLDER", help="folders or Hub names of text classifiers, a row each"
     )
@@ -120,14 +127,15 @@ def _mistake_in_names(candidates: Sequence[Entry], settings: Settings) -> str | 
     return f"--only {unknown[0]!r} is no part of any of {', '.join(names)}." if unknown else None
 
 
-def _check_recipes(names: Sequence[str]) -> None:
-    """Refuse a recipe that there is not, before the others are measured."""
-    if not names:
+def _check_flags(candidates: Sequence[Entry]) -> None:
+    """Refuse a recipe or a flag that there is not, before the others are measured."""
+    chosen = [entry.arguments["flags"] for entry in candidates if "flags" in entry.arguments]
+    if not chosen:
         return
     from .candidates.ours import make_task
 
-    for name in names:
-        make_task(Path("train.parquet"), Path(tempfile.gettempdir()), 0, ("--recipe", name))
+    for flags in chosen:
+        make_task(Path("train.parquet"), Path(tempfile.gettempdir()), 0, flags).check()
 
 
 def _load(parsed: argparse.Namespace) -> Split:

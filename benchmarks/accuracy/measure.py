@@ -11,7 +11,7 @@ from typing import Any
 from ..machine import QuietMachine
 from ..table import Column, Table
 from ..timing import reason
-from .candidates import BASELINE, MAJORITY, Candidate, Entry
+from .candidates import BASELINE, MAJORITY, OURS, Candidate, Entry
 from .problem import Problem, Split
 from .scores import MAIN_SCORES, score
 
@@ -21,6 +21,7 @@ COLUMNS = (
     Column("accuracy", "accuracy, %", "score"),
     Column("f1_micro", "micro F1, %", "score"),
     Column("f1_macro", "macro F1, %", "score"),
+    Column("gain", f"points over {OURS}", "points"),
     Column("log_loss", "log loss", "decimals"),
     Column("ece", "ECE", "decimals"),
     Column("minutes", "minutes", "minutes"),
@@ -168,13 +169,14 @@ def make_table(split: Split, found: Sequence[Measured]) -> Table:
     table = Table("accuracy", f"Accuracy on {split.name}", COLUMNS)
     baseline = next((each for each in found if each.name == BASELINE and each.runs), None)
     table.rows = [_row(each, baseline) for each in found]
+    _add_gains(table.rows, found, MAIN_SCORES[split.problem.several])
     table.notes = [_about_the_texts(split), *_about_the_error(split, table.rows), _ABOUT_THE_COLUMNS]
     return table
 
 
 _ABOUT_THE_COLUMNS = (
     "± is the standard deviation over seeds; minutes are those of training and prediction together, for one seed; "
-    f"speed is that of prediction, as a ratio to {BASELINE}."
+    f"speed is that of prediction, as a ratio to {BASELINE}; points over {OURS} are differences of equal seeds."
 )
 
 
@@ -191,6 +193,16 @@ def _row(measured: Measured, baseline: Measured | None) -> dict[str, Any]:
     if baseline is not None and measured.name != MAJORITY:
         row["speed"] = row["texts_a_second"] / statistics.median(run.rate for run in baseline.runs)
     return row
+
+
+def _add_gains(rows: list[dict[str, Any]], found: Sequence[Measured], main: str) -> None:
+    """Of our own model with flags, how much better it is than without, seed by seed."""
+    plain = next((each for each in found if each.name == OURS), None)
+    for row, each in zip(rows, found):
+        pairs = zip(each.runs, plain.runs) if plain is not None and each.name.startswith(f"{OURS} ") else ()
+        gains = [run.scores[main] - other.scores[main] for run, other in pairs]
+        if gains:
+            row["gain"] = summary(gains)
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from .models import is_tagger, load_model, load_tokenizer
 
 
 ENDINGS = (".png", ".svg")
-# What is for weights of words in a label, and what each is without.
-_OF_LABELS = {"method": None, "target": None, "level": None, "label_column": None, "rationale_column": None}
+# What is for the weights of words in a label.
+_OF_LABELS = ("method", "target", "level", "label_column", "rationale_column", "faithfulness_samples", "seed")
 
 
 def is_context_map(output: str | None) -> bool:
@@ -27,14 +27,17 @@ def is_context_map(output: str | None) -> bool:
     return output is not None and Path(output).suffix.lower() in ENDINGS
 
 
-def check_context_map(parsed: argparse.Namespace) -> None:
+def check_context_map(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Refuse flags that have no effect on the picture.
+
+    Args:
+        parsed, parser: Of `hfattnlstm explain`.
 
     Raises:
         ValueError: Names the first of them.
     """
-    for name, default in _OF_LABELS.items():
-        if getattr(parsed, name) != default:
+    for name in _OF_LABELS:
+        if getattr(parsed, name) != parser.get_default(name):
             raise ValueError(
                 f"--{name} has no effect on a picture of the attention between words: leave it out, or name an "
                 "--output that ends in .html or .jsonl."

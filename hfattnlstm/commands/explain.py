@@ -78,9 +78,10 @@ def explain(arguments: Sequence[str]) -> int:
     0
     ```
     """
-    parsed = _parser().parse_intermixed_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_intermixed_args(arguments)
     # All that can be wrong is told before the model is loaded, which takes long.
-    _check_flags(parsed)
+    _check_flags(parsed, parser)
     config = load_config(parsed.model, parsed.trust_remote_code)
     if is_context_map(parsed.output):
         draw_context_map(parsed, config)
@@ -161,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_flags(parsed: argparse.Namespace) -> None:
+def _check_flags(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     check_at_least(parsed, faithfulness_samples=0, seed=0)
     if parsed.file is None and len(parsed.texts) == 1 and is_file(parsed.texts[0]):
         parsed.file, parsed.texts = parsed.texts[0], []
@@ -170,7 +171,7 @@ def _check_flags(parsed: argparse.Namespace) -> None:
     if parsed.output is not None and ending not in _ENDINGS:
         raise ValueError(f"--output {parsed.output!r} must end in one of {', '.join(_ENDINGS)}.")
     if is_context_map(parsed.output):
-        check_context_map(parsed)
+        check_context_map(parsed, parser)
     if parsed.level is not None and ending != ".jsonl":
         raise ValueError("--level is for what is written as .jsonl: leave it out, or name such an --output.")
     if parsed.label_column is not None and (ending != ".html" or not _is_table(parsed)):

@@ -93,8 +93,9 @@ def _between_words(text: str | Sequence[str], encoded: EncodedText, layer: torch
     def of_words(weights: np.ndarray) -> np.ndarray:
         return np.concatenate([part.weights for part in weighted_parts(text, encoded, weights, "word")], axis=1)
 
-    taken = of_words(own.reshape(-1, tokens)).reshape(heads, tokens, -1)
-    summed = of_words(taken.transpose(0, 2, 1).reshape(-1, tokens))
     # Tokens that only spell a word on attend to nothing.
     attending = of_words((own.sum(-1) > 0).astype(own.dtype))
-    return (summed.reshape(heads, -1, attending.shape[1]) / np.maximum(attending, 1)[:, None]).transpose(0, 2, 1)
+    words = attending.shape[1]
+    taken = of_words(own.reshape(heads * tokens, tokens)).reshape(heads, tokens, words)
+    summed = of_words(taken.transpose(0, 2, 1).reshape(heads * words, tokens)).reshape(heads, words, words)
+    return (summed / np.maximum(attending, 1)[:, None]).transpose(0, 2, 1)

@@ -74,6 +74,8 @@ def test_a_table_is_printed_and_written(reviews: str, tmp_path: Path, capsys: py
         (["REVIEWS", "--finetune"], "--finetune needs --model"),
         (["REVIEWS", "--model", "a", "a"], "two candidates are called 'a'"),
         (["REVIEWS", "--recipe", "no-such-recipe"], "recipe"),
+        (["REVIEWS", "--flags", "--no_such_flag 3"], "no_such_flag"),
+        (["REVIEWS", "--flags", "--num_attention_heads 2"], "--num_attention_heads has no effect without"),
         (["REVIEWS", "--plot", "x.doc"], ".png"),
         (["REVIEWS", "--json", "/no/such/folder/x.json"], "/no/such/folder/x.json cannot be written"),
     ],

@@ -183,3 +183,17 @@ def test_the_table_so_far_is_kept_after_each_candidate():
     kept = []
     run([entry("a", clock), entry("b", clock)], SPLIT, Settings(), clock, keep=lambda table: kept.append(table.rows))
     assert [[row["candidate"] for row in rows] for rows in kept] == [["a"], ["a", "b"]]
+
+
+def test_flags_of_our_own_have_a_row_each_with_what_they_bring_seed_by_seed():
+    clock = FakeTime()
+    plain, with_flags = (
+        entry("hfattnlstm", clock, {1: 1, 2: 3}),
+        entry("hfattnlstm --residual true", clock, {1: 3, 2: 3}),
+    )
+    table = run([plain, with_flags], SPLIT, Settings(seeds=(1, 2)), clock)
+    assert "gain" not in table.rows[0]
+    assert table.rows[1]["gain"]["values"] == [0.5, 0.0]
+    assert "+25.0 ± 35.4" in as_text(table)
+    names = [each.name for each in entries(flags=["--context_layers attention transformer"])]
+    assert names[-1] == "hfattnlstm --context_layers attention transformer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -82,11 +83,14 @@ class Entry:
         return getattr(module, self.maker)(problem, seed, **self.arguments)
 
 
-def entries(recipes: Sequence[str] = (), models: Sequence[str] = (), finetune: bool = False) -> list[Entry]:
+def entries(
+    recipes: Sequence[str] = (), models: Sequence[str] = (), finetune: bool = False, flags: Sequence[str] = ()
+) -> list[Entry]:
     """All candidates, in the order of the table.
 
     Args:
         recipes: Of `hfattnlstm train --recipe`.
+        flags: Of `hfattnlstm train`, as one writes them on a command line.
         models: Folders or Hub names of text classifiers.
         finetune: Whether these learn from the texts; else they are only measured.
 
@@ -98,7 +102,8 @@ def entries(recipes: Sequence[str] = (), models: Sequence[str] = (), finetune: b
     ```
     """
     own = [Entry(OURS, "ours", "Ours", True)]
-    own += [Entry(f"{OURS} --recipe {name}", "ours", "Ours", True, {"flags": ("--recipe", name)}) for name in recipes]
+    further = [*(f"--recipe {name}" for name in recipes), *flags]
+    own += [Entry(f"{OURS} {given}", "ours", "Ours", True, {"flags": shlex.split(given)}) for given in further]
     return [
         Entry(MAJORITY, "majority", "Majority"),
         Entry(BASELINE, "tfidf", "TfidfLogisticRegression"),
