@@ -29,6 +29,7 @@ TABLES = {
     "forecast": "forecast",
     "tagging": "tagging",
     "growth": "growth",
+    "attention": "attention",
     "limit": "limit",
     "gpu": "gpu",
 }

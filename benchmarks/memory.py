@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 from transformers import pipeline
 from transformers.utils import logging
 
+from .attention_points import AttentionPoint
 from .growth_points import Point
 from .machine import peak_memory
 from .models import Configuration, ours
@@ -37,6 +39,12 @@ _TIME_LIMIT = 3_600
 def memory_of(point: Point, options: Options) -> dict[str, int | None]:
     """Bytes before the first step, and at most in training, in a process that does nothing else."""
     return _in_process({"point": asdict(point)}, options)
+
+
+def memory_of_attention(point: AttentionPoint, options: Options) -> int | None:
+    """Bytes by which the peak grows, in a process that does nothing else; None where the system does not tell."""
+    found = _in_process({"attention": asdict(point)}, options)
+    return None if found["memory"] is None else found["memory"] - found["before"]
 
 
 def stream_documents(count: int, options: Options) -> dict[str, Any]:
@@ -65,13 +73,19 @@ def main(specification: dict[str, Any]) -> dict[str, Any]:
     torch.manual_seed(specification["seed"])
     if "documents" in specification:
         return _stream(specification["documents"], specification["words"], specification["seed"])
+    if "attention" in specification:
+        call = AttentionPoint(**specification["attention"]).call(specification["seed"])
+        return _steps(call)
     return _train(Point(**specification["point"]), specification["seed"])
 
 
 def _train(point: Point, seed: int) -> dict[str, Any]:
     candidate = point.candidates(seed)[0]
     prepare, sample = candidate.load(), candidate.workload.sample(point.batch)
-    call = prepare(sample)
+    return _steps(prepare(sample))
+
+
+def _steps(call: Callable[[], object]) -> dict[str, Any]:
     before = peak_memory()
     for _ in range(STEPS):
         call()
