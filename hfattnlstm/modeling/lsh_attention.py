@@ -98,6 +98,8 @@ class LSHSelfAttention(PicklableCapture, nn.Module):
         """Start from random directions."""
         init.copy_(self.directions, torch.randn(self.directions.shape))
 
+    # Not compiled: how many buckets there are follows from the lengths, and each number would get a graph of its own.
+    @torch.compiler.disable
     def forward(self, states: Tensor, mask: Tensor, run: AttentionRun = PLAIN) -> Attended:
         """Attend.
 

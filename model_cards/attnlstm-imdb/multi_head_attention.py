@@ -90,6 +90,9 @@ class MultiHeadAttention(PicklableCapture, nn.Module):
             others, others_mask: (batch, length, key_size) and (batch, length), what is attended to; `states`
                 themselves without. Where no other is real, the result is 0, but for the bias of the last layer.
             run: How it is computed.
+
+        Returns:
+            The states, which say nothing on padding, and the weights.
         """
         others, others_mask = (states, mask) if others is None else (others, others_mask)
         query = split_heads(self.query(states), self.num_heads)
@@ -97,21 +100,21 @@ class MultiHeadAttention(PicklableCapture, nn.Module):
         visible = _visible(others_mask, query.shape[2], self.is_causal)
         # transformers' functions cannot do without rows.
         attend = _function(run.implementation if query.shape[0] else EAGER)
+        asking = mask[:, None, :, None]
         context, weights = attend(
             self,
             query,
             key,
             value,
-            _mask_for(attend, visible, others_mask, self.is_causal),
+            visible & asking if attend is eager_attention else _never_blind(visible, others_mask),
             dropout=0.0,
             scaling=query.shape[-1] ** -0.5,
             is_causal=self.is_causal,
         )
         # Where there is nothing to look at, a kernel may return anything.
         context = context.flatten(2).masked_fill(~visible.any(-1).squeeze(1)[..., None], 0.0)
-        if run.output_attentions:
-            weights = _weights(query, key, visible) if weights is None else weights
-            weights = weights.masked_fill(~mask[:, None, :, None], 0.0)
+        if run.output_attentions and weights is None:
+            weights = _weights(query, key, visible & asking)
         return Attended(self.output(context), weights if run.output_attentions else None)
 
 
@@ -163,10 +166,8 @@ def _visible(mask: Tensor, queries: int, causal: bool) -> Tensor:
     return visible
 
 
-def _mask_for(attend, visible: Tensor, mask: Tensor, causal: bool) -> Tensor | None:
+def _never_blind(visible: Tensor, mask: Tensor) -> Tensor | None:
     """None where all are real, which the fastest kernels want; else with a place to look for every query."""
-    if attend is eager_attention:
-        return visible
     if can_be_read(mask) and bool(mask.all()):
         return None
     return visible | ~visible.any(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks attention`: each length has its rows, full attention first, and no weights beyond the memory."""
+"""`python -m benchmarks attention`: each length has its rows, full attention first, and nothing beyond the memory."""
 
 from __future__ import annotations
 
