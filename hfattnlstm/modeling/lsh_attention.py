@@ -115,19 +115,22 @@ class LSHSelfAttention(PicklableCapture, nn.Module):
         if torch.compiler.is_exporting():
             raise ValueError("Attention that hashes cannot be exported: train a model with full attention for that.")
         queries, keys, values = self._projected(states)
-        rounds = self._rounds(queries, mask)
         real = mask.repeat_interleave(self.num_heads, 0)
-        contexts, totals = zip(
-            *(self._attend(queries, keys, values, real, rounds[: index + 1]) for index in range(len(rounds)))
+        weights = None
+        if states.shape[1] <= self.chunk_length:
+            # One chunk holds all: there is nothing to sort.
+            weights = _weights(queries, keys, self._visible(real))
+            context = weights @ values
+        else:
+            rounds = self._rounds(queries, mask)
+            context = self._over_rounds(queries, keys, values, real, rounds)
+            if run.output_attentions:
+                weights = _weights(queries, keys, self._visible(real) & _together(rounds))
+        context = self._of_heads(context.masked_fill(~real[..., None], 0.0).to(states.dtype))
+        return Attended(
+            self.output(context.transpose(1, 2).flatten(2)),
+            self._of_heads(weights).to(states.dtype) if run.output_attentions else None,
         )
-        context = contexts[0]
-        if len(rounds) > 1:
-            shares = torch.stack(totals).softmax(0)[..., None]
-            context = (torch.stack(contexts) * shares).sum(0)
-        context = context.masked_fill(~real[..., None], 0.0).to(states.dtype)
-        context = self._of_heads(context).transpose(1, 2).flatten(2)
-        weights = self._dense(queries, keys, real, rounds) if run.output_attentions else None
-        return Attended(self.output(context), None if weights is None else weights.to(states.dtype))
 
     @torch.no_grad()
     def recall(self, states: Tensor, mask: Tensor) -> Tensor:
@@ -176,6 +179,17 @@ class LSHSelfAttention(PicklableCapture, nn.Module):
             for directions in self.directions
         ]
 
+    def _over_rounds(
+        self, queries: Tensor, keys: Tensor, values: Tensor, real: Tensor, rounds: list[SortedStates]
+    ) -> Tensor:
+        """What each state attends to, (rows, length, head_size), of all that any round has brought together."""
+        found = [self._attend(queries, keys, values, real, rounds[: index + 1]) for index in range(len(rounds))]
+        if len(found) == 1:
+            return found[0][0]
+        contexts, totals = zip(*found)
+        shares = torch.stack(totals).softmax(0)[..., None]
+        return (torch.stack(contexts) * shares).sum(0)
+
     def _attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, real: Tensor, rounds: list[SortedStates]
     ) -> tuple[Tensor, Tensor]:
@@ -214,10 +228,6 @@ class LSHSelfAttention(PicklableCapture, nn.Module):
         """Boolean (rows, length, length), True where a state may look."""
         visible = real[:, None, :] & real[:, :, None]
         return visible.tril() if self.is_causal else visible
-
-    def _dense(self, queries: Tensor, keys: Tensor, real: Tensor, rounds: list[SortedStates]) -> Tensor:
-        weights = _weights(queries, keys, self._visible(real) & _together(rounds))
-        return self._of_heads(weights)
 
 
 def _buckets(queries: Tensor, directions: Tensor, ends: Tensor) -> Tensor:

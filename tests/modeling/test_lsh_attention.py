@@ -90,10 +90,12 @@ def test_it_equals_loops_over_the_pairs_that_any_round_brings_together(hashes, c
     assert not found.weights.masked_select(~mask[:, None, None]).any()
 
 
+# Of half the length, each chunk sees the other one, too.
+@pytest.mark.parametrize("chunk", [LENGTH, LENGTH // 2 + 1])
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("hashes", [1, 3])
-def test_one_bucket_over_everything_is_the_full_attention(hashes, causal):
-    attention, (states, mask) = random_attention(num_hashes=hashes, chunk_length=LENGTH, causal=causal), random_batch()
+def test_one_bucket_over_everything_is_the_full_attention(hashes, causal, chunk):
+    attention, (states, mask) = random_attention(num_hashes=hashes, chunk_length=chunk, causal=causal), random_batch()
     queries, values = (
         layer(states).unflatten(-1, (3, -1)).transpose(1, 2) for layer in (attention.query_key, attention.value)
     )
