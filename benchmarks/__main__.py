@@ -34,14 +34,15 @@ TABLES = {
     "gpu": "gpu",
 }
 # They have flags of their own, and are none of "all", because they need somebody's texts or model.
-OTHERS = ("accuracy", "faithful", "biases", "typos")
+OTHERS = ("accuracy", "faithful", "biases", "typos", "hashing")
 DESCRIPTION = """Measure the models against what people would use instead.
 
 Each table times its candidates in turn, round by round, in one process, and waits before each round until nobody else
 uses the machine. Ratios are medians over the rounds. How good they are, instead of how fast, is measured on texts with
 labels: see python -m benchmarks accuracy --help. How far their explanations can be trusted: see python -m benchmarks
 faithful --help. What a classifier of opinions makes of names, groups and negations: see python -m benchmarks biases
---help. What typing mistakes cost it: see python -m benchmarks typos --help.
+--help. What typing mistakes cost it: see python -m benchmarks typos --help. What hashed attention sees: see python -m
+benchmarks hashing --help.
 """
 
 

@@ -17,6 +17,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "explain": ("captum",),
     "plots": ("matplotlib",),
+    "images": ("PIL",),
 }
 
 

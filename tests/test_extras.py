@@ -149,6 +149,7 @@ def test_the_modules_of_each_extra_are_its_requirements() -> None:
     assert found["train"] - {"pyyaml"} == {name.replace("sklearn", "scikit-learn") for name in EXTRAS["train"]}
     for extra in ("onnx", "explain", "plots"):
         assert found[extra] == set(EXTRAS[extra])
+    assert found["images"] == {name.replace("PIL", "pillow") for name in EXTRAS["images"]}
     assert found[""] & {name for names in EXTRAS.values() for name in names} == set()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._extras import import_optional
 
@@ -31,6 +31,8 @@ HELD_OUT = (("red", "ring"), ("green", "circle"), ("blue", "cross"), ("yellow", 
 RELATIONS = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 NUMBERS = ("no", "one", "two", "three", "four")
 LABELS = ("false", "true")
+# What statements are about; only the last three are about a colour and a shape together.
+KINDS = ("colour", "shape", "exists", "relation", "count")
 SIDE = 64
 _CELLS, _BACKGROUND = 4, (245, 245, 240)
 # Drawn larger, and made smaller again, so that edges are smooth.
@@ -90,13 +92,24 @@ class Example(NamedTuple):
         scene: What is in the picture.
         text: The statement.
         label: 1 where it is true.
-        kind: `"exists"`, `"relation"` or `"count"`.
+        kind: One of `KINDS`.
     """
 
     scene: Scene
     text: str
     label: int
     kind: str
+
+    def row(self, side: int = SIDE) -> dict[str, Any]:
+        """As a row of a data set: picture, statement, label, kind, and a caption of the scene."""
+        scene = self.scene
+        return {
+            "image": scene.draw(side),
+            "text": self.text,
+            "label": self.label,
+            "kind": self.kind,
+            "caption": scene.caption(),
+        }
 
 
 def examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Example]:
@@ -105,20 +118,20 @@ def examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Exa
     Args:
         quadruples: How many times four.
         seed: Of all that is chosen by chance.
-        held_out: Whether each statement is about a pair of `HELD_OUT`; else none of them is anywhere.
+        held_out: Whether each four are about a pair of `HELD_OUT`; else none of them is anywhere.
 
     Example:
 
     ```python
-    >>> [(example.text, example.label) for example in examples(1, seed=3)]
-    [('the blue triangle is above the black triangle', 1), ('the blue triangle is below the black triangle', 0),
-    ('the blue triangle is above the black triangle', 0), ('the blue triangle is below the black triangle', 1)]
+    >>> [(example.text, example.label) for example in examples(1, seed=3)][:2]
+    [('something is blue', 1), ('something is red', 0)]
     ```
     """
     chance = random.Random(seed)
     maker = _Maker(chance, held_out)
+    kinds = KINDS[-3:] if held_out else KINDS
     for number in range(quadruples):
-        kind = ("exists", "relation", "count")[number % 3]
+        kind = kinds[number % len(kinds)]
         scenes, texts = getattr(maker, kind)()
         for place, scene in enumerate(scenes):
             for other, text in enumerate(texts):
@@ -133,6 +146,22 @@ class _Maker:
         # Around them anything but what nobody has seen.
         self.others = [thing for thing in pairs if thing not in HELD_OUT]
         self.held_out = held_out
+
+    def colour(self) -> tuple[list[Scene], list[str]]:
+        """Another colour in each scene."""
+        colours = self.chance.sample(sorted(COLOURS), 2)
+        rest = self._around({thing for thing in self.others if thing.colour in colours})
+        one_of = [[thing for thing in self.others if thing.colour == colour] for colour in colours]
+        scenes = [self._scattered([self.chance.choice(things), *rest]) for things in one_of]
+        return scenes, [f"something is {colour}" for colour in colours]
+
+    def shape(self) -> tuple[list[Scene], list[str]]:
+        """Another shape in each scene."""
+        shapes = self.chance.sample(SHAPES, 2)
+        rest = self._around({thing for thing in self.others if thing.shape in shapes})
+        one_of = [[thing for thing in self.others if thing.shape == shape] for shape in shapes]
+        scenes = [self._scattered([self.chance.choice(things), *rest]) for things in one_of]
+        return scenes, [f"there is a {shape}" for shape in shapes]
 
     def exists(self) -> tuple[list[Scene], list[str]]:
         """The same colours and shapes in both scenes, put together otherwise."""

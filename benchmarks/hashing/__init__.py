@@ -1,0 +1,1 @@
+"""How much of the attention hashing sees, and what that does to the labels."""
