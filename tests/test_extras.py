@@ -168,4 +168,4 @@ def test_the_check_of_the_extras_reaches_all_of_them() -> None:
     found = requirements()
     named = re.search(r'--dry-run "\.\[(.*)\]"', (ROOT / "Makefile").read_text("utf-8"))[1].split(",")
     assert reached(found, set(named)) == set(found) - {""}
-    assert reached(found, {"all"}) == {"all", "train", "onnx", "explain", "plots", "tensorboard"}
+    assert reached(found, {"all"}) == {"all", "train", "onnx", "explain", "images", "plots", "tensorboard"}

@@ -39,6 +39,7 @@ def save_picture_set(splits: Mapping[str, Iterable[Drawn]], folder: str | Path, 
     Example:
 
     ```python
+    >>> from hfattnlstm.data.scenes import examples
     >>> save_picture_set({"train": examples(2, seed=1)}, "scenes", side=64)
     {'train': 8}
     ```

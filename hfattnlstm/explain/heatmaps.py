@@ -143,11 +143,11 @@ def plot_context(maps: ContextMaps) -> Figure:
         # Heads whose weights are even have none that stands out beside those of others.
         highest = float(weights.max())
         image = axes.imshow(weights / (highest or 1.0), cmap="Oranges", vmin=0.0, vmax=1.0)
-        axes.set_title(f"{maps.layers[layer]} {layer + 1}, head {head + 1}, up to {highest:.2g}", fontsize=8)
+        axes.set_title(f"{maps.layers[layer]} {layer + 1}, head {head + 1}\nup to {highest:.2g}", fontsize=8)
         bottom, left = layer == layers - 1, head == 0
         axes.set_xticks(range(len(words)), words if bottom else [], rotation=90, fontsize=6)
         axes.set_yticks(range(len(words)), words if left else [], fontsize=6)
-    figure.colorbar(image, ax=list(panels.flat), label="share of the largest weight of its panel", shrink=0.6)
+    figure.colorbar(image, ax=list(panels.flat), shrink=0.6).set_label("of the panel's largest weight", fontsize=8)
     figure.supxlabel("attended to", fontsize=8)
     figure.supylabel("attending", fontsize=8)
     return with_fonts(figure)

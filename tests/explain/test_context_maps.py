@@ -57,7 +57,7 @@ def test_a_panel_for_each_layer_and_head():
     found = context_maps(TEXTS[0], model_with(), word_pieces())
     figure = plot_context(found)
     panels = [axes for axes in figure.axes if axes.get_title()]
-    titles = [f"{kind} {layer}, head {head}, up to " for layer, kind in enumerate(LAYERS, 1) for head in (1, 2, 3)]
+    titles = [f"{kind} {layer}, head {head}\nup to " for layer, kind in enumerate(LAYERS, 1) for head in (1, 2, 3)]
     assert all(axes.get_title().startswith(title) for axes, title in zip(panels, titles, strict=True))
     for axes, weights in zip(panels, found.weights.reshape(6, 8, 8)):
         np.testing.assert_allclose(axes.images[0].get_array() * weights.max(), weights)
