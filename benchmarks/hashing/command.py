@@ -32,6 +32,7 @@ FULL = "full"
 COLUMNS = (
     Column("hashes", "hashes"),
     Column("recall", "attention seen, %", "score"),
+    Column("pairs", "pairs seen, %", "score"),
     Column("equal", "labels as by full attention, %", "score"),
     Column("accuracy", "accuracy, %", "score"),
     Column("runs", "draws", "count"),
@@ -95,10 +96,10 @@ def run(model: PreTrainedModel, batches: Sequence[tuple[torch.Tensor, int]], dra
             for layer in layers:
                 layer.chunk_length = chunk
                 layer.directions = torch.randn(number, *layer.directions.shape[1:])
-            seen = list(_recalls(model, layers, batches))
+            seen = np.mean(list(_recalls(model, layers, batches)), axis=0).tolist()
             labels = _labels(model, batches)
-            found.append((float(np.mean(seen)), float((labels == full).mean()), float((labels == truth).mean())))
-        names = ("recall", "equal", "accuracy")
+            found.append((*seen, float((labels == full).mean()), float((labels == truth).mean())))
+        names = ("recall", "pairs", "equal", "accuracy")
         columns = {name: summary(values) for name, values in zip(names, zip(*found))}
         rows.append({"hashes": str(number), **columns, "runs": draws})
     rows.append({"hashes": FULL, "accuracy": summary([float((full == truth).mean())]), "runs": 1})
@@ -142,14 +143,15 @@ def _labels(model: PreTrainedModel, batches: Sequence[tuple[torch.Tensor, int]])
 @torch.inference_mode()
 def _recalls(
     model: PreTrainedModel, layers: Sequence[LSHSelfAttention], batches: Sequence[tuple[torch.Tensor, int]]
-) -> Iterator[float]:
-    """Of each text and layer, the mean over its heads."""
+) -> Iterator[tuple[float, float]]:
+    """Of each text and layer, the shares of weights and pairs, means over its heads."""
     given: list[tuple[LSHSelfAttention, tuple[torch.Tensor, ...]]] = []
     hooks = [layer.register_forward_pre_hook(lambda layer, args: given.append((layer, args[:2]))) for layer in layers]
     for ids, _ in batches:
         given.clear()
         model(ids)
         for layer, (states, mask) in list(given):
-            yield float(layer.recall(states, mask).mean())
+            found = layer.recall(states, mask)
+            yield float(found.weights.mean()), float(found.pairs.mean())
     for hook in hooks:
         hook.remove()

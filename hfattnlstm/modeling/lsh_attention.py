@@ -43,6 +43,19 @@ class SortedStates(NamedTuple):
     chunk: Tensor
 
 
+class Recall(NamedTuple):
+    """What hashing has seen of each text, by heads.
+
+    Attributes:
+        weights: (batch, heads), the share of the weights of full attention, the mean over the real tokens; 0 for a
+            text without any.
+        pairs: (batch, heads), the share of the pairs themselves, which is what it would see of even weights.
+    """
+
+    weights: Tensor
+    pairs: Tensor
+
+
 class LSHSelfAttention(PicklableCapture, nn.Module):
     """Multi-head self-attention with locality-sensitive hashing (Kitaev et al., 2020).
 
@@ -133,29 +146,27 @@ class LSHSelfAttention(PicklableCapture, nn.Module):
         )
 
     @torch.no_grad()
-    def recall(self, states: Tensor, mask: Tensor) -> Tensor:
+    def recall(self, states: Tensor, mask: Tensor) -> Recall:
         """Which share of the full attention's weights falls on pairs that hashing has seen.
 
         Args:
             states, mask: As in `forward`; memory grows with the square of the length.
 
-        Returns:
-            (batch, heads), the mean over the real tokens of each text; 0 for a text without any.
-
         Example:
 
         ```python
         >>> attention = LSHSelfAttention(8, 2, chunk_length=64)
-        >>> attention.recall(torch.randn(1, 50, 8), torch.ones(1, 50, dtype=torch.bool))
+        >>> attention.recall(torch.randn(1, 50, 8), torch.ones(1, 50, dtype=torch.bool)).weights
         tensor([[1., 1.]])
         ```
         """
         queries, keys, _ = self._projected(states)
         real = mask.repeat_interleave(self.num_heads, 0)
-        full = _weights(queries, keys, self._visible(real))
-        seen = full.masked_fill(~_together(self._rounds(queries, mask)), 0.0)
-        share = seen.sum((1, 2)) / real.sum(1).clamp(min=1)
-        return self._of_heads(share)
+        visible = self._visible(real)
+        seen = visible & _together(self._rounds(queries, mask))
+        weights = _weights(queries, keys, visible).masked_fill(~seen, 0.0).sum((1, 2)) / real.sum(1).clamp(min=1)
+        pairs = seen.sum((1, 2)) / visible.sum((1, 2)).clamp(min=1)
+        return Recall(self._of_heads(weights), self._of_heads(pairs))
 
     def _projected(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (batch · heads, length, head_size), at least in single precision."""

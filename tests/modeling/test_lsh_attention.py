@@ -108,7 +108,9 @@ def test_one_bucket_over_everything_is_the_full_attention(hashes, causal, chunk)
     found = attention(states, mask, WITH_WEIGHTS)
     assert_near(found.states[mask], expected[mask], 1e-12)
     assert_near(found.weights, weights * mask[:, None, :, None], 1e-12)
-    assert_near(attention.recall(states, mask), mask.any(1)[:, None].expand(-1, 3).double(), 1e-12)
+    recall = attention.recall(states, mask)
+    assert_near(recall.weights, mask.any(1)[:, None].expand(-1, 3).double(), 1e-12)
+    assert_near(recall.pairs, mask.any(1)[:, None].expand(-1, 3).float(), 1e-6)
 
 
 def test_the_recall_is_the_share_of_the_full_weights():
@@ -120,8 +122,14 @@ def test_the_recall_is_the_share_of_the_full_weights():
         full.load_state_dict(attention.state_dict())
         seen = attention(states, mask, WITH_WEIGHTS).weights > 0
         expected = (full(states, mask, WITH_WEIGHTS).weights * seen).sum((2, 3)) / mask.sum(1).clamp(min=1)[:, None]
-        shares.append(attention.recall(states, mask))
-        assert_near(shares[-1], expected, 1e-12)
+        recall = attention.recall(states, mask)
+        shares.append(recall.weights)
+        assert_near(recall.weights, expected, 1e-12)
+        # Of a pair with itself there is no weight, but it is seen.
+        count = mask.sum(1)
+        own = torch.where(count > 1, count, 0)[:, None]
+        pairs = (seen.sum((2, 3)) + own) / count.square().clamp(min=1)[:, None]
+        assert_near(recall.pairs, pairs, 1e-6)
     assert shares[0][:4].max() < 1 and shares[0].mean() < shares[1].mean() < shares[2].mean()
 
 
