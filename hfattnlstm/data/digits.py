@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._extras import import_optional
+from .scenes import row_of
 
 
 if TYPE_CHECKING:
@@ -43,15 +44,7 @@ class DigitExample(NamedTuple):
 
     def row(self, side: int = SIDE) -> dict[str, Any]:
         """As a row of a data set."""
-        name = NAMES[self.digit.number]
-        drawn = self.digit.draw(side)
-        return {
-            "image": drawn,
-            "text": self.text,
-            "label": self.label,
-            "kind": self.kind,
-            "caption": f"the digit {name}",
-        }
+        return row_of(self.digit.draw(side), self, f"the digit {NAMES[self.digit.number]}")
 
 
 def digit_examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[DigitExample]:

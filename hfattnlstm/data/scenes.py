@@ -102,14 +102,18 @@ class Example(NamedTuple):
 
     def row(self, side: int = SIDE) -> dict[str, Any]:
         """As a row of a data set: picture, statement, label, kind, and a caption of the scene."""
-        scene = self.scene
-        return {
-            "image": scene.draw(side),
-            "text": self.text,
-            "label": self.label,
-            "kind": self.kind,
-            "caption": scene.caption(),
-        }
+        return row_of(self.scene.draw(side), self, self.scene.caption())
+
+
+def row_of(image: Image, example: Any, caption: str) -> dict[str, Any]:
+    """The columns of a data set of pictures with statements."""
+    return {
+        "image": image,
+        "text": example.text,
+        "label": example.label,
+        "kind": example.kind,
+        "caption": caption,
+    }
 
 
 def examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Example]:
@@ -145,23 +149,16 @@ class _Maker:
         self.told = [thing for thing in pairs if (thing in HELD_OUT) == held_out]
         # Around them anything but what nobody has seen.
         self.others = [thing for thing in pairs if thing not in HELD_OUT]
-        self.held_out = held_out
 
     def colour(self) -> tuple[list[Scene], list[str]]:
         """Another colour in each scene."""
         colours = self.chance.sample(sorted(COLOURS), 2)
-        rest = self._around({thing for thing in self.others if thing.colour in colours})
-        one_of = [[thing for thing in self.others if thing.colour == colour] for colour in colours]
-        scenes = [self._scattered([self.chance.choice(things), *rest]) for things in one_of]
-        return scenes, [f"something is {colour}" for colour in colours]
+        return self._each_with("colour", colours), [f"something is {colour}" for colour in colours]
 
     def shape(self) -> tuple[list[Scene], list[str]]:
         """Another shape in each scene."""
         shapes = self.chance.sample(SHAPES, 2)
-        rest = self._around({thing for thing in self.others if thing.shape in shapes})
-        one_of = [[thing for thing in self.others if thing.shape == shape] for shape in shapes]
-        scenes = [self._scattered([self.chance.choice(things), *rest]) for things in one_of]
-        return scenes, [f"there is a {shape}" for shape in shapes]
+        return self._each_with("shape", shapes), [f"there is a {shape}" for shape in shapes]
 
     def exists(self) -> tuple[list[Scene], list[str]]:
         """The same colours and shapes in both scenes, put together otherwise."""
@@ -169,7 +166,7 @@ class _Maker:
             one = self.chance.choice(self.told)
             other = self.chance.choice(self.others)
             swapped = Thing(one.colour, other.shape), Thing(other.colour, one.shape)
-            if one.colour != other.colour and one.shape != other.shape and all(map(self._may_be, swapped)):
+            if one.colour != other.colour and one.shape != other.shape and not set(swapped) & set(HELD_OUT):
                 break
         texts = [f"there is a {one}", f"there is a {swapped[0]}"]
         rest = self._around({one, other, *swapped})
@@ -195,8 +192,11 @@ class _Maker:
         texts = [_there_are(number, thing) for number in numbers]
         return [self._scattered([thing] * number + rest) for number in numbers], texts
 
-    def _may_be(self, thing: Thing) -> bool:
-        return thing not in HELD_OUT
+    def _each_with(self, part: str, values: Sequence[str]) -> list[Scene]:
+        """A scene for each colour or shape, which no thing of the others has."""
+        one_of = [[thing for thing in self.others if getattr(thing, part) == value] for value in values]
+        rest = self._around({thing for things in one_of for thing in things})
+        return [self._scattered([self.chance.choice(things), *rest]) for things in one_of]
 
     def _around(self, without: set[Thing]) -> list[Thing]:
         left = [thing for thing in self.others if thing not in without]
