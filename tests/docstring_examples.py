@@ -114,6 +114,7 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
     names |= {name: getattr(hfattnlstm, name) for name in hfattnlstm.__all__}
     own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
     fixtures = FIXTURES | OF_SERIES if re.search("forecast|time_series_prediction", module) else FIXTURES
+    fixtures = fixtures | OF_CONTEXT if "context_maps(" in text else fixtures
     return {**names, **own, **{name: make() for name, make in fixtures.items() if name in words - set(own)}}
 
 
@@ -322,3 +323,5 @@ OF_SERIES: dict[str, Callable[[], Any]] = {
     "evaluation": _forecast_evaluation,
     "model": lambda: hfattnlstm.Forecaster.from_pretrained("power-model").model,
 }
+# The same names, where words attend to each other.
+OF_CONTEXT: dict[str, Callable[[], Any]] = {"model": lambda: small_model(context_layers=["attention"]).eval()}

@@ -110,7 +110,7 @@ def test_a_split_that_is_there_takes_no_size(reviews: str, capsys: pytest.Captur
 def test_the_overview_names_the_table(capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
         benchmarks.main(["accurracy"])
-    assert "accuracy, faithful, biases, typos, or all." in capsys.readouterr().err
+    assert "accuracy, faithful, biases, typos, hashing, or all." in capsys.readouterr().err
 
 
 def test_nothing_measured_is_a_failure(reviews: str, monkeypatch: pytest.MonkeyPatch):

@@ -147,7 +147,7 @@ def test_a_model_of_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["good", "--output", "found.txt"], "--output 'found.txt' must end in one of .html, .jsonl."),
+        (["good", "--output", "found.txt"], "--output 'found.txt' must end in one of .html, .jsonl, .png, .svg."),
         (["good", "--level", "token"], "--level is for what is written as .jsonl"),
         (["good", "--label_column", "label"], "--label_column is for the report of a table"),
         (["good", "--faithfulness_samples", "-1"], "--faithfulness_samples must be at least 0, got -1."),
