@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .modeling.configuration_forecaster import AttnLSTMForecasterConfig
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
     from .modeling.modeling_forecaster import AttnLSTMForecasterModel, AttnLSTMForecasterPreTrainedModel
+    from .modeling.modeling_image_text_classification import AttnLSTMForImageTextClassification
     from .modeling.modeling_pretraining import AttnLSTMForPreTraining
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification

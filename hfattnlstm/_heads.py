@@ -58,6 +58,12 @@ HEADS = (
             ATTENTION_TOKEN_CLASSIFICATION, "pipeline_token_classification", "AttnLSTMTokenClassificationPipeline"
         ),
     ),
+    Head(
+        "AutoModelForVisualQuestionAnswering",
+        "modeling_image_text_classification",
+        "AttnLSTMForImageTextClassification",
+        *_TEXT_CONFIG,
+    ),
     Head("AutoModel", "modeling_forecaster", "AttnLSTMForecasterModel", *_SERIES_CONFIG),
     Head(
         "AutoModelForTimeSeriesPrediction",

@@ -1,15 +1,15 @@
-"""Handwritten digits with true and false statements, four examples at a time as those of [`scenes`]."""
+"""Handwritten digits with true and false statements, four examples at a time as those of scenes."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .._extras import import_optional
-from .scenes import row_of
+from .statements import Statement, each_on_each
 
 
 if TYPE_CHECKING:
@@ -33,21 +33,12 @@ class Digit(NamedTuple):
         grey = (255 - self.pixels * 255 / 16).round().astype(np.uint8)
         return images.fromarray(grey).convert("RGB").resize((side, side), images.Resampling.BICUBIC)
 
-
-class DigitExample(NamedTuple):
-    """A digit with a statement; the fields are those of an [`Example`] of a scene."""
-
-    digit: Digit
-    text: str
-    label: int
-    kind: str
-
-    def row(self, side: int = SIDE) -> dict[str, Any]:
-        """As a row of a data set."""
-        return row_of(self.digit.draw(side), self, f"the digit {NAMES[self.digit.number]}")
+    def caption(self) -> str:
+        """Which digit it is."""
+        return f"the digit {NAMES[self.number]}"
 
 
-def digit_examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[DigitExample]:
+def digit_examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Statement]:
     """Digits of scikit-learn with statements, four at a time that belong together.
 
     Args:
@@ -74,9 +65,7 @@ def digit_examples(quadruples: int, seed: int, held_out: bool = False) -> Iterat
             texts = _statements(kind, *(digit.number for digit in pair), chance)
             if texts is not None:
                 break
-        for place, digit in enumerate(pair):
-            for other, text in enumerate(texts):
-                yield DigitExample(digit, text, int(place == other), kind)
+        yield from each_on_each(pair, texts, kind)
 
 
 def _digits(held_out: bool) -> list[Digit]:

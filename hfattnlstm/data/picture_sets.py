@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
 from .._files import written_beside
 from .progress import no_progress_bars
-from .scenes import LABELS
+from .statements import LABELS, TOGETHER, Statement
 
 
-class Drawn(Protocol):
-    """An example of a picture with a statement."""
-
-    def row(self, side: int) -> dict[str, Any]:
-        """Its picture, `side` pixels wide and high, `text`, `label`, `kind` and `caption`."""
-
-
-def save_picture_set(splits: Mapping[str, Iterable[Drawn]], folder: str | Path, side: int) -> dict[str, int]:
+def save_picture_set(splits: Mapping[str, Iterable[Statement]], folder: str | Path, side: int) -> dict[str, int]:
     """Write a parquet file for each split, and a README.md by which `load_dataset` finds them.
 
     Args:
-        splits: By name.
+        splits: Statements by the name of the split, four at a time that belong together.
         folder: Where to; it is made. What is there is left alone.
         side: Pixels of a picture's side.
 
@@ -54,7 +47,7 @@ def save_picture_set(splits: Mapping[str, Iterable[Drawn]], folder: str | Path, 
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
     for split, examples in splits.items():
-        data = Dataset.from_list([example.row(side) for example in examples], features=_features())
+        data = Dataset.from_list(list(_rows(examples, side)), features=_features())
         with written_beside(folder / names[split]) as unfinished, no_progress_bars():
             data.to_parquet(unfinished)
         counts[split] = len(data)
@@ -63,10 +56,33 @@ def save_picture_set(splits: Mapping[str, Iterable[Drawn]], folder: str | Path, 
     return counts
 
 
+def _rows(statements: Iterable[Statement], side: int) -> Iterator[dict[str, Any]]:
+    of, image = None, None
+    for number, statement in enumerate(statements):
+        # Those on one picture follow each other.
+        if image is None or statement.picture is not of:
+            of, image = statement.picture, statement.picture.draw(side)
+        yield {
+            "image": image,
+            "text": statement.text,
+            "label": statement.label,
+            "kind": statement.kind,
+            "caption": statement.picture.caption(),
+            "group": number // TOGETHER,
+        }
+
+
 def _features() -> Features:
     text = Value("string")
     return Features(
-        {"image": Image(), "text": text, "label": ClassLabel(names=list(LABELS)), "kind": text, "caption": text}
+        {
+            "image": Image(),
+            "text": text,
+            "label": ClassLabel(names=list(LABELS)),
+            "kind": text,
+            "caption": text,
+            "group": Value("int64"),
+        }
     )
 
 
@@ -75,6 +91,7 @@ def _card(names: Mapping[str, str]) -> str:
     return (
         f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}\n---\n\n"
         "# Pictures with true and false statements\n\n"
-        "Drawn by `scripts/make_scenes.py` of hfattnlstm. Four rows belong together: of two pictures and two "
-        "statements, each statement is true of one picture, so that neither tells anything by itself.\n"
+        "Drawn by `scripts/make_scenes.py` of hfattnlstm. Four rows belong together, those of a `group`: of two "
+        "pictures and two statements, each statement is true of one picture, so that neither tells anything by "
+        "itself.\n"
     )

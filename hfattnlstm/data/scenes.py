@@ -1,17 +1,14 @@
-"""Pictures of coloured shapes with true and false statements, drawn by chance: what text and picture say together.
-
-Four examples are made at once, of two scenes and two statements: each statement is true of one of the scenes and false
-of the other. So neither a statement nor a scene tells anything by itself.
-"""
+"""Pictures of coloured shapes with true and false statements, drawn by chance: what text and picture say together."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._extras import import_optional
+from .statements import Statement, each_on_each
 
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ SHAPES = ("circle", "square", "triangle", "cross", "ring")
 HELD_OUT = (("red", "ring"), ("green", "circle"), ("blue", "cross"), ("yellow", "square"), ("purple", "triangle"))
 RELATIONS = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 NUMBERS = ("no", "one", "two", "three", "four")
-LABELS = ("false", "true")
 # What statements are about; only the last three are about a colour and a shape together.
 KINDS = ("colour", "shape", "exists", "relation", "count")
 SIDE = 64
@@ -85,38 +81,7 @@ class Scene:
         return image.resize((side, side), images.Resampling.BOX if side <= SIDE else images.Resampling.BICUBIC)
 
 
-class Example(NamedTuple):
-    """A scene with a statement.
-
-    Attributes:
-        scene: What is in the picture.
-        text: The statement.
-        label: 1 where it is true.
-        kind: One of `KINDS`.
-    """
-
-    scene: Scene
-    text: str
-    label: int
-    kind: str
-
-    def row(self, side: int = SIDE) -> dict[str, Any]:
-        """As a row of a data set: picture, statement, label, kind, and a caption of the scene."""
-        return row_of(self.scene.draw(side), self, self.scene.caption())
-
-
-def row_of(image: Image, example: Any, caption: str) -> dict[str, Any]:
-    """The columns of a data set of pictures with statements."""
-    return {
-        "image": image,
-        "text": example.text,
-        "label": example.label,
-        "kind": example.kind,
-        "caption": caption,
-    }
-
-
-def examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Example]:
+def examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Statement]:
     """Scenes with statements, four at a time that belong together.
 
     Args:
@@ -137,9 +102,7 @@ def examples(quadruples: int, seed: int, held_out: bool = False) -> Iterator[Exa
     for number in range(quadruples):
         kind = kinds[number % len(kinds)]
         scenes, texts = getattr(maker, kind)()
-        for place, scene in enumerate(scenes):
-            for other, text in enumerate(texts):
-                yield Example(scene, text, int(place == other), kind)
+        yield from each_on_each(scenes, texts, kind)
 
 
 class _Maker:

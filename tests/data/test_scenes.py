@@ -48,10 +48,10 @@ def test_labels_are_true_and_neither_text_nor_scene_tells_them(held_out: bool) -
     found = list(examples(150, seed=5, held_out=held_out))
     assert {example.kind for example in found} == set(KINDS[-3:] if held_out else KINDS)
     for example in found:
-        assert is_true(example.text, example.scene) == example.label, example
+        assert is_true(example.text, example.picture) == example.label, example
     for start in range(0, len(found), 4):
         part = found[start : start + 4]
-        for key in (lambda example: example.text, lambda example: str(sorted(example.scene.things.items()))):
+        for key in (lambda example: example.text, lambda example: str(sorted(example.picture.things.items()))):
             labels = Counter((key(example), example.label) for example in part)
             assert len(labels) == 4 and set(labels.values()) == {1}
 
@@ -59,20 +59,20 @@ def test_labels_are_true_and_neither_text_nor_scene_tells_them(held_out: bool) -
 def test_held_out_pairs_are_told_of_in_their_split_alone() -> None:
     pairs = {" ".join(pair) for pair in HELD_OUT}
     for example in examples(200, seed=1):
-        assert not any(pair in f"{example.text} {example.scene.caption()}" for pair in pairs)
+        assert not any(pair in f"{example.text} {example.picture.caption()}" for pair in pairs)
     told = list(examples(200, seed=1, held_out=True))
     for start in range(0, len(told), 4):
-        part = " ".join(f"{one.text} {one.scene.caption()}" for one in told[start : start + 4])
+        part = " ".join(f"{one.text} {one.picture.caption()}" for one in told[start : start + 4])
         assert any(pair in part for pair in pairs)
     assert {colour for colour, _ in HELD_OUT} <= set(COLOURS) and {shape for _, shape in HELD_OUT} == set(SHAPES)
 
 
 def test_the_same_seed_draws_the_same_pictures() -> None:
-    one, other = (next(iter(examples(3, seed=7))).scene for _ in range(2))
+    one, other = (next(iter(examples(3, seed=7))).picture for _ in range(2))
     pixels = [np.asarray(scene.draw()) for scene in (one, other)]
     assert pixels[0].shape == (64, 64, 3) and (pixels[0] == pixels[1]).all()
     assert np.asarray(one.draw(32)).shape == (32, 32, 3)
-    assert one.things != next(iter(examples(3, seed=8))).scene.things
+    assert one.things != next(iter(examples(3, seed=8))).picture.things
     # Each thing has its colour somewhere in its cell.
     for (row, column), thing in one.things.items():
         cell = pixels[0][16 * row : 16 * row + 16, 16 * column : 16 * column + 16].reshape(-1, 3).astype(int)
@@ -85,15 +85,15 @@ def test_digits() -> None:
     words = {"even": lambda number: number % 2 == 0, "odd": lambda number: number % 2 == 1}
     for example in found:
         *_, before, last = example.text.split()
-        number = example.digit.number
+        number = example.picture.number
         expected = words[last](number) if last in words else None
         if expected is None:
             border = NAMES.index(last)
             expected = {"most": number <= border, "than": number > border}.get(before, number == border)
         assert example.label == expected, example.text
-    seen = {example.digit.pixels.tobytes() for example in found}
-    assert not seen & {example.digit.pixels.tobytes() for example in digit_examples(60, seed=2, held_out=True)}
-    assert found[0].digit.draw(16).size == (16, 16)
+    seen = {example.picture.pixels.tobytes() for example in found}
+    assert not seen & {example.picture.pixels.tobytes() for example in digit_examples(60, seed=2, held_out=True)}
+    assert found[0].picture.draw(16).size == (16, 16)
 
 
 def test_a_set_is_read_as_from_the_hub(tmp_path: Path) -> None:
@@ -101,6 +101,7 @@ def test_a_set_is_read_as_from_the_hub(tmp_path: Path) -> None:
     assert save_picture_set(splits, tmp_path / "scenes", 32) == {"train": 12, "compositional": 4}
     data = load_dataset(str(tmp_path / "scenes"))
     assert {name: len(part) for name, part in data.items()} == {"train": 12, "compositional": 4}
+    assert data["train"]["group"][:] == [0] * 4 + [1] * 4 + [2] * 4
     row = data["train"][0]
     assert row["image"].size == (32, 32) and row["text"] and row["caption"].startswith("a ")
     assert data["train"].features["label"].names == ["false", "true"]

@@ -403,7 +403,7 @@ class TestRefusals:
         ],
     )
     def test_an_additive_mask(self, mask):
-        with pytest.raises(ValueError, match="attention_mask must hold 1 for real tokens and 0 for padding"):
+        with pytest.raises(ValueError, match="attention_mask must hold 1 for what is real and 0 for padding"):
             tiny_model()(torch.tensor([[1, 2, 3]]), mask)
 
     @pytest.mark.parametrize(

@@ -1,0 +1,229 @@
+"""Classifier and regressor of texts with a picture each, on the backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils.generic import can_return_tuple
+
+from .configuration_attnlstm import AttnLSTMConfig
+from .context import attention_run, last_states
+from .cross_modal import CrossModalLayer, CrossModalWeights
+from .image_regions import RegionEncoder
+from .layout import zero_where
+from .losses import sequence_loss
+from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel, text_pooler
+from .pooled_head import PooledHead
+from .pooling import PooledStates
+from .reading_order import boolean_mask
+
+
+@dataclass
+class ImageTextClassifierOutput(SequenceClassifierOutput):
+    """`SequenceClassifierOutput`, with three fields more, which are None unless attentions are asked for.
+
+    Attributes:
+        cross_attentions: Of each cross-modal layer (batch, heads, length, regions): where each token looks.
+        image_cross_attentions: Of each (batch, heads, regions, length): which tokens each region looks at.
+        image_attentions: Of each (batch, heads, regions, regions), and of the pooling of the regions, the last one,
+            (batch, heads, 1, regions).
+    """
+
+    cross_attentions: tuple[Tensor, ...] | None = None
+    image_cross_attentions: tuple[Tensor, ...] | None = None
+    image_attentions: tuple[Tensor, ...] | None = None
+
+
+class AttnLSTMForImageTextClassification(AttnLSTMPreTrainedModel):
+    """Classifier (single-label or multi-label) or regressor of texts with a picture each.
+
+    Tokens and regions of the picture attend to each other in `num_cross_modal_layers`; both are pooled as
+    `classifier_pooling` says. A picture comes as the features of its regions, from whatever has made them, or, with
+    `image_conv_sizes`, as pixels.
+
+    Example:
+
+    ```python
+    >>> model = AttnLSTMForImageTextClassification(AttnLSTMConfig(image_feature_size=16))
+    >>> model(torch.tensor([[5, 6, 7]]), image_features=torch.zeros(1, 4, 16)).logits.shape
+    torch.Size([1, 2])
+    >>> model = AttnLSTMForImageTextClassification(AttnLSTMConfig(image_conv_sizes=[8, 16]))
+    >>> outputs = model(torch.tensor([[5, 6, 7]]), pixel_values=torch.zeros(1, 3, 32, 32), output_attentions=True)
+    >>> outputs.cross_attentions[0].shape
+    torch.Size([1, 4, 3, 64])
+    ```
+    """
+
+    _no_split_modules = [*AttnLSTMPreTrainedModel._no_split_modules, "CrossModalLayer", "RegionEncoder"]
+
+    def __init__(self, config: AttnLSTMConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.attnlstm = AttnLSTMModel(config, add_pooling_layer=False)
+        sizes = config.image_conv_sizes
+        self.region_encoder = RegionEncoder(config.num_image_channels, sizes) if sizes else None
+        self.region_projection = nn.Linear(config.region_size, config.hidden_size)
+        self.text_norm, self.image_norm = nn.LayerNorm(config.hidden_size), nn.LayerNorm(config.hidden_size)
+        self.layers = nn.ModuleList(
+            CrossModalLayer(
+                config.hidden_size,
+                config.num_attention_heads,
+                intermediate_size=config.cross_modal_intermediate_size,
+                dropout=config.hidden_dropout_prob,
+            )
+            for _ in range(config.num_cross_modal_layers)
+        )
+        self.text_pooling, self.image_pooling = _Pooling(config), _Pooling(config)
+        self.classifier = PooledHead(
+            2 * config.pooled_size,
+            config.num_labels,
+            hidden_size=config.classifier_hidden_size,
+            dropout=config.classifier_dropout,
+        )
+        self.post_init()
+
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        regions = torch.zeros(*super().dummy_inputs["input_ids"].shape[:1], 4, self.config.region_size)
+        return {**super().dummy_inputs, "image_features": regions}
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        image_features: Tensor | None = None,
+        image_mask: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Any,
+    ) -> ImageTextClassifierOutput:
+        """Classify a batch.
+
+        Args:
+            input_ids, attention_mask, inputs_embeds: As in [`AttnLSTMModel.forward`].
+            image_features: (batch, regions, config.region_size), features of the regions of each picture.
+            image_mask: (batch, regions) of 0 and 1, of any dtype; 1 marks real regions. All are real without it. Of
+                shape (batch, 1) it is for all regions of a picture: 0 leaves a picture out.
+            pixel_values: (batch, channels, height, width), in place of `image_features`, of a model with
+                `image_conv_sizes`.
+            labels: As in [`AttnLSTMForSequenceClassification.forward`].
+
+        Returns:
+            `logits` (batch, num_labels); `loss` where labels are given; on request `hidden_states`, those of the
+            backbone, `attentions`, of each context layer and each cross-modal layer (batch, heads, length, length),
+            and of the pooling, the last one, (batch, heads, 1, length), and the fields of
+            [`ImageTextClassifierOutput`].
+
+        Raises:
+            ValueError: For the mistakes that [`AttnLSTMModel.forward`] names, labels that do not fit, and a picture
+                that is missing, is there twice, or has another shape than the text and the configuration say.
+        """
+        run = attention_run(self.config, kwargs)
+        kwargs |= {"output_mask": True, "return_dict": True}
+        outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
+        text, text_mask = self.text_norm(outputs.last_hidden_state), outputs.mask
+        image, image_mask = self._regions(text, image_features, image_mask, pixel_values)
+        layers = []
+        for layer in self.layers:
+            text, image, weights = layer(text, text_mask, image, image_mask, run)
+            layers.append(weights)
+        of_text, of_image = self.text_pooling(text, text_mask), self.image_pooling(image, image_mask)
+        logits = self.classifier(torch.cat([of_text.pooled, of_image.pooled], -1))
+        return ImageTextClassifierOutput(
+            loss=None if labels is None else sequence_loss(logits, labels, self.config, of_text.weights),
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            **_attentions(outputs.attentions, layers, of_text.weights, of_image.weights, run.output_attentions),
+        )
+
+    def _regions(
+        self,
+        text: Tensor,
+        image_features: Tensor | None,
+        image_mask: Tensor | None,
+        pixel_values: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """States (batch, regions, hidden_size) of the regions, 0 on padding, and their mask as booleans."""
+        features = self._features(image_features, pixel_values)
+        if features.dim() != 3 or features.shape[0] != text.shape[0] or features.shape[2] != self.config.region_size:
+            raise ValueError(
+                f"image_features must be of shape (batch, regions, {self.config.region_size}), for {text.shape[0]} "
+                f"texts, got {tuple(features.shape)}."
+            )
+        mask = _image_mask(image_mask, features)
+        projected = self.region_projection(features.to(text.dtype).masked_fill(~mask[..., None], 0.0))
+        return zero_where(~mask[..., None], self.image_norm(projected)), mask
+
+    def _features(self, image_features: Tensor | None, pixel_values: Tensor | None) -> Tensor:
+        if (image_features is None) == (pixel_values is None):
+            raise ValueError(
+                "Give exactly one of image_features and pixel_values; an image_mask of 0 leaves a picture out."
+            )
+        if pixel_values is None:
+            return image_features
+        if self.region_encoder is None:
+            raise ValueError(
+                "The model reads image_features, not pixel_values: give those, or set image_conv_sizes in the "
+                "configuration."
+            )
+        if pixel_values.dim() != 4 or pixel_values.shape[1] != self.config.num_image_channels:
+            raise ValueError(
+                f"pixel_values must be of shape (batch, {self.config.num_image_channels}, height, width), got "
+                f"{tuple(pixel_values.shape)}."
+            )
+        return self.region_encoder(pixel_values.to(self.region_projection.weight.dtype))
+
+
+class _Pooling(nn.Module):
+    """Normalisation and pooling of one side."""
+
+    def __init__(self, config: AttnLSTMConfig):
+        super().__init__()
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.pooler = text_pooler(config)
+
+    def forward(self, states: Tensor, mask: Tensor) -> PooledStates:
+        states = zero_where(~mask[..., None], self.norm(states))
+        return self.pooler(states, mask, last_states(states, mask))
+
+
+def _image_mask(mask: Tensor | None, features: Tensor) -> Tensor:
+    """Boolean (batch, regions)."""
+    batch, regions = features.shape[:2]
+    if mask is None:
+        return torch.ones(batch, regions, dtype=torch.bool, device=features.device)
+    if mask.dim() != 2 or mask.shape[0] != batch or mask.shape[1] not in (1, regions):
+        raise ValueError(
+            f"image_mask must be of shape {(batch, regions)}, or {(batch, 1)} for whole pictures, got "
+            f"{tuple(mask.shape)}."
+        )
+    return boolean_mask(mask, features.device, "image_mask").expand(batch, regions)
+
+
+def _attentions(
+    of_backbone: tuple[Tensor, ...] | None,
+    layers: Sequence[CrossModalWeights],
+    of_text: Tensor | None,
+    of_image: Tensor | None,
+    wanted: bool,
+) -> dict[str, tuple[Tensor, ...] | None]:
+    """The fields of an output that have attention weights."""
+    if not wanted:
+        return {}
+    text_pooling, image_pooling = (() if weights is None else (weights,) for weights in (of_text, of_image))
+    return {
+        "attentions": (*(of_backbone or ()), *(layer.text for layer in layers), *text_pooling),
+        "cross_attentions": tuple(layer.text_over_image for layer in layers),
+        "image_cross_attentions": tuple(layer.image_over_text for layer in layers),
+        "image_attentions": (*(layer.image for layer in layers), *image_pooling),
+    }
+
+
+__all__ = ["AttnLSTMForImageTextClassification"]
