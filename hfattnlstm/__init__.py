@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     # Type checkers cannot follow a table; a test holds the two equal.
     from ._released import released_model
     from .data.embedding import embed_texts
+    from .data.image_text_processor import ImageTextProcessor
     from .data.loading import describe_labels, load_texts
+    from .data.pictures import load_image_texts
     from .data.series_files import load_series
     from .data.series_processor import SeriesProcessor
     from .data.summary import DataSummary, summarize_texts
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from .modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
     from .modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
     from .modeling.modeling_token_classification import AttnLSTMForTokenClassification
+    from .modeling.pipeline_image_text_classification import AttnLSTMImageTextClassificationPipeline
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .modeling.pipeline_token_classification import AttnLSTMTokenClassificationPipeline
     from .modeling.shown_results import ShownResults
@@ -68,6 +71,7 @@ _HOME = {
     "DataSummary": "data.summary",
     "Evaluation": "training.evaluation",
     "Forecaster": "training.forecaster",
+    "ImageTextProcessor": "data.image_text_processor",
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "OnnxAttnLSTMForTokenClassification": "deploy.onnx_tagger",
@@ -81,6 +85,7 @@ _HOME = {
     "evaluate_tagger": "training.tagged_evaluation",
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
+    "load_image_texts": "data.pictures",
     "load_series": "data.series_files",
     "load_tagged_texts": "data.tagged_texts",
     "load_texts": "data.loading",

@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 
 class Pipeline(NamedTuple):
-    """A pipeline: the task that it is asked for by, and the class, in a module of `hfattnlstm.modeling`."""
+    """A pipeline: the task that it is asked for by, the class, in a module of `hfattnlstm.modeling`, and what it
+    reads, as transformers calls it."""
 
     task: str
     module: str
     name: str
+    type: str = "text"
 
 
 class Head(NamedTuple):
@@ -36,6 +38,7 @@ class Head(NamedTuple):
 
 ATTENTION_TEXT_CLASSIFICATION = "attention-text-classification"
 ATTENTION_TOKEN_CLASSIFICATION = "attention-token-classification"
+ATTENTION_IMAGE_TEXT_CLASSIFICATION = "attention-image-text-classification"
 _TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
 _SERIES_CONFIG = "configuration_forecaster", "AttnLSTMForecasterConfig"
 
@@ -63,6 +66,12 @@ HEADS = (
         "modeling_image_text_classification",
         "AttnLSTMForImageTextClassification",
         *_TEXT_CONFIG,
+        Pipeline(
+            ATTENTION_IMAGE_TEXT_CLASSIFICATION,
+            "pipeline_image_text_classification",
+            "AttnLSTMImageTextClassificationPipeline",
+            "multimodal",
+        ),
     ),
     Head("AutoModel", "modeling_forecaster", "AttnLSTMForecasterModel", *_SERIES_CONFIG),
     Head(

@@ -62,7 +62,7 @@ def _register_pipelines() -> None:
                 head.pipeline.task,
                 pipeline_class=_own_class(head.pipeline.module, head.pipeline.name),
                 pt_model=_auto_class(head.auto_class),
-                type="text",
+                type=head.pipeline.type,
             )
 
 

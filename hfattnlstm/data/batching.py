@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
@@ -66,6 +67,42 @@ class LengthGroupedSampler(Sampler[int]):
 
     def _sorted(self, pool: torch.Tensor) -> torch.Tensor:
         return pool[self.lengths[pool].argsort(descending=True, stable=True)]
+
+
+class GroupedSampler(Sampler[int]):
+    """Random order in which the rows of a group follow each other, such as statements on the same pictures.
+
+    The order depends on the seed and the epoch alone, as that of [`LengthGroupedSampler`].
+
+    Args:
+        groups: Of each row.
+        seed: Seed of the order.
+
+    Example:
+
+    ```python
+    >>> list(GroupedSampler(["a", "b", "a", "b"], seed=0))
+    [0, 2, 1, 3]
+    ```
+    """
+
+    def __init__(self, groups: Sequence[str], seed: int = 0):
+        _, numbers = np.unique(np.asarray(groups), return_inverse=True)
+        self.numbers = torch.from_numpy(numbers)
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is given; the Trainer calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        places = torch.randperm(int(self.numbers.max()) + 1, generator=generator)
+        return iter(places[self.numbers].argsort(stable=True).tolist())
 
 
 class PaddingCollator:

@@ -46,10 +46,11 @@ def encode_texts(texts: DatasetDict, encoder: TextEncoder) -> DatasetDict:
     {'input_ids': [8, 15], 'length': 2, 'labels': 1}
     ```
     """
-    return DatasetDict({name: _encode_split(split, encoder) for name, split in texts.items()})
+    return DatasetDict({name: encode_split(split, encoder) for name, split in texts.items()})
 
 
-def _encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
+def encode_split(split: Dataset, encoder: TextEncoder) -> Dataset:
+    """One split of [`encode_texts`]."""
     problem_type, names = describe_labels(split.features)
     single = problem_type == SINGLE_LABEL
     multi = problem_type == MULTI_LABEL

@@ -1,4 +1,4 @@
-"""Which tokens of a text people have marked."""
+"""What data sets say of their rows beside labels: which tokens people have marked, and which rows belong together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import numpy as np
 
 # The column of data sets, and the entry of batches, in which they stand.
 RATIONALE = "rationale"
+# The column whose equal values stand together in a batch.
+GROUP = "group"
+# The column by whose values scores are given, too.
+KIND = "kind"
 
 
 def marks_of_spans(spans: Sequence[tuple[int, int]], marked: Sequence[Sequence[int]]) -> np.ndarray:

@@ -157,6 +157,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def _read_part(name: str, part: object) -> Split:
+    if isinstance(part, Split):
+        return part
     if isinstance(part, Dataset):
         return Split(part, f"split {name!r}")
     if isinstance(part, (str, PathLike)):

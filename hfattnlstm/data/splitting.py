@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from datasets import Dataset
 from transformers.utils import logging
@@ -49,6 +51,31 @@ def split_train(data: Dataset, size: float | int, seed: int) -> tuple[Dataset, D
             count,
         )
     return data.select(np.setdiff1d(np.arange(total), chosen)), data.select(np.sort(chosen))
+
+
+def split_groups(groups: Sequence[str], count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation rows, with no group in both.
+
+    Args:
+        groups: Of each row.
+        count: Validation rows; so many more as the last of their groups has.
+        seed: Seed of the choice of the groups.
+
+    Returns:
+        Numbers of rows, in rising order each.
+
+    Example:
+
+    ```python
+    >>> split_groups(["a", "a", "b", "b"], 1, seed=0)
+    (array([0, 1]), array([2, 3]))
+    ```
+    """
+    names, number, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    chosen = shuffled[: np.searchsorted(sizes[shuffled].cumsum(), count) + 1]
+    held = np.isin(number, chosen)
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def check_size(size: object) -> None:

@@ -69,7 +69,15 @@ def region_grid(height: int, width: int, convolutions: int) -> tuple[int, int]:
 
 
 def places(maps: Tensor) -> Tensor:
-    """Where each region is, (batch, 2, rows, columns): across, and down."""
+    """Where each region of maps (batch, width, rows, columns) is, (batch, 2, rows, columns): across, and down.
+
+    Example:
+
+    ```python
+    >>> places(torch.zeros(1, 8, 1, 2)).flatten().tolist()
+    [-0.5, 0.5, 0.0, 0.0]
+    ```
+    """
     rows, columns = maps.shape[2:]
     across, down = (_from_side_to_side(count, maps) for count in (columns, rows))
     both = torch.stack([across.expand(rows, columns), down[:, None].expand(rows, columns)])
@@ -77,4 +85,5 @@ def places(maps: Tensor) -> Tensor:
 
 
 def _from_side_to_side(count: int, like: Tensor) -> Tensor:
+    """The middles of so many parts of the way from -1 to 1."""
     return (torch.arange(count, dtype=like.dtype, device=like.device) * 2 + 1) / count - 1

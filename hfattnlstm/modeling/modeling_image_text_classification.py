@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,11 @@ from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel, text_pool
 from .pooled_head import PooledHead
 from .pooling import PooledStates
 from .reading_order import boolean_mask
+
+
+if TYPE_CHECKING:
+    # Never run: this makes `save_pretrained` copy the pipeline's files into the checkpoint.
+    from .pipeline_image_text_classification import AttnLSTMImageTextClassificationPipeline  # noqa: F401
 
 
 @dataclass
@@ -59,6 +64,13 @@ class AttnLSTMForImageTextClassification(AttnLSTMPreTrainedModel):
     ```
     """
 
+    custom_pipelines = {
+        "attention-image-text-classification": {
+            "impl": "pipeline_image_text_classification.AttnLSTMImageTextClassificationPipeline",
+            "pt": ["AutoModelForVisualQuestionAnswering"],
+            "type": "multimodal",
+        }
+    }
     _no_split_modules = [*AttnLSTMPreTrainedModel._no_split_modules, "CrossModalLayer", "RegionEncoder"]
 
     def __init__(self, config: AttnLSTMConfig):

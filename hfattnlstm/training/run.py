@@ -77,10 +77,11 @@ class TaskRun:
 
     def scores(self) -> list[tuple[str, dict[str, Any]]]:
         """Titles, the first one empty, and scores of the parts of the report."""
+        prefixes = tuple(f"{prefix}_" for prefix in {"eval", "test", *self.details})
         shown = {
             key: value
             for key, value in self.metrics.items()
-            if ("eval_" in key or "test_" in key) and not key.endswith(_NOT_SHOWN)
+            if any(prefix in key for prefix in prefixes) and not key.endswith(_NOT_SHOWN)
         }
         by = {split: next(iter(found)).removeprefix("per_") for split, found in self.details.items()}
         return [("", shown), *((f"{split} split by {by[split]}", found) for split, found in self.details.items())]
@@ -120,7 +121,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
         task.show_progress = display.progress
     set_seed(training.seed)
     examples = task.load()
-    splits = _measured_splits(training, examples, task.test_split)
+    splits = _measured_splits(task, examples)
     with (display or Display()).phase("Tokenising"):
         trainer, encoded = make_trainer(task, examples)
     if display is not None:
@@ -147,8 +148,7 @@ def _in_turn(splits: dict[str, str], task: Task) -> Iterator[tuple[str, str]]:
         yield "eval", splits["eval"]
     if task.training.do_train:
         task.learn_held_out()
-    if "test" in splits:
-        yield "test", splits["test"]
+    yield from ((prefix, split) for prefix, split in splits.items() if prefix != "eval")
 
 
 def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, DatasetDict]:
@@ -260,13 +260,14 @@ def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[
     return {**result.metrics, "train_samples": len(examples["train"])}
 
 
-def _measured_splits(training: RunArguments, examples: DatasetDict, needed: str) -> dict[str, str]:
+def _measured_splits(task: Task, examples: DatasetDict) -> dict[str, str]:
     """Prefix of the metrics and name of each split that is measured at the end."""
+    training, needed = task.training, task.test_split
     wanted = {"eval": ("validation", training.do_eval), "test": ("test", training.do_predict)}
     splits = {prefix: split for prefix, (split, measure) in wanted.items() if measure}
     if "test" in splits and "test" not in examples:
         raise ValueError(f"--do_predict needs {needed}, or leave --do_predict out.")
-    return splits
+    return splits | {name: name for name in task.further_splits()}
 
 
 def _save(

@@ -31,6 +31,7 @@ TASKS = {
     "forecasting": "forecasting:ForecastingTask",
     "series-classification": "series_classification:SeriesClassificationTask",
     "tagging": "tagging:TaggingTask",
+    "image-text-classification": "image_text:ImageTextTask",
 }
 # What holds for every model of texts.
 TEXT_LIMITS = (
@@ -175,6 +176,10 @@ class Task(ABC):
         """
         return {}
 
+    def further_splits(self) -> Sequence[str]:
+        """Splits that are measured beside validation and test, under their own names; none by default."""
+        return ()
+
     def learn_held_out(self) -> None:  # noqa: B027
         """Called when these have been measured: what can learn from them, too, may do so; nothing by default."""
 
@@ -217,11 +222,15 @@ class Task(ABC):
             prefix: `"eval"` or `"test"`, for the names of the metrics.
         """
         output = trainer.predict(rows, metric_key_prefix=prefix)
-        metrics = dict(output.metrics)
+        metrics = {**output.metrics, **self.further_metrics(output, rows, prefix)}
         if len(rows) < FEW_TEXTS:
             metrics |= as_scores(self.intervals(output), f"{prefix}_")
         fitted = self.training.do_train and prefix == "eval"
         return Measured(metrics, self.details(output), self.evaluation(output, fitted=fitted))
+
+    def further_metrics(self, output: PredictionOutput, rows: Any, prefix: str) -> dict[str, float]:
+        """Metrics of a split beside those of the scorer; none by default."""
+        return {}
 
     def intervals(self, output: PredictionOutput) -> dict[str, Interval]:
         """How far the scores of a split can be trusted, by name of the score; none by default."""

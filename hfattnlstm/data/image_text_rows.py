@@ -1,0 +1,124 @@
+"""Texts with pictures as the rows that a Trainer reads, and as its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, Features, Image, Value, concatenate_datasets
+from torch import Tensor
+
+from ..modeling.image_inputs import padded_features
+from .batching import PaddingCollator
+from .encoding import encode_split
+from .image_text_processor import ImageTextProcessor
+from .marks import GROUP, KIND
+from .pictures import IMAGE, IMAGE_FEATURES
+
+
+# The columns of rows: bytes of resized pixels, or lists of features.
+PIXELS = "pixel_values"
+_PICTURES_AT_ONCE = 64
+# What a model is left with that is not told the one or the other.
+TEXT_ALONE, IMAGE_ALONE = "text_alone", "image_alone"
+
+
+def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset:
+    """Tokenise the texts of a split, and resize its pictures.
+
+    Args:
+        split: With the columns `text`, `label`, and `image` or `image_features`, as from [`load_image_texts`].
+        processor: What makes inputs of them.
+
+    Returns:
+        The columns `input_ids`, `length` and `labels` of [`encode_texts`], `pixel_values`, the bytes of each picture,
+        or `image_features`; and `group` and `kind`, where the split has them.
+
+    Raises:
+        ValueError: A picture cannot be read; names its row.
+
+    Example:
+
+    ```python
+    >>> encode_image_texts(splits["train"], processor).column_names
+    ['input_ids', 'length', 'labels', 'pixel_values', 'group']
+    ```
+    """
+    kept = [name for name in (IMAGE_FEATURES, GROUP, KIND) if name in split.column_names]
+    pictures = [_pixels(split, processor)] if IMAGE in split.column_names else []
+    further = [split.select_columns(kept)] if kept else []
+    return concatenate_datasets([encode_split(split, processor.encoder), *pictures, *further], axis=1)
+
+
+def _pixels(split: Dataset, processor: ImageTextProcessor) -> Dataset:
+    def resized(rows: dict[str, list], numbers: list[int]) -> dict[str, list]:
+        return {PIXELS: [_read(image, number, processor) for image, number in zip(rows[IMAGE], numbers)]}
+
+    # Decoded one by one, so that the row of one that cannot be is known.
+    undecoded = split.select_columns(IMAGE).cast_column(IMAGE, Image(decode=False))
+    return undecoded.map(
+        resized,
+        batched=True,
+        batch_size=_PICTURES_AT_ONCE,
+        with_indices=True,
+        remove_columns=[IMAGE],
+        features=Features({PIXELS: Value("binary")}),
+        load_from_cache_file=False,
+        desc="Resizing",
+    )
+
+
+def _read(image: Mapping[str, Any], number: int, processor: ImageTextProcessor) -> bytes:
+    try:
+        return processor.pixels([Image().decode_example(image)]).tobytes()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(
+            f"The picture in row {number + 1} cannot be read ({error}): mend it, or leave the row out."
+        ) from error
+
+
+class ImageTextCollator:
+    """Rows of [`encode_image_texts`] as the tensors of a batch.
+
+    Args:
+        processor: What has encoded them.
+        region_size: Width of a region, as the configuration of the model has it.
+        told: `"text_alone"`, `"image_alone"`, or None for both; what a model is not told is masked.
+
+    Example:
+
+    ```python
+    >>> collate = ImageTextCollator(ImageTextProcessor(tokenizer), region_size=2)
+    >>> list(collate([{"input_ids": [7, 8], "labels": 1, "image_features": [[0.5, 0.5]]}]))
+    ['input_ids', 'attention_mask', 'labels', 'image_features', 'image_mask']
+    ```
+    """
+
+    def __init__(self, processor: ImageTextProcessor, region_size: int, told: str | None = None):
+        self.processor, self.region_size, self.told = processor, region_size, told
+        self._texts = PaddingCollator(processor.pad_token_id, ("input_ids", "attention_mask"))
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Rows with `input_ids`, a picture and, for training, `labels`."""
+        if self.told == IMAGE_ALONE:
+            rows = [{**row, "input_ids": [self.processor.pad_token_id or 0]} for row in rows]
+        batch = self._texts(rows)
+        if self.told == IMAGE_ALONE:
+            batch["attention_mask"] = torch.zeros_like(batch["attention_mask"])
+        if self.told == TEXT_ALONE:
+            # One region, which is not there, costs nothing to read.
+            return batch | {
+                "image_features": torch.zeros(len(rows), 1, self.region_size),
+                "image_mask": torch.zeros(len(rows), 1, dtype=torch.bool),
+            }
+        return batch | self._pictures(rows)
+
+    def _pictures(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        if IMAGE_FEATURES in rows[0]:
+            return padded_features([row[IMAGE_FEATURES] for row in rows])
+        size = self.processor.image_processor.size
+        flat = np.frombuffer(b"".join(row[PIXELS] for row in rows), dtype=np.uint8)
+        # A copy, because torch may not write to bytes.
+        return {PIXELS: self.processor.scaled(flat.reshape(len(rows), -1, size["height"], size["width"]).copy())}

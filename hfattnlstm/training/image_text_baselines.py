@@ -1,0 +1,61 @@
+"""The same model, trained on the texts alone and on the pictures alone: what the two say by themselves."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Mapping
+
+from datasets import Dataset, DatasetDict
+from transformers import PrinterCallback, ProgressCallback, set_seed
+
+from ..data.image_text_rows import IMAGE_ALONE, TEXT_ALONE, ImageTextCollator
+from .trainer import AttnLSTMTrainer
+
+
+TOLD = (TEXT_ALONE, IMAGE_ALONE)
+
+
+def train_baselines(
+    trainer: AttnLSTMTrainer, encoded: DatasetDict, splits: Mapping[str, Dataset], metric: str
+) -> dict[str, float]:
+    """Train two models as the given one was trained, and measure them.
+
+    Args:
+        trainer: That of the model that is told both; its flags, its seed and the sizes of its model are theirs, too.
+        encoded: Its rows, of which those of "train" are learnt.
+        splits: Rows to measure on, by the prefix of their metrics, such as "eval".
+        metric: What is measured, such as "accuracy".
+
+    Returns:
+        The scores, such as `text_alone_eval_accuracy` and `image_alone_eval_accuracy`.
+    """
+    metrics = {}
+    for told in TOLD:
+        with tempfile.TemporaryDirectory() as folder:
+            baseline = _trainer(trainer, encoded["train"], told, folder)
+            baseline.train()
+        for prefix, rows in splits.items():
+            found = baseline.predict(rows, metric_key_prefix=prefix).metrics
+            metrics[f"{told}_{prefix}_{metric}"] = found[f"{prefix}_{metric}"]
+    return metrics
+
+
+def _trainer(trainer: AttnLSTMTrainer, rows: Dataset, told: str, folder: str) -> AttnLSTMTrainer:
+    args = copy.copy(trainer.args)
+    args.output_dir, args.save_strategy, args.eval_strategy = folder, "no", "no"
+    args.load_best_model_at_end, args.push_to_hub, args.report_to = False, False, []
+    set_seed(args.seed)
+    model = type(trainer.model)(copy.deepcopy(trainer.model.config))
+    baseline = AttnLSTMTrainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        processing_class=trainer.processing_class,
+        data_collator=ImageTextCollator(trainer.processing_class, model.config.region_size, told),
+        compute_metrics=trainer.compute_metrics,
+    )
+    # Their losses are none of the log of the model.
+    for own in (PrinterCallback, ProgressCallback):
+        baseline.remove_callback(own)
+    return baseline
