@@ -19,7 +19,7 @@ from .models import is_tagger, load_model, load_tokenizer
 
 ENDINGS = (".png", ".svg")
 # What is for the weights of words in a label.
-_OF_LABELS = ("method", "target", "level", "label_column", "rationale_column", "faithfulness_samples", "seed")
+OF_LABELS = ("method", "target", "level", "label_column", "rationale_column", "faithfulness_samples", "seed")
 
 
 def is_context_map(output: str | None) -> bool:
@@ -36,7 +36,7 @@ def check_context_map(parsed: argparse.Namespace, parser: argparse.ArgumentParse
     Raises:
         ValueError: Names the first of them.
     """
-    for name in _OF_LABELS:
+    for name in OF_LABELS:
         if getattr(parsed, name) != parser.get_default(name):
             raise ValueError(
                 f"--{name} has no effect on a picture of the attention between words: leave it out, or name an "

@@ -35,6 +35,7 @@ from .models import has_attention, is_tagger, load_config, load_model, load_toke
 from .options import add_model, add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
+from .region_map import check_region_map, explain_picture
 from .terminal import is_terminal
 from .text_files import chosen_columns
 
@@ -82,6 +83,9 @@ def explain(arguments: Sequence[str]) -> int:
     parsed = parser.parse_intermixed_args(arguments)
     # All that can be wrong is told before the model is loaded, which takes long.
     _check_flags(parsed, parser)
+    if parsed.image is not None:
+        explain_picture(parsed)
+        return 0
     config = load_config(parsed.model, parsed.trust_remote_code)
     if is_context_map(parsed.output):
         draw_context_map(parsed, config)
@@ -140,8 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output",
         help="file to write: a report as .html, .jsonl with a line a text, or, as .png or .svg, a picture of how much "
-        "of each word every other word takes in the context layers",
+        "of each word every other word takes in the context layers, or, with --image, of where each word looks",
     )
+    parser.add_argument("--image", help="picture that belongs to the text, of a model that reads both")
     parser.add_argument(
         "--method",
         choices=tuple(METHODS),
@@ -170,7 +175,9 @@ def _check_flags(parsed: argparse.Namespace, parser: argparse.ArgumentParser) ->
     ending = "" if parsed.output is None else Path(parsed.output).suffix.lower()
     if parsed.output is not None and ending not in _ENDINGS:
         raise ValueError(f"--output {parsed.output!r} must end in one of {', '.join(_ENDINGS)}.")
-    if is_context_map(parsed.output):
+    if parsed.image is not None:
+        check_region_map(parsed, parser)
+    elif is_context_map(parsed.output):
         check_context_map(parsed, parser)
     if parsed.level is not None and ending != ".jsonl":
         raise ValueError("--level is for what is written as .jsonl: leave it out, or name such an --output.")

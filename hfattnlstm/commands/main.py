@@ -28,6 +28,7 @@ _COMMANDS = {
     "evaluate": "measure a model on labelled texts",
     "check": "look at labelled texts before training on them",
     "embed": "write the vectors of texts",
+    "features": "turn pictures into features of their regions, by a vision model",
     "export": "write a model as one ONNX file",
     "quickstart": "train and explain on a small corpus, in a minute",
     "env": "show versions, processor and threads, for a report",

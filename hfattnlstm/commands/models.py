@@ -18,7 +18,11 @@ from transformers import (
     pipeline,
 )
 
-from .._heads import ATTENTION_TEXT_CLASSIFICATION, ATTENTION_TOKEN_CLASSIFICATION
+from .._heads import (
+    ATTENTION_IMAGE_TEXT_CLASSIFICATION,
+    ATTENTION_TEXT_CLASSIFICATION,
+    ATTENTION_TOKEN_CLASSIFICATION,
+)
 from .._places import loading_from
 from ..deploy.onnx_base import find_onnx_file
 from ..deploy.onnx_model import is_onnx, onnx_pipeline
@@ -28,6 +32,9 @@ from ..modeling.pipeline_text_classification import (
     CalibratedTextClassificationPipeline,
 )
 from ..modeling.pipeline_token_classification import AttnLSTMTokenClassificationPipeline
+
+
+_OF_PICTURES = "AttnLSTMForImageTextClassification"
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -50,6 +57,11 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     """
     config = load_backbone_config(_onnx_folder(name) or name, trust_remote_code)
     kinds = getattr(config, "architectures", None) or ()
+    if reads_pictures(config):
+        raise ValueError(
+            f"{name} reads texts with a picture each, which this command does not: ask for one with hfattnlstm "
+            f"explain --image, or for many with pipeline({ATTENTION_IMAGE_TEXT_CLASSIFICATION!r}) in Python."
+        )
     if kinds and not is_tagger(config) and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which labels no texts: name a text classifier.")
     return config
@@ -66,6 +78,19 @@ def is_tagger(config: PretrainedConfig) -> bool:
     ```
     """
     return AttnLSTMForTokenClassification.__name__ in (getattr(config, "architectures", None) or ())
+
+
+def reads_pictures(config: PretrainedConfig) -> bool:
+    """Whether a model of this package reads texts with a picture each.
+
+    Example:
+
+    ```python
+    >>> reads_pictures(load_config("my-model"))
+    False
+    ```
+    """
+    return _OF_PICTURES in (getattr(config, "architectures", None) or ())
 
 
 def load_tagger(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:

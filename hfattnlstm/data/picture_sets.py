@@ -13,6 +13,14 @@ from .progress import no_progress_bars
 from .statements import LABELS, TOGETHER, Statement
 
 
+_CARD = "README.md"
+_ABOUT = (
+    "# Pictures with true and false statements\n\n"
+    "Drawn by `scripts/make_scenes.py` of hfattnlstm. Four rows belong together, those of a `group`: of two pictures "
+    "and two statements, each statement is true of one picture, so that neither tells anything by itself.\n"
+)
+
+
 def save_picture_set(splits: Mapping[str, Iterable[Statement]], folder: str | Path, side: int) -> dict[str, int]:
     """Write a parquet file for each split, and a README.md by which `load_dataset` finds them.
 
@@ -39,21 +47,53 @@ def save_picture_set(splits: Mapping[str, Iterable[Statement]], folder: str | Pa
     """
     if side < 8:
         raise ValueError(f"A picture must be 8 pixels wide at least, got {side}.")
-    folder = Path(folder).expanduser()
-    names = {split: f"{split}.parquet" for split in splits}
-    taken = next((name for name in (*names.values(), "README.md") if (folder / name).exists()), None)
+    check_folder(folder, splits)
+    drawn = {name: Dataset.from_list(list(_rows(each, side)), features=_features()) for name, each in splits.items()}
+    return save_splits(drawn, folder, _ABOUT)
+
+
+def check_folder(folder: str | Path, splits: Iterable[str]) -> None:
+    """Refuse a folder in which [`save_splits`] would overwrite something.
+
+    Raises:
+        FileExistsError: Names the folder and the file.
+    """
+    names = [*(f"{split}.parquet" for split in splits), _CARD]
+    taken = next((name for name in names if (Path(folder).expanduser() / name).exists()), None)
     if taken is not None:
         raise FileExistsError(f"{folder} has a {taken} already: name another folder.")
+
+
+def save_splits(splits: Mapping[str, Dataset], folder: str | Path, about: str) -> dict[str, int]:
+    """Write a parquet file for each split, and a README.md by which `load_dataset` finds them.
+
+    Args:
+        splits: Rows by the name of the split.
+        folder: Where to; it is made. What is there is left alone.
+        about: What the README.md says of the set, in Markdown.
+
+    Returns:
+        How many rows each split has.
+
+    Raises:
+        FileExistsError: A file of the set is there already.
+
+    Example:
+
+    ```python
+    >>> save_splits({"train": Dataset.from_dict({"text": ["Great food"]})}, "texts", "Texts.")
+    {'train': 1}
+    ```
+    """
+    check_folder(folder, splits)
+    folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
-    counts = {}
-    for split, examples in splits.items():
-        data = Dataset.from_list(list(_rows(examples, side)), features=_features())
-        with written_beside(folder / names[split]) as unfinished, no_progress_bars():
+    for name, data in splits.items():
+        with written_beside(folder / f"{name}.parquet") as unfinished, no_progress_bars():
             data.to_parquet(unfinished)
-        counts[split] = len(data)
-    with written_beside(folder / "README.md") as unfinished:
-        Path(unfinished).write_text(_card(names), encoding="utf-8")
-    return counts
+    with written_beside(folder / _CARD) as unfinished:
+        Path(unfinished).write_text(_front(splits) + about, encoding="utf-8")
+    return {name: len(data) for name, data in splits.items()}
 
 
 def _rows(statements: Iterable[Statement], side: int) -> Iterator[dict[str, Any]]:
@@ -86,12 +126,7 @@ def _features() -> Features:
     )
 
 
-def _card(names: Mapping[str, str]) -> str:
-    files = "\n".join(f"  - split: {split}\n    path: {name}" for split, name in names.items())
-    return (
-        f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}\n---\n\n"
-        "# Pictures with true and false statements\n\n"
-        "Drawn by `scripts/make_scenes.py` of hfattnlstm. Four rows belong together, those of a `group`: of two "
-        "pictures and two statements, each statement is true of one picture, so that neither tells anything by "
-        "itself.\n"
-    )
+def _front(names: Iterable[str]) -> str:
+    """What `load_dataset` reads of a README.md."""
+    files = "\n".join(f"  - split: {name}\n    path: {name}.parquet" for name in names)
+    return f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}\n---\n\n"

@@ -146,13 +146,13 @@ def load_image_texts(
     loaded = load_splits(texts, **options)
     by_role = {SPLIT_NAMES[name]: (name, split) for name, split in found.items() if name in SPLIT_NAMES}
     parts = {
-        role: _joined(part, columns.taken_from(by_role[role][1], _folder(source, by_role[role][0])))
+        role: _joined(part, columns.taken_from(by_role[role][1], folder_of(source, by_role[role][0])))
         for role, part in loaded.splits.items()
     }
     loaded = loaded._replace(splits=DatasetDict(parts))
     loaded = _hold_out(loaded, validation_size, seed)
     read = loaded.text_columns if len(loaded.text_columns) > 1 else loaded.text_columns[0]
-    further = {name: _further(found, name, columns, loaded, read, _folder(source, name)) for name in further_splits}
+    further = {name: _further(found, name, columns, loaded, read, folder_of(source, name)) for name in further_splits}
     return loaded, further
 
 
@@ -234,8 +234,16 @@ def _as_features(data: Dataset, column: str, where: str) -> Dataset:
     return data.rename_columns({} if column == IMAGE_FEATURES else {column: IMAGE_FEATURES})
 
 
-def _folder(source: object, name: str) -> Path:
-    """Where the names of files begin: where the table is."""
+def folder_of(source: object, name: str) -> Path:
+    """Where the names of files begin that a split of a source has: where the table is.
+
+    Example:
+
+    ```python
+    >>> folder_of({"train": "photos/train.csv"}, "train").name
+    'photos'
+    ```
+    """
     given = source.get(name) if isinstance(source, Mapping) else source
     if not isinstance(given, (str, PathLike)):
         return Path()

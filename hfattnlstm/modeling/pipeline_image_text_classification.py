@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,6 +134,8 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
             shown = ", ".join(map(repr, given)) if isinstance(given, Mapping) else type(given).__name__
             raise ValueError(f"Number {position} is {shown or 'empty'}: give {self._shown()}.")
         rest = {name: value for name, value in given.items() if name != key}
+        if not rest:
+            raise ValueError(f"Number {position} has no text: give {self._shown()}.")
         return _Row(text_or_row(rest, self.model.config.text_columns, position), given[key])
 
     def _forward(self, model_inputs: dict[str, Tensor], **_: Any) -> dict[str, Any]:
@@ -201,8 +205,11 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
 
 def _opened(image: Any, position: int) -> Any:
     """As Pillow's RGB, turned as the camera was held."""
+    if isinstance(image, (str, PathLike)) and "://" not in str(image) and not Path(image).is_file():
+        shown = f"{str(image)[:80]}…" if len(str(image)) > 80 else image
+        raise ValueError(f"The picture of number {position} is {shown}, where there is no file: mend the name.")
     try:
-        return load_image(image)
+        return load_image(str(image) if isinstance(image, PathLike) else image)
     except (OSError, ValueError, TypeError, SyntaxError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f"The picture of number {position} cannot be read: {reason}") from error

@@ -149,7 +149,7 @@ def write_model_card(
     parts = task.card_parts(examples, trainer.processing_class, trainer.model)
     name = trainer.args.hub_model_id or Path(folder).resolve().name
     card = ModelCard.from_template(
-        _card_data(name, parts, metrics, trainer.args),
+        _card_data(name, parts, metrics, task),
         template_str=_TEMPLATE,
         name=name.split("/")[-1],
         summary=parts.summary,
@@ -191,18 +191,19 @@ def _not_said(training: RunArguments, parts: CardParts) -> list[str]:
     return missing
 
 
-def _card_data(name: str, parts: CardParts, metrics: dict[str, float], training: RunArguments) -> ModelCardData:
+def _card_data(name: str, parts: CardParts, metrics: dict[str, float], task: Task) -> ModelCardData:
+    training, splits = task.training, _splits(task)
     results = [
         EvalResult(
             task_type=parts.pipeline_tag,
             dataset_type=parts.source,
             dataset_name=parts.source,
-            dataset_split=_SPLITS[prefix],
+            dataset_split=splits[prefix],
             metric_type=_metric_type(metric),
             metric_name=metric,
             metric_value=round(value, 4),
         )
-        for prefix, metric, value in _measured(metrics)
+        for prefix, metric, value in _measured(metrics, splits)
     ]
     return ModelCardData(
         language=training.language,
@@ -211,7 +212,7 @@ def _card_data(name: str, parts: CardParts, metrics: dict[str, float], training:
         pipeline_tag=parts.pipeline_tag,
         tags=list(parts.tags),
         datasets=None if parts.dataset is None else [parts.dataset],
-        metrics=sorted({_metric_type(metric) for _, metric, _ in _measured(metrics)}) or None,
+        metrics=sorted({_metric_type(metric) for _, metric, _ in _measured(metrics, splits)}) or None,
         model_name=name.split("/")[-1],
         eval_results=results or None,
     )
@@ -222,31 +223,37 @@ def _metric_type(metric: str) -> str:
     return _METRIC_TYPES.get(metric) or re.split("[_/]", metric)[0]
 
 
-def _measured(metrics: dict[str, float]) -> list[tuple[str, str, float]]:
+def _splits(task: Task) -> dict[str, str]:
+    """Names of the splits that are measured, by the prefix of their metrics."""
+    return _SPLITS | {name: name for name in task.further_splits()}
+
+
+def _measured(metrics: dict[str, float], splits: Mapping[str, str]) -> list[tuple[str, str, float]]:
     """(prefix, metric, value) of what is a metric of the model, not of the run."""
     found = []
     for key, value in split_intervals(metrics)[0].items():
-        prefix, _, metric = key.partition("_")
-        if prefix in _SPLITS and metric not in _NO_METRICS and isinstance(value, (int, float)):
+        prefix = next((prefix for prefix in splits if key.startswith(f"{prefix}_")), None)
+        metric = key.removeprefix(f"{prefix}_")
+        if prefix is not None and metric not in _NO_METRICS and isinstance(value, (int, float)):
             found.append((prefix, metric, float(value)))
     return found
 
 
 def _metrics(task: Task, metrics: dict[str, float], evaluations: Mapping[str, Any]) -> str:
-    shown = [_metrics_table(metrics, task.training.load_best_model_at_end)]
+    shown = [_metrics_table(metrics, _splits(task), task.training.load_best_model_at_end)]
     prefix = "test" if "test" in evaluations else "eval"
     if prefix in evaluations:
         shown.append(task.describe(evaluations[prefix], _SPLITS[prefix]))
     return "\n\n".join(shown)
 
 
-def _metrics_table(metrics: dict[str, float], best_chosen: bool) -> str:
+def _metrics_table(metrics: dict[str, float], splits: Mapping[str, str], best_chosen: bool) -> str:
     intervals = split_intervals(metrics)[1]
     rows = []
-    for prefix, metric, value in _measured(metrics):
+    for prefix, metric, value in _measured(metrics, splits):
         interval = intervals.get(f"{prefix}_{metric}")
         shown = "" if interval is None else "{:.4f} to {:.4f}".format(*interval)
-        rows.append((_SPLITS[prefix], escaped(metric), f"{value:.4f}", *([shown] if intervals else [])))
+        rows.append((escaped(splits[prefix]), escaped(metric), f"{value:.4f}", *([shown] if intervals else [])))
     if not rows:
         return "Not measured."
     heads = ("split", "metric", "value", *(["95 % interval"] if intervals else []))
