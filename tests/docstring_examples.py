@@ -24,6 +24,8 @@ from datasets import Dataset
 import hfattnlstm
 from hfattnlstm import deploy, explain, training
 from hfattnlstm.commands.predict import _parser
+from hfattnlstm.data import scenes
+from hfattnlstm.data.picture_sets import save_picture_set
 from hfattnlstm.data.series_windows import SeriesWindows
 from hfattnlstm.data.tag_rows import TagCollator, encode_tags
 from hfattnlstm.data.word_tokenizer import spelling_tables
@@ -146,6 +148,7 @@ def make_files(folder: Path) -> None:
     hfattnlstm.export_onnx(model, folder / "my-model-onnx", tokenizer=tokenizer)
     _make_tagger(folder)
     _make_series(folder)
+    _make_scenes(folder)
 
 
 def _make_tagger(folder: Path) -> None:
@@ -196,6 +199,34 @@ def _make_series(folder: Path) -> None:
     (folder / "digits.jsonl").write_text("\n".join(map(json.dumps, rows)))
     forecaster = hfattnlstm.Forecaster(horizon=24, output_dir=folder / "power-model", **SMALL)
     forecaster.fit(str(folder / "power.csv"))
+
+
+def _make_scenes(folder: Path) -> None:
+    """Pictures with statements that the examples name, a model that reads them, and a vision model; all random."""
+    save_picture_set(
+        {"train": scenes.examples(4, seed=1), "validation": scenes.examples(2, seed=2)}, folder / "scenes", 64
+    )
+    rows = hfattnlstm.load_image_texts(folder / "scenes")[0].splits["train"]
+    rows[0]["image"].save(folder / "scene.png")
+    tokenizer = hfattnlstm.train_tokenizer(rows["text"], kind="word")
+    processor = hfattnlstm.ImageTextProcessor.fit(tokenizer, rows["image"][:4])
+    torch.manual_seed(0)
+    config = hfattnlstm.AttnLSTMConfig(
+        vocab_size=len(tokenizer), embedding_size=8, hidden_size=16, image_conv_sizes=[4, 4, 8, 8]
+    )
+    model = hfattnlstm.AttnLSTMForImageTextClassification(config)
+    vision, image_processor = vision_model()
+    for name, parts in {"scenes-model": (model, processor), "my-vit": (vision, image_processor)}.items():
+        for part in parts:
+            part.save_pretrained(folder / name)
+
+
+def vision_model() -> tuple[Any, Any]:
+    """A small ViT with random weights, and what makes its inputs."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.ViTConfig(**sizes, image_size=32, patch_size=8)
+    side = {"height": 32, "width": 32}
+    return transformers.ViTModel(config).eval(), transformers.ViTImageProcessorPil(size=side)
 
 
 # Of the forecasters here.
@@ -317,6 +348,7 @@ FIXTURES: dict[str, Callable[[], Any]] = {
     "scorer": _scorer,
     "tokenizer": lambda: transformers.AutoTokenizer.from_pretrained("my-model"),
     "trainer": lambda: _run().trainer,
+    "vision_model": lambda: vision_model,
 }
 # The same names, where forecasts are spoken of.
 OF_SERIES: dict[str, Callable[[], Any]] = {

@@ -54,6 +54,7 @@ FIGURES_VARY = {
     "hfattnlstm.data.series_windows.collate_windows",
     "hfattnlstm.training.classification.ClassificationTask",
     "hfattnlstm.training.forecasting.ForecastingTask",
+    "hfattnlstm.training.image_text.ImageTextTask",
     "hfattnlstm.training.linear_forecasts.fit_linear",
     "hfattnlstm.training.series_classification.SeriesClassificationTask",
     "hfattnlstm.training.run.run_task",

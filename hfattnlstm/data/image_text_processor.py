@@ -173,7 +173,7 @@ class ImageTextProcessor:
 
         ```python
         >>> config = AutoConfig.from_pretrained("scenes-model")
-        >>> ImageTextProcessor.from_pretrained("scenes-model", config).image_processor.size
+        >>> dict(ImageTextProcessor.from_pretrained("scenes-model", config).image_processor.size)
         {'height': 64, 'width': 64}
         ```
         """

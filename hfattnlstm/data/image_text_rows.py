@@ -42,7 +42,9 @@ def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset
     Example:
 
     ```python
-    >>> encode_image_texts(splits["train"], processor).column_names
+    >>> train = load_image_texts("scenes")[0].splits["train"]
+    >>> processor = ImageTextProcessor.fit(tokenizer, train["image"][:2])
+    >>> encode_image_texts(train, processor).column_names
     ['input_ids', 'length', 'labels', 'pixel_values', 'group']
     ```
     """

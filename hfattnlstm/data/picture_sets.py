@@ -22,7 +22,7 @@ _ABOUT = (
 
 
 def save_picture_set(splits: Mapping[str, Iterable[Statement]], folder: str | Path, side: int) -> dict[str, int]:
-    """Write a parquet file for each split, and a README.md by which `load_dataset` finds them.
+    """Draw pictures, and write a parquet file for each split; see [`save_splits`].
 
     Args:
         splits: Statements by the name of the split, four at a time that belong together.
@@ -41,7 +41,7 @@ def save_picture_set(splits: Mapping[str, Iterable[Statement]], folder: str | Pa
 
     ```python
     >>> from hfattnlstm.data.scenes import examples
-    >>> save_picture_set({"train": examples(2, seed=1)}, "scenes", side=64)
+    >>> save_picture_set({"train": examples(2, seed=1)}, "more-scenes", side=64)
     {'train': 8}
     ```
     """
@@ -58,14 +58,14 @@ def check_folder(folder: str | Path, splits: Iterable[str]) -> None:
     Raises:
         FileExistsError: Names the folder and the file.
     """
-    names = [*(f"{split}.parquet" for split in splits), _CARD]
+    names = [*map(_file_of, splits), _CARD]
     taken = next((name for name in names if (Path(folder).expanduser() / name).exists()), None)
     if taken is not None:
-        raise FileExistsError(f"{folder} has a {taken} already: name another folder.")
+        raise FileExistsError(f"{folder} has {taken} already: name another folder.")
 
 
 def save_splits(splits: Mapping[str, Dataset], folder: str | Path, about: str) -> dict[str, int]:
-    """Write a parquet file for each split, and a README.md by which `load_dataset` finds them.
+    """Write a parquet file for each split, named as `load_dataset` finds them, and a README.md.
 
     Args:
         splits: Rows by the name of the split.
@@ -87,12 +87,12 @@ def save_splits(splits: Mapping[str, Dataset], folder: str | Path, about: str) -
     """
     check_folder(folder, splits)
     folder = Path(folder).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _file_of("")).parent.mkdir(parents=True, exist_ok=True)
     for name, data in splits.items():
-        with written_beside(folder / f"{name}.parquet") as unfinished, no_progress_bars():
+        with written_beside(folder / _file_of(name)) as unfinished, no_progress_bars():
             data.to_parquet(unfinished)
     with written_beside(folder / _CARD) as unfinished:
-        Path(unfinished).write_text(_front(splits) + about, encoding="utf-8")
+        Path(unfinished).write_text(about, encoding="utf-8")
     return {name: len(data) for name, data in splits.items()}
 
 
@@ -126,7 +126,6 @@ def _features() -> Features:
     )
 
 
-def _front(names: Iterable[str]) -> str:
-    """What `load_dataset` reads of a README.md."""
-    files = "\n".join(f"  - split: {name}\n    path: {name}.parquet" for name in names)
-    return f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}\n---\n\n"
+def _file_of(split: str) -> str:
+    """Its name as the Hub has it, which says the split without a README.md that would have to."""
+    return f"data/{split}-00000-of-00001.parquet"

@@ -228,9 +228,8 @@ def _as_features(data: Dataset, column: str, where: str) -> Dataset:
     regions = column_values(data, column).combine_chunks()
     widths = pc.unique(pc.list_value_length(regions.flatten())).to_pylist()
     if len(widths) != 1 or not widths[0]:
-        raise ValueError(
-            f"The {where} has regions of {quote(map(str, widths))} numbers: give each as many, and one or more."
-        )
+        shown = quote(map(str, sorted(widths)))
+        raise ValueError(f"The {where} has regions of {shown} numbers: give each as many, and one or more.")
     return data.rename_columns({} if column == IMAGE_FEATURES else {column: IMAGE_FEATURES})
 
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet
 import yaml
-from datasets import Dataset, DatasetDict, Features, concatenate_datasets, load_dataset_builder
+from datasets import Dataset, DatasetDict, Features, concatenate_datasets, config, load_dataset_builder
 from datasets.builder import DatasetBuilder
 from datasets.exceptions import DatasetGenerationError, DatasetsError
+from datasets.fingerprint import Hasher
 from datasets.packaged_modules.csv.csv import CsvConfig
 from datasets.packaged_modules.json.json import JsonConfig
 
@@ -91,8 +92,12 @@ def _read_layout(path: str, shown: str, config_name: str | None) -> dict[str, Sp
         builder = load_dataset_builder(path, name=config_name)
         plain_files = _plain_files(builder)
         if not plain_files:
-            if isinstance(builder.config, CsvConfig):
-                builder = load_dataset_builder(path, name=config_name, keep_default_na=False, na_filter=False)
+            as_written = (
+                {"keep_default_na": False, "na_filter": False} if isinstance(builder.config, CsvConfig) else {}
+            )
+            cache = _cache_of(builder)
+            if as_written or cache is not None:
+                builder = load_dataset_builder(path, name=config_name, cache_dir=cache, **as_written)
             builder.download_and_prepare()
             return {name: Split(data, f"split {name!r} of {shown}") for name, data in builder.as_dataset().items()}
     except (FileNotFoundError, ConnectionError) as error:
@@ -111,19 +116,32 @@ def _read_layout(path: str, shown: str, config_name: str | None) -> dict[str, Sp
     return {name: _read_shards(files, name, shown, features) for name, files in plain_files.items()}
 
 
+def _cache_of(builder: DatasetBuilder) -> str | None:
+    """Where the rows of local files are kept while they are read: for these very files; None for those of the Hub.
+
+    Of a folder whose README.md names its files, datasets would give the rows of a folder of the same name, or those
+    that were there before.
+    """
+    files = [Path(file) for files in (builder.config.data_files or {}).values() for file in files]
+    if not files or not all(file.is_file() for file in files):
+        return None
+    states = [(str(file), (found := file.stat()).st_mtime_ns, found.st_size) for file in files]
+    return str(Path(config.HF_DATASETS_CACHE) / "local" / Hasher.hash(states))
+
+
 def _plain_files(builder: DatasetBuilder) -> dict[str, list[Path]]:
     """The csv and JSON files of a folder that does not say how they are read: as if they came alone, by us."""
-    config = builder.config
-    if not isinstance(config, (CsvConfig, JsonConfig)):
+    own = builder.config
+    if not isinstance(own, (CsvConfig, JsonConfig)):
         return {}
     kept = ("name", "version", "data_dir", "data_files", "description", "sep", "features")
-    default = type(config)(**{name: getattr(config, name) for name in kept if hasattr(config, name)})
-    separator = getattr(config, "sep", None)
+    default = type(own)(**{name: getattr(own, name) for name in kept if hasattr(own, name)})
+    separator = getattr(own, "sep", None)
     # A csv whose separator somebody names is read by datasets; a comma is what nobody has named.
     endings = {None: (".json", ".jsonl"), ",": (".csv",), TAB: (".tsv",)}.get(separator, ())
-    files = {str(name): [Path(path) for path in paths] for name, paths in config.data_files.items()}
+    files = {str(name): [Path(path) for path in paths] for name, paths in own.data_files.items()}
     is_plain = all(path.is_file() and path.suffix.lower() in endings for paths in files.values() for path in paths)
-    return files if is_plain and config == default else {}
+    return files if is_plain and own == default else {}
 
 
 def _read_shards(files: list[Path], name: str, shown: str, features: Features | None) -> Split:

@@ -68,7 +68,7 @@ def split_groups(groups: Sequence[str], count: int, seed: int) -> tuple[np.ndarr
 
     ```python
     >>> split_groups(["a", "a", "b", "b"], 1, seed=0)
-    (array([0, 1]), array([2, 3]))
+    (array([2, 3]), array([0, 1]))
     ```
     """
     names, number, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)

@@ -61,8 +61,8 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
     ```python
     >>> classifier = pipeline("attention-image-text-classification", model="scenes-model")
     >>> result = classifier({"image": "scene.png", "text": "there is a red ring"})
-    >>> result["label"], len(result["attention"]), np.shape(result["attention"][0]["regions"])
-    ('true', 5, (4, 4))
+    >>> [word["text"] for word in result["attention"]], np.shape(result["attention"][0]["regions"])
+    (['there', 'is', 'a', 'red', 'ring'], (4, 4))
     ```
 
     Raises:

@@ -105,7 +105,7 @@ def test_a_set_is_read_as_from_the_hub(tmp_path: Path) -> None:
     row = data["train"][0]
     assert row["image"].size == (32, 32) and row["text"] and row["caption"].startswith("a ")
     assert data["train"].features["label"].names == ["false", "true"]
-    with pytest.raises(FileExistsError, match=r"has a train\.parquet already: name another folder"):
+    with pytest.raises(FileExistsError, match=r"has data/train-00000-of-00001\.parquet already: name another"):
         save_picture_set({"train": []}, tmp_path / "scenes", 32)
     with pytest.raises(ValueError, match="must be 8 pixels wide at least, got 4"):
         save_picture_set({}, tmp_path / "other", 4)

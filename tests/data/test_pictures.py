@@ -1,0 +1,130 @@
+"""Texts with pictures, from tables, files and features; how they are held out, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from datasets import Dataset, DatasetDict, Image, concatenate_datasets
+
+from data.image_text_helpers import COLOURS, colour_rows, feature_rows, picture_files
+from hfattnlstm.data.pictures import load_image_texts
+from hfattnlstm.data.splitting import split_groups
+
+
+pytest.importorskip("PIL")
+
+
+def test_pictures_groups_and_kinds_of_a_data_set() -> None:
+    loaded, further = load_image_texts(colour_rows(40), kind_column="kind")
+    assert not further and loaded.held_out
+    assert loaded.splits["train"].column_names == ["text", "label", "image", "group", "kind"]
+    assert loaded.splits.num_rows == {"train": 36, "validation": 4}
+    # The four that belong together are on one side.
+    assert len(set(loaded.splits["validation"]["group"])) == 1
+    assert not set(loaded.splits["validation"]["group"]) & set(loaded.splits["train"]["group"])
+    row = loaded.splits["train"][0]
+    assert np.asarray(row["image"]).shape == (8, 12, 3)
+    told, shown = row["text"].removeprefix("it is "), tuple(np.asarray(row["image"])[0, 0])
+    assert (COLOURS[told] == shown) == (loaded.splits["train"].features["label"].names[row["label"]] == "true")
+
+
+def test_without_groups_rows_are_held_out() -> None:
+    loaded, _ = load_image_texts(colour_rows(40).remove_columns("group"), validation_size=0.25)
+    assert loaded.splits.num_rows == {"train": 30, "validation": 10}
+    assert "group" not in loaded.splits["train"].column_names
+
+
+def test_names_of_files_begin_where_the_table_is(tmp_path: Path) -> None:
+    loaded, _ = load_image_texts({"train": picture_files(tmp_path)}, validation_size=2)
+    assert loaded.splits.num_rows == {"train": 6, "validation": 2}
+    colours = {tuple(np.asarray(row["image"])[0, 0]) for split in loaded.splits.values() for row in split}
+    assert colours == set(COLOURS.values())
+    assert loaded.text_columns == ["text"] and loaded.other_columns == []
+
+
+# datasets leaves the file of the names open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_folder_in_the_layout_of_the_hub(tmp_path: Path) -> None:
+    picture_files(tmp_path)
+    folder = tmp_path / "photos"
+    lines = (tmp_path / "photos.csv").read_text().replace("photos/", "")
+    (folder / "metadata.csv").write_text(lines)
+    loaded, _ = load_image_texts(folder, validation_size=2)
+    assert loaded.splits.num_rows == {"train": 6, "validation": 2}
+    assert loaded.splits["train"].features["label"].names == ["no", "yes"]
+
+
+def test_features_and_further_splits() -> None:
+    splits = DatasetDict({"train": feature_rows(20), "validation": feature_rows(4), "hard": feature_rows(6)})
+    loaded, further = load_image_texts(splits, further_splits=["hard"])
+    assert {name: len(part) for name, part in further.items()} == {"hard": 6}
+    assert further["hard"].features == loaded.splits["train"].features
+    assert np.shape(further["hard"][2]["image_features"]) == (3, 3)
+    assert not loaded.held_out
+
+
+def test_whole_groups_are_held_out_as_the_seed_says() -> None:
+    groups = ["a"] * 3 + ["b"] * 2 + ["c"] * 4
+    kept, held = split_groups(groups, 2, seed=1)
+    assert sorted([*kept, *held]) == list(range(9))
+    assert not {groups[row] for row in kept} & {groups[row] for row in held}
+    assert len(held) >= 2
+    again = split_groups(groups, 2, seed=1)[1]
+    assert (again == held).all()
+    assert {tuple(split_groups(groups, 2, seed=seed)[1]) for seed in range(9)} > {tuple(held)}
+
+
+def without(rows: Dataset, column: str, value: Any = None) -> Dataset:
+    """The rows, of which the second has nothing in a column."""
+    if column == "image":
+        rows = rows.cast_column("image", Image(decode=False))
+    values = rows[column][:]
+    values[1] = value
+    return rows.remove_columns(column).add_column(column, values, feature=rows.features[column])
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "sentence"),
+    [
+        (
+            lambda: colour_rows().remove_columns("image"),
+            {},
+            "no column that is known to hold pictures; it has .*: name",
+        ),
+        (colour_rows, {"image_column": "picture"}, "has no column 'picture'; it has 'image', 'text'.*image_column"),
+        (colour_rows, {"group_column": "set"}, "has no column 'set'; .*: name it with group_column"),
+        (colour_rows, {"image_column": "text", "text_column": "text"}, "image_column='text' has the texts or the lab"),
+        (colour_rows, {"image_column": "group"}, "holds Value.*, neither pictures nor names of files nor features"),
+        (colour_rows, {"image_column": "kind"}, r"names in row 1 cold, where there is no file: mend the name"),
+        (
+            lambda: without(colour_rows(), "image"),
+            {},
+            r"The column 'image' of the .* has nothing in row 2: fill or rem",
+        ),
+        (lambda: without(colour_rows(), "group"), {}, r"The column 'group' of the .* has nothing in row 2"),
+        (lambda: without(feature_rows(), "image_features", [[1.0]]), {}, "has regions of '1', '3' numbers: give each"),
+        (colour_rows, {"further_splits": ["hard"]}, "further_splits='hard' is not among the further splits"),
+        (colour_rows, {"validation_size": 7}, "validation_size=7 leaves none of the groups for training"),
+        (colour_rows, {"label_column": "none"}, "has no column 'none'"),
+        (lambda: DatasetDict(other=colour_rows()), {}, "There is no split 'train', only 'other'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(rows: Any, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence.replace("[", r"\[")):
+        load_image_texts(rows(), **options)
+
+
+def test_a_split_without_the_column(tmp_path: Path) -> None:
+    splits = DatasetDict(train=colour_rows(), validation=colour_rows().remove_columns("image"))
+    with pytest.raises(ValueError, match="'validation' has no column 'image', as the training rows have: add it"):
+        load_image_texts(splits)
+
+
+def test_groups_of_any_kind() -> None:
+    rows = concatenate_datasets([colour_rows(40).remove_columns("group")])
+    rows = rows.add_column("scene", [f"scene {number // 4}" for number in range(40)])
+    loaded, _ = load_image_texts(rows, group_column="scene", image_column="image", validation_size=5)
+    assert len(loaded.splits["validation"]) == 8
