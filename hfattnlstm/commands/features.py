@@ -16,7 +16,7 @@ from .._extras import needs_extra
 from .._parsing import SentenceParser
 from .._places import loading_from
 from ..data.picture_sets import check_folder, save_splits
-from ..data.pictures import PictureColumns, folder_of
+from ..data.pictures import IMAGE, PictureColumns, folder_of
 from ..data.progress import no_progress_bars
 from ..data.region_features import RegionFeatures, with_region_features
 from ..data.sources import Split, read_source
@@ -55,7 +55,8 @@ def features(arguments: Sequence[str]) -> int:
     check_at_least(parsed, grid=1, batch_size=1)
     with needs_extra("hfattnlstm features"):
         import PIL.Image  # noqa: F401
-    found = read_source(parsed.dataset, parsed.dataset_config)
+    with no_progress_bars():
+        found = read_source(parsed.dataset, parsed.dataset_config)
     check_folder(parsed.output, found)
     columns = PictureColumns(next(iter(found.values())), parsed.image_column, None, None, [])
     if columns.is_features:
@@ -64,14 +65,17 @@ def features(arguments: Sequence[str]) -> int:
         )
     with no_progress_bars():
         model, image_processor = _load(parsed.model, parsed.trust_remote_code)
+    pictures = {name: columns.taken_from(split, folder_of(parsed.dataset, name)) for name, split in found.items()}
     try:
         compute = RegionFeatures(model, image_processor, parsed.grid)
     except TypeError as error:
         raise ValueError(str(error)) from None
-    splits = {}
-    for name, split in found.items():
-        rows = _beside(columns, split, columns.taken_from(split, folder_of(parsed.dataset, name)))
-        splits[name] = with_region_features(rows, compute, parsed.batch_size)
+    # What the model cannot do shows at the first picture, not in the middle of a long computation.
+    compute(next(iter(pictures.values()))[:1][IMAGE])
+    splits = {
+        name: with_region_features(_beside(columns, split, pictures[name]), compute, parsed.batch_size)
+        for name, split in found.items()
+    }
     counts = save_splits(splits, parsed.output, _ABOUT.format(model=Path(parsed.model).name))
     first = next(iter(splits.values()))[0]["image_features"]
     sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())

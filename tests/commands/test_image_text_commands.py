@@ -173,7 +173,7 @@ class TestFeatures:
             ([vision, done, "--output", output], "has features already: name one of pictures"),
             (
                 [vision, colours, "--output", done],
-                "has data/train-00000-of-00001.parquet already: name another folder",
+                "has data/train-00000-of-00001.parquet already: name another",
             ),
             ([vision, colours, "--output", output, "--grid", "9"], "has 4 x 4 regions, too few for a grid of 9"),
             ([vision, colours, "--output", output, "--grid", "0"], "--grid must be at least 1, got 0"),
