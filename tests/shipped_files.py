@@ -13,6 +13,7 @@ BACKBONE = {
     *SHARED,
     *(
         "configuration_attnlstm",
+        "configuration_images",
         "configuration_words",
         "embeddings",
         "modeling_attnlstm",
@@ -33,6 +34,12 @@ TAGGER = {
     *("batch_workers", "crf", "losses", "modeling_token_classification", "pipeline_token_classification"),
     *("pooled_head", "text_cuts", "text_inputs", "word_tokens"),
 }
+IMAGE_TEXT = {
+    *BACKBONE,
+    *("attention_entries", "cross_modal", "image_inputs", "image_regions", "losses"),
+    *("modeling_image_text_classification", "pipeline_image_text_classification", "pooled_head"),
+    *("text_cuts", "text_inputs", "text_rows"),
+}
 SERIES = {*SHARED, "configuration_forecaster", "modeling_forecaster", "series_fronts", "series_scaling"}
 # What the checkpoint of each model carries.
 SHIPPED = {
@@ -40,6 +47,7 @@ SHIPPED = {
     "AttnLSTMForPreTraining": {*BACKBONE, "losses", "modeling_pretraining", "sampled_softmax"},
     "AttnLSTMForSequenceClassification": CLASSIFIER,
     "AttnLSTMForTokenClassification": TAGGER,
+    "AttnLSTMForImageTextClassification": IMAGE_TEXT,
     "AttnLSTMForecasterModel": SERIES,
     "AttnLSTMForTimeSeriesPrediction": {
         *(*SERIES, "forecast_distributions", "forecast_heads", "forecast_losses"),

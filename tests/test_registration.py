@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 import hfattnlstm
-from hfattnlstm._heads import ATTENTION_TEXT_CLASSIFICATION, ATTENTION_TOKEN_CLASSIFICATION, HEADS, Head
+from hfattnlstm._heads import (
+    ATTENTION_IMAGE_TEXT_CLASSIFICATION,
+    ATTENTION_TEXT_CLASSIFICATION,
+    ATTENTION_TOKEN_CLASSIFICATION,
+    HEADS,
+    Head,
+)
 from loopback_hub import run_python
 from shipped_files import CLASSIFIER, SHIPPED
 
@@ -61,6 +67,7 @@ ORDERS = {
 }
 CHECK = f"""
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import AutoModelForVisualQuestionAnswering
 from transformers.pipelines import PIPELINE_REGISTRY
 import hfattnlstm
 
@@ -77,6 +84,10 @@ assert type(tagger) is hfattnlstm.AttnLSTMForTokenClassification
 task = PIPELINE_REGISTRY.check_task("{ATTENTION_TOKEN_CLASSIFICATION}")[1]
 assert task["impl"] is hfattnlstm.AttnLSTMTokenClassificationPipeline
 assert task["pt"] == (AutoModelForTokenClassification,)
+of_pictures = AutoModelForVisualQuestionAnswering.from_config(config)
+assert type(of_pictures) is hfattnlstm.AttnLSTMForImageTextClassification
+task = PIPELINE_REGISTRY.check_task("{ATTENTION_IMAGE_TEXT_CLASSIFICATION}")[1]
+assert task["impl"] is hfattnlstm.AttnLSTMImageTextClassificationPipeline and task["type"] == "multimodal"
 print(Listener.heard)
 """
 

@@ -14,6 +14,8 @@ from .statements import LABELS, TOGETHER, Statement
 
 
 _CARD = "README.md"
+# Without one, the Hub's library warns. It names no files: where it does, datasets confuses folders of one name.
+_FRONT = "---\ntask_categories:\n- visual-question-answering\n---\n\n"
 _ABOUT = (
     "# Pictures with true and false statements\n\n"
     "Drawn by `scripts/make_scenes.py` of hfattnlstm. Four rows belong together, those of a `group`: of two pictures "
@@ -92,7 +94,7 @@ def save_splits(splits: Mapping[str, Dataset], folder: str | Path, about: str) -
         with written_beside(folder / _file_of(name)) as unfinished, no_progress_bars():
             data.to_parquet(unfinished)
     with written_beside(folder / _CARD) as unfinished:
-        Path(unfinished).write_text(about, encoding="utf-8")
+        Path(unfinished).write_text(f"{_FRONT}{about}", encoding="utf-8")
     return {name: len(data) for name, data in splits.items()}
 
 
