@@ -62,6 +62,7 @@ class ImageTextModelArguments(ContextArguments):
     image_conv_sizes: list[int] = flag(
         [24, 48, 96, 128], "Filters of the convolutions that read pictures, each of which halves their sides."
     )
+    num_attention_heads: int = flag(4, "Heads of the layers between words and regions, and of the context layers.")
     num_cross_modal_layers: int = flag(2, "Layers in which words and regions attend to each other.")
     cross_modal_intermediate_size: int | None = flag(None, "Width of their feed-forward part; four times hidden_size.")
     embedding_size: int = flag(128, "Width of the embedding.")
@@ -89,6 +90,9 @@ class ImageTextRunArguments(RunArguments):
     """The flags of the run, with the defaults of a classifier of texts with pictures."""
 
     train_sampling_strategy: Literal["random", "sequential"] = flag("random", "random or sequential.")
+    num_train_epochs: float | None = flag(
+        None, "Passes over the training rows; without, as many as give 9,000 updates, but 4 to 40.", "epochs"
+    )
     learning_rate: float = flag(1e-3, "Highest learning rate.", "lr")
     per_device_train_batch_size: int = flag(64, "Rows in a training batch of one process.", "batch_size")
     per_device_eval_batch_size: int = flag(128, "Rows in an evaluation batch of one process.")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datasets import DatasetDict
 
 from ..data.image_text_processor import ImageTextProcessor
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from .markdown import code_span, shown_name
-from .task import CardParts
+from .task import CardParts, Task
 
-
-if TYPE_CHECKING:
-    from .image_text import ImageTextTask
 
 _USAGE = """from transformers import pipeline
 
@@ -27,7 +24,7 @@ classifier({{"image_features": features, "text": "a text"}})  # features: (regio
 
 
 def image_text_card(
-    task: ImageTextTask, examples: DatasetDict, processor: ImageTextProcessor, config: AttnLSTMConfig
+    task: Task, examples: DatasetDict, processor: ImageTextProcessor, config: AttnLSTMConfig
 ) -> CardParts:
     """The parts of the card of an [`ImageTextTask`] that has been run."""
     data = task.data
@@ -68,7 +65,7 @@ def _shown_pictures(processor: ImageTextProcessor, config: AttnLSTMConfig) -> st
     return f"{size['width']} x {size['height']} pixels, convolutions with {filters} filters"
 
 
-def _baselines(task: ImageTextTask) -> dict[str, Any]:
+def _baselines(task: Task) -> dict[str, Any]:
     """What the same model reaches that is told one of the two."""
     if not task.baselines:
         return {}

@@ -38,6 +38,9 @@ def test_every_choice_of_the_model_is_a_flag() -> None:
     not_chosen |= {"num_characters", "vector_sizes", "vector_rows"}
     # They are those of a tagger.
     not_chosen |= {"use_crf", "tagging_scheme", "sentence_context"}
+    # They are those of a classifier of texts with pictures.
+    not_chosen |= {"image_feature_size", "image_conv_sizes", "num_image_channels", "num_cross_modal_layers"}
+    not_chosen |= {"cross_modal_intermediate_size"}
     # `label_smoothing_factor` of the Trainer sets the one, `text_column` of the data the other.
     own = set(AttnLSTMConfig.__annotations__) - not_chosen - {"label_smoothing", "text_columns"}
     assert own <= {item.name for item in fields(ModelArguments)}
