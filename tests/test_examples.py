@@ -17,7 +17,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = [
     *("classify_your_csv", "forecast_with_intervals", "from_scikit_learn"),
-    *("language_without_spaces", "multi_label_with_thresholds", "tag_words_of_recipes"),
+    *("language_without_spaces", "multi_label_with_thresholds", "statements_on_pictures", "tag_words_of_recipes"),
 ]
 
 
@@ -158,3 +158,13 @@ def test_tag_words_of_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert ran.pages[-1].count('class="span k') > 6 and "<script" not in ran.pages[-1]
     choices = [float(line.split()[0]) for line in ran.text.splitlines()[-3:]]
     assert choices == sorted(choices, reverse=True) and sum(choices) <= 1.01
+
+
+@pytest.mark.long
+def test_statements_on_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL")
+    ran = Ran("statements_on_pictures", tmp_path, monkeypatch)
+    assert ran.share("both") > 0.95
+    assert abs(ran.share("text_alone_") - 0.5) < 0.06 and abs(ran.share("image_alone_") - 0.5) < 0.06
+    assert re.search(r"^yellow +\d\.\d\d$", ran.text, re.M)
+    assert sum("image/png" in output.get("data", {}) for output in ran.outputs) == 1

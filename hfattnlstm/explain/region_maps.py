@@ -11,6 +11,8 @@ import numpy as np
 from ..data.figures import new_figure, shortened, with_fonts
 
 
+__all__ = ["plot_regions"]
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image

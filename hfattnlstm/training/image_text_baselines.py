@@ -44,7 +44,7 @@ def train_baselines(
 def _trainer(trainer: AttnLSTMTrainer, rows: Dataset, told: str, folder: str) -> AttnLSTMTrainer:
     args = copy.copy(trainer.args)
     args.output_dir, args.save_strategy, args.eval_strategy = folder, "no", "no"
-    args.load_best_model_at_end, args.push_to_hub, args.report_to = False, False, []
+    args.load_best_model_at_end, args.push_to_hub, args.report_to, args.disable_tqdm = False, False, [], True
     set_seed(args.seed)
     model = type(trainer.model)(copy.deepcopy(trainer.model.config))
     baseline = AttnLSTMTrainer(
