@@ -36,7 +36,7 @@ TAGGER = {
 }
 IMAGE_TEXT = {
     *BACKBONE,
-    *("attention_entries", "cross_modal", "image_inputs", "image_regions", "losses"),
+    *("attention_entries", "cross_modal", "image_inputs", "image_opening", "image_regions", "losses"),
     *("modeling_image_text_classification", "pipeline_image_text_classification", "pooled_head"),
     *("text_cuts", "text_inputs", "text_rows"),
 }

@@ -37,7 +37,7 @@ MAY_IMPORT = {
 }
 # Files beside the folders, which cost nothing to import and import nothing but each other.
 LEAVES = {"_errors", "_extras", "_files", "_heads", "_parsing", "_places", "_released", "_version", "_wording"}
-MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers"}
+MODELING_NEEDS = {"huggingface_hub", "safetensors", "numpy", "tokenizers", "torch", "transformers", "PIL"}
 MAX_LINES = 500
 
 HEAVY = ["torch", "transformers", "numpy", "tokenizers", "datasets", "huggingface_hub", "safetensors", "sklearn"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from transformers import AutoImageProcessor, AutoModel, PreTrainedModel
 from .._extras import needs_extra
 from .._parsing import SentenceParser
 from .._places import loading_from
+from ..data.picture_files import PictureSplit, read_picture, read_picture_source, undecoded
 from ..data.picture_sets import check_folder, save_splits
-from ..data.pictures import IMAGE, PictureColumns, folder_of
+from ..data.pictures import IMAGE, PictureColumns
 from ..data.progress import no_progress_bars
 from ..data.region_features import RegionFeatures, with_region_features
-from ..data.sources import Split, read_source
 from .options import check_at_least
 from .program import add_traceback
 
@@ -56,26 +57,26 @@ def features(arguments: Sequence[str]) -> int:
     with needs_extra("hfattnlstm features"):
         import PIL.Image  # noqa: F401
     with no_progress_bars():
-        found = read_source(parsed.dataset, parsed.dataset_config)
+        found = read_picture_source(parsed.dataset, parsed.dataset_config)
     check_folder(parsed.output, found)
-    columns = PictureColumns(next(iter(found.values())), parsed.image_column, None, None, [])
+    columns = PictureColumns(next(iter(found.values())).split, parsed.image_column, None, None, [])
     if columns.is_features:
         raise ValueError(
             f"The column {columns.image!r} of {parsed.dataset} has features already: name one of pictures."
         )
     with no_progress_bars():
         model, image_processor = _load(parsed.model, parsed.trust_remote_code)
-    pictures = {name: columns.taken_from(split, folder_of(parsed.dataset, name)) for name, split in found.items()}
+    rows = {name: _beside(columns, each) for name, each in found.items()}
     try:
         compute = RegionFeatures(model, image_processor, parsed.grid)
     except TypeError as error:
         raise ValueError(str(error)) from None
+    first_split, first_rows = next(iter(rows.items()))
     # What the model cannot do shows at the first picture, not in the middle of a long computation.
-    compute(next(iter(pictures.values()))[:1][IMAGE])
-    splits = {
-        name: with_region_features(_beside(columns, split, pictures[name]), compute, parsed.batch_size)
-        for name, split in found.items()
-    }
+    compute.check(read_picture(undecoded(first_rows, IMAGE)[0][IMAGE], f"in row 1 of the split {first_split!r}"))
+    if getattr(image_processor, "do_center_crop", False):
+        print(f"{parsed.model} sees the middle of a picture: its image processor crops the rest.", file=sys.stderr)
+    splits = {name: with_region_features(each, compute, parsed.batch_size, name) for name, each in rows.items()}
     counts = save_splits(splits, parsed.output, _ABOUT.format(model=Path(parsed.model).name))
     first = next(iter(splits.values()))[0]["image_features"]
     sizes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
@@ -116,7 +117,7 @@ def _load(name: str, trust_remote_code: bool) -> tuple[PreTrainedModel, Any]:
         return model, AutoImageProcessor.from_pretrained(place, trust_remote_code=trust_remote_code)
 
 
-def _beside(columns: PictureColumns, split: Split, pictures: Dataset) -> Dataset:
+def _beside(columns: PictureColumns, found: PictureSplit) -> Dataset:
     """All columns, with the pictures as `image`."""
-    rest = columns.without(split).data
+    rest, pictures = columns.without(found.split).data, columns.taken_from(*found)
     return concatenate_datasets([rest, pictures], axis=1) if rest.column_names else pictures

@@ -8,7 +8,6 @@ import importlib
 from pathlib import Path
 
 from transformers import AutoModelForVisualQuestionAnswering, PretrainedConfig, pipeline
-from transformers.image_utils import load_image
 
 from .._extras import needs_extra
 from .._heads import ATTENTION_IMAGE_TEXT_CLASSIFICATION
@@ -16,6 +15,7 @@ from ..data.figures import write_figure
 from ..data.image_text_processor import ImageTextProcessor
 from ..data.progress import no_progress_bars
 from ..explain.region_maps import MOST_WORDS, plot_regions
+from ..modeling.image_opening import open_image
 from ..modeling.pipeline_image_text_classification import AttnLSTMImageTextClassificationPipeline
 from .context_map import ENDINGS, OF_LABELS
 from .inputs import read_inputs
@@ -68,7 +68,10 @@ def explain_picture(parsed: argparse.Namespace) -> None:
     texts = list(read_inputs(parsed, config.text_columns))
     if len(texts) != 1:
         raise ValueError(f"--image goes with one text, and there are {len(texts):,}: give one.")
-    picture = _opened(parsed.image)
+    try:
+        picture = open_image(parsed.image)
+    except ValueError as error:
+        raise ValueError(f"--image {parsed.image} {error}") from None
     row = {"text": texts[0]} if config.text_columns is None else dict(zip(config.text_columns, texts[0]))
     result = _classifier(parsed, config)({"image": picture, **row})
     labels = [result] if "label" in result else result["labels"]
@@ -79,13 +82,6 @@ def explain_picture(parsed: argparse.Namespace) -> None:
         words = len(result["attention"])
         first = f"the first {MOST_WORDS} of {words:,} words" if words > MOST_WORDS else f"{words} words"
         print(f"Wrote {parsed.output}: {first}")
-
-
-def _opened(name: str):
-    try:
-        return load_image(str(Path(name).expanduser()))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"--image {name} is no picture that can be read: {error}") from None
 
 
 def _classifier(parsed: argparse.Namespace, config: PretrainedConfig) -> AttnLSTMImageTextClassificationPipeline:

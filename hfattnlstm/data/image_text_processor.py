@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature, PreTrainedTokenizerBase
-from transformers.image_utils import load_image
 
 from .._extras import needs_extra
 from .._places import loading_from
 from ..modeling.image_inputs import padded_features
+from ..modeling.image_opening import open_image
 from ..modeling.text_inputs import TextEncoder, pad_ids
 
 
@@ -101,12 +101,12 @@ class ImageTextProcessor:
         """Pictures, resized, as bytes (pictures, 3, height, width).
 
         Args:
-            images: Each a picture of Pillow, or the name or address of one; turned as its camera was held.
+            images: Each a picture of Pillow, or the name or address of one.
 
         Raises:
-            ValueError: A picture cannot be read.
+            ValueError: A picture cannot be read; see [`open_image`].
         """
-        loaded = [load_image(image) for image in images]
+        loaded = [open_image(image) for image in images]
         options = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
         return np.asarray(self.image_processor(loaded, **options)["pixel_values"], dtype=np.uint8)
 

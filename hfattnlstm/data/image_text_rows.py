@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset, Features, Image, Value, concatenate_datasets
+from datasets import Dataset, Features, Value, concatenate_datasets
 from torch import Tensor
 
 from ..modeling.image_inputs import padded_features
@@ -15,6 +15,8 @@ from .batching import PaddingCollator
 from .encoding import encode_split
 from .image_text_processor import ImageTextProcessor
 from .marks import GROUP, KIND
+from .naming import quote
+from .picture_files import kept_on_disk, read_picture, undecoded
 from .pictures import IMAGE, IMAGE_FEATURES
 
 
@@ -37,7 +39,7 @@ def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset
         or `image_features`; and `group` and `kind`, where the split has them.
 
     Raises:
-        ValueError: A picture cannot be read; names its row.
+        ValueError: A picture cannot be read; names its file and its text.
 
     Example:
 
@@ -55,30 +57,34 @@ def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset
 
 
 def _pixels(split: Dataset, processor: ImageTextProcessor) -> Dataset:
-    def resized(rows: dict[str, list], numbers: list[int]) -> dict[str, list]:
-        return {PIXELS: [_read(image, number, processor) for image, number in zip(rows[IMAGE], numbers)]}
+    def resized(rows: dict[str, list]) -> dict[str, list]:
+        return {PIXELS: [processor.pixels([picture]).tobytes() for picture in pictures_of(rows)]}
 
-    # Decoded one by one, so that the row of one that cannot be is known.
-    undecoded = split.select_columns(IMAGE).cast_column(IMAGE, Image(decode=False))
-    return undecoded.map(
+    return undecoded(split.select_columns([IMAGE, "text"]), IMAGE).map(
         resized,
         batched=True,
         batch_size=_PICTURES_AT_ONCE,
-        with_indices=True,
-        remove_columns=[IMAGE],
+        remove_columns=[IMAGE, "text"],
         features=Features({PIXELS: Value("binary")}),
         load_from_cache_file=False,
         desc="Resizing",
+        **kept_on_disk(split),
     )
 
 
-def _read(image: Mapping[str, Any], number: int, processor: ImageTextProcessor) -> bytes:
-    try:
-        return processor.pixels([Image().decode_example(image)]).tobytes()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(
-            f"The picture in row {number + 1} cannot be read ({error}): mend it, or leave the row out."
-        ) from error
+def pictures_of(rows: Mapping[str, list]) -> Iterator[Any]:
+    """The pictures of rows with `image`, undecoded, and `text`; one that cannot be read is told by its text.
+
+    Example:
+
+    ```python
+    >>> next(pictures_of({"image": [{"bytes": None, "path": "scene.png"}], "text": ["there is a ring"]})).size
+    (64, 64)
+    ```
+    """
+    for value, text in zip(rows[IMAGE], rows["text"]):
+        shown = text if isinstance(text, str) else " | ".join(text)
+        yield read_picture(value, f"of the text {quote([shown])}")
 
 
 class ImageTextCollator:

@@ -17,7 +17,8 @@ from .labelled_texts import load_labelled_texts
 from .loading import LoadedTexts, describe_labels, load_splits
 from .marks import GROUP, KIND
 from .naming import quote
-from .sources import SPLIT_NAMES, Split, read_source
+from .picture_files import PictureSplit, read_picture_source
+from .sources import SPLIT_NAMES, Split
 from .splitting import check_size, held_out_count, split_groups, split_train
 
 
@@ -136,31 +137,28 @@ def load_image_texts(
     ```
     """
     check_size(validation_size)
-    found = read_source(source, config_name)
+    found = read_picture_source(source, config_name)
     train = _training_split(found)
     others = [*column_names(text_column), *([] if label_column is None else [label_column])]
     columns = PictureColumns(train, image_column, group_column, kind_column, others)
-    texts = {name: columns.without(split) for name, split in found.items() if name in SPLIT_NAMES}
+    texts = {name: columns.without(each.split) for name, each in found.items() if name in SPLIT_NAMES}
     options = {"text_column": text_column, "label_column": label_column, "problem_type": problem_type}
     options |= {"label_names": label_names, "label_names_are_fixed": label_names_are_fixed}
     loaded = load_splits(texts, **options)
-    by_role = {SPLIT_NAMES[name]: (name, split) for name, split in found.items() if name in SPLIT_NAMES}
-    parts = {
-        role: _joined(part, columns.taken_from(by_role[role][1], folder_of(source, by_role[role][0])))
-        for role, part in loaded.splits.items()
-    }
+    by_role = {SPLIT_NAMES[name]: each for name, each in found.items() if name in SPLIT_NAMES}
+    parts = {role: _joined(part, columns.taken_from(*by_role[role])) for role, part in loaded.splits.items()}
     loaded = loaded._replace(splits=DatasetDict(parts))
     loaded = _hold_out(loaded, validation_size, seed)
     read = loaded.text_columns if len(loaded.text_columns) > 1 else loaded.text_columns[0]
-    further = {name: _further(found, name, columns, loaded, read, folder_of(source, name)) for name in further_splits}
+    further = {name: _further(found, name, columns, loaded, read) for name in further_splits}
     return loaded, further
 
 
-def _training_split(found: Mapping[str, Split]) -> Split:
+def _training_split(found: Mapping[str, PictureSplit]) -> Split:
     names = [name for name in found if SPLIT_NAMES.get(name) == "train"]
     if not names:
         raise ValueError(f"There is no split 'train', only {quote(found)}: give that of the training rows this name.")
-    return found[names[0]]
+    return found[names[0]].split
 
 
 def _check_named(train: Split, flag: str, name: str | None, others: Sequence[str]) -> None:
@@ -209,12 +207,19 @@ def _as_images(data: Dataset, column: str, where: str, folder: Path) -> Dataset:
                 raise ValueError(f"The {where} names in row {row} {path}, where there is no file: mend the name.")
         shown = [name if "://" in name else path for name, path in zip(names, paths)]
         data = Dataset.from_dict({column: shown})
-    elif not isinstance(feature, Image):
+    elif not isinstance(feature, Image) and not _are_bytes(feature):
         raise ValueError(
             f"The {where} holds {feature}, neither pictures nor names of files nor features: name another with "
             f"{option('image_column')}."
         )
     return data.cast_column(column, Image()).rename_columns({} if column == IMAGE else {column: IMAGE})
+
+
+def _are_bytes(feature: Any) -> bool:
+    """Whether a column has the bytes of pictures, as other libraries write them."""
+    if isinstance(feature, dict):
+        return {"bytes", "path"} >= feature.keys() and "bytes" in feature
+    return isinstance(feature, Value) and feature.dtype in ("binary", "large_binary")
 
 
 def _as_features(data: Dataset, column: str, where: str) -> Dataset:
@@ -225,29 +230,13 @@ def _as_features(data: Dataset, column: str, where: str) -> Dataset:
             f"The {where} holds {data.features[column]}, no lists with a list of numbers for each region: mend it, or "
             f"name another with {option('image_column')}."
         ) from None
-    regions = column_values(data, column).combine_chunks()
-    widths = pc.unique(pc.list_value_length(regions.flatten())).to_pylist()
-    if len(widths) != 1 or not widths[0]:
+    # Chunk by chunk: all numbers of a large set have no place in one array.
+    chunks = column_values(data, column).chunks
+    widths = {width for chunk in chunks for width in pc.unique(pc.list_value_length(chunk.flatten())).to_pylist()}
+    if len(widths) != 1 or not min(widths):
         shown = quote(map(str, sorted(widths)))
         raise ValueError(f"The {where} has regions of {shown} numbers: give each as many, and one or more.")
     return data.rename_columns({} if column == IMAGE_FEATURES else {column: IMAGE_FEATURES})
-
-
-def folder_of(source: object, name: str) -> Path:
-    """Where the names of files begin that a split of a source has: where the table is.
-
-    Example:
-
-    ```python
-    >>> folder_of({"train": "photos/train.csv"}, "train").name
-    'photos'
-    ```
-    """
-    given = source.get(name) if isinstance(source, Mapping) else source
-    if not isinstance(given, (str, PathLike)):
-        return Path()
-    path = Path(given).expanduser()
-    return path if path.is_dir() else path.parent
 
 
 def _joined(part: Dataset, pictures: Dataset) -> Dataset:
@@ -278,12 +267,11 @@ def _hold_out(loaded: LoadedTexts, size: float | int, seed: int) -> LoadedTexts:
 
 
 def _further(
-    found: Mapping[str, Split],
+    found: Mapping[str, PictureSplit],
     name: str,
     columns: PictureColumns,
     loaded: LoadedTexts,
     text_column: str | Sequence[str],
-    folder: Path,
 ) -> Dataset:
     if name not in found or name in SPLIT_NAMES:
         others = [split for split in found if split not in SPLIT_NAMES]
@@ -293,5 +281,5 @@ def _further(
         )
     problem_type, names = describe_labels(loaded.splits["train"].features)
     read = {"text_column": text_column, "label_column": loaded.label_column}
-    texts = load_labelled_texts({"test": columns.without(found[name])}, problem_type, names, **read).data
-    return _joined(texts, columns.taken_from(found[name], folder))
+    texts = load_labelled_texts({"test": columns.without(found[name].split)}, problem_type, names, **read).data
+    return _joined(texts, columns.taken_from(*found[name]))

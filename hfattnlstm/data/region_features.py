@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from ..modeling.image_opening import open_image
+from .picture_files import kept_on_disk, read_picture, undecoded
 from .pictures import IMAGE, IMAGE_FEATURES
+
+
+# Tokens that stand for a whole picture: one of its class, and registers.
+_MOST_SPECIAL = 16
 
 
 class RegionFeatures:
@@ -51,39 +57,68 @@ class RegionFeatures:
             )
         self.image_processor, self.grid = image_processor, grid
 
+    def check(self, image: Any) -> None:
+        """Try a picture.
+
+        Raises:
+            ValueError: The model has fewer regions than the grid, or none that lie in one, or gives other features
+                each time, as one does that masks at random.
+        """
+        if not np.array_equal(self([image]), self([image])):
+            raise ValueError(
+                "The model gives other features each time, as one does that masks regions at random: set that off in "
+                "its config.json (mask_ratio 0), or name another."
+            )
+
     @torch.inference_mode()
     def __call__(self, images: Sequence[Any]) -> np.ndarray:
         """Pictures of Pillow to their features, (pictures, regions, width) float32."""
-        inputs = self.image_processor([image.convert("RGB") for image in images], return_tensors="pt")
-        parameter = next(self.model.parameters())
-        pixels = inputs["pixel_values"].to(parameter)
+        inputs = self.image_processor([open_image(image) for image in images], return_tensors="pt")
+        pixels = inputs["pixel_values"].to(next(self.model.parameters()))
         states = self.model(pixel_values=pixels).last_hidden_state.float()
         if self.grid is not None:
-            states = F.adaptive_avg_pool2d(_as_map(states, self.grid), self.grid)
+            states = F.adaptive_avg_pool2d(self._as_map(states, pixels), self.grid)
         if states.dim() == 4:
             states = states.flatten(2).transpose(1, 2)
         return states.cpu().numpy()
 
+    def _as_map(self, states: Tensor, pixels: Tensor) -> Tensor:
+        """(pictures, width, rows, columns), without the tokens that stand for the whole picture, which come first."""
+        if states.dim() == 3:
+            rows, columns = self._sides(states.shape[1], *pixels.shape[2:])
+            states = states[:, -rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
+        rows, columns = states.shape[2:]
+        if self.grid > min(rows, columns):
+            raise ValueError(
+                f"The model has {rows} x {columns} regions, too few for a grid of {self.grid}: give a smaller one."
+            )
+        return states
 
-def _as_map(states: Tensor, grid: int) -> Tensor:
-    """(pictures, width, rows, columns), without the tokens that stand for the whole picture, which come first."""
-    if states.dim() == 3:
-        side = math.isqrt(states.shape[1])
-        states = states[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
-    if grid > min(states.shape[2:]):
-        raise ValueError(
-            f"The model has {states.shape[2]} x {states.shape[3]} regions, too few for a grid of {grid}: coarsen that."
-        )
-    return states
+    def _sides(self, tokens: int, height: int, width: int) -> tuple[int, int]:
+        patch = getattr(self.model.config, "patch_size", None)
+        patches = patch if isinstance(patch, (list, tuple)) else (patch, patch)
+        if all(isinstance(size, int) and size > 0 for size in patches[-2:]):
+            rows, columns = height // patches[-2], width // patches[-1]
+            if 0 <= tokens - rows * columns <= _MOST_SPECIAL:
+                return rows, columns
+        # Layers may have merged regions since.
+        side = math.isqrt(tokens)
+        if side * side != tokens or height != width:
+            raise ValueError(f"The {tokens} regions of the model lie in no grid: leave the grid out.")
+        return side, side
 
 
-def with_region_features(split: Dataset, features: RegionFeatures, batch_size: int) -> Dataset:
+def with_region_features(split: Dataset, features: RegionFeatures, batch_size: int, name: str = "train") -> Dataset:
     """The same rows with a column `image_features` in the place of `image`.
 
     Args:
         split: With a column `image`.
         features: What makes them.
         batch_size: Pictures that are computed together.
+        name: Of the split, for the sentence about a picture that cannot be read.
+
+    Raises:
+        ValueError: One cannot be read; names its file and its row.
 
     Example:
 
@@ -94,16 +129,19 @@ def with_region_features(split: Dataset, features: RegionFeatures, batch_size: i
     ```
     """
 
-    def computed(rows: dict[str, list]) -> dict[str, list]:
-        return {IMAGE_FEATURES: list(features(rows[IMAGE]))}
+    def computed(rows: dict[str, list], numbers: list[int]) -> dict[str, list]:
+        places = (f"in row {number} of the split {name!r}" for number in (each + 1 for each in numbers))
+        return {IMAGE_FEATURES: list(features([read_picture(*each) for each in zip(rows[IMAGE], places)]))}
 
-    kept = {name: feature for name, feature in split.features.items() if name != IMAGE}
-    return split.map(
+    kept = {column: feature for column, feature in split.features.items() if column != IMAGE}
+    return undecoded(split, IMAGE).map(
         computed,
         batched=True,
         batch_size=batch_size,
+        with_indices=True,
         remove_columns=[IMAGE],
         features=Features({**kept, IMAGE_FEATURES: List(List(Value("float32")))}),
         load_from_cache_file=False,
         desc="Reading pictures",
+        **kept_on_disk(split),
     )

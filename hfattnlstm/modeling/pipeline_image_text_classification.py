@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import Pipeline, PreTrainedTokenizerBase
-from transformers.image_utils import load_image
 
 from .attention_entries import attention_entries, shared_out, weighted_parts
 from .configuration_base import MULTI_LABEL, REGRESSION
 from .image_inputs import padded_features
+from .image_opening import open_image
 from .image_regions import region_grid
 from .losses import probabilities
 from .text_inputs import EncodedText, TextEncoder, pad_ids
@@ -199,20 +197,13 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
         batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         if not self._reads_pixels:
             return batch | padded_features([row.picture for row in rows])
-        images = [_opened(row.picture, position + number) for number, row in enumerate(rows)]
+        images = []
+        for number, row in enumerate(rows, position):
+            try:
+                images.append(open_image(row.picture))
+            except ValueError as error:
+                raise ValueError(f"The picture of number {number} {error}") from error
         return batch | {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
-
-
-def _opened(image: Any, position: int) -> Any:
-    """As Pillow's RGB, turned as the camera was held."""
-    if isinstance(image, (str, PathLike)) and "://" not in str(image) and not Path(image).is_file():
-        shown = f"{str(image)[:80]}…" if len(str(image)) > 80 else image
-        raise ValueError(f"The picture of number {position} is {shown}, where there is no file: mend the name.")
-    try:
-        return load_image(str(image) if isinstance(image, PathLike) else image)
-    except (OSError, ValueError, TypeError, SyntaxError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"The picture of number {position} cannot be read: {reason}") from error
 
 
 def _entries(

@@ -15,9 +15,10 @@ from transformers.utils import logging
 from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.image_text_processor import ImageTextProcessor
-from ..data.image_text_rows import ImageTextCollator, encode_image_texts
+from ..data.image_text_rows import ImageTextCollator, encode_image_texts, pictures_of
 from ..data.loading import LoadedTexts, describe_labels
 from ..data.marks import KIND
+from ..data.picture_files import undecoded
 from ..data.pictures import IMAGE, IMAGE_FEATURES, load_image_texts
 from ..data.problem_types import label_names_of
 from ..data.tokenization import train_tokenizer
@@ -163,8 +164,9 @@ class ImageTextTask(LabelledTask):
         )
         if self.reads_features:
             return ImageTextProcessor(tokenizer, None, flags.truncation)
-        step = max(len(train) // _MEASURED_PICTURES, 1)
-        images = (row[IMAGE] for row in train.select(range(0, len(train), step)).select_columns(IMAGE))
+        step = -(-len(train) // _MEASURED_PICTURES)
+        measured = undecoded(train.select(range(0, len(train), step)).select_columns([IMAGE, "text"]), IMAGE)
+        images = (picture for row in measured for picture in pictures_of({name: [row[name]] for name in row}))
         return ImageTextProcessor.fit(tokenizer, images, side=flags.image_side, truncation=flags.truncation)
 
     def make_model(self, examples: DatasetDict, processor: ImageTextProcessor) -> PreTrainedModel:

@@ -21,11 +21,13 @@ from transformers import (
     ResNetForImageClassification,
     ViTConfig,
     ViTImageProcessorPil,
+    ViTMAEConfig,
+    ViTMAEModel,
     ViTModel,
 )
 
 from commands.predict_helpers import refusal, save_model
-from data.image_text_helpers import colour_rows, feature_rows, picture
+from data.image_text_helpers import colour_rows, feature_rows, picture, picture_files
 from deploy_helpers import LABELS
 from hfattnlstm import (
     AttnLSTMConfig,
@@ -39,7 +41,7 @@ from hfattnlstm.data.picture_sets import save_splits
 from hfattnlstm.data.region_features import RegionFeatures
 
 
-pytest.importorskip("PIL")
+Image = pytest.importorskip("PIL.Image")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "run_image_text_classification.py"
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
@@ -89,7 +91,7 @@ class TestExplain:
             (["it", "is", "--image", "RED"], "--image goes with one text, and there are 2: give one"),
             (["it", "--image", "RED", "--method", "occlusion"], "--method has no effect beside --image"),
             (["it", "--image", "none.png"], "--image none.png is no file: mend the name"),
-            (["it", "--image", __file__], "is no picture that can be read"),
+            (["it", "--image", __file__], "cannot be read (cannot identify image file"),
             (["it", "--image", "RED", "--output", "x.html"], "must end in one of .png, .svg beside --image"),
             (
                 ["it"],
@@ -160,6 +162,33 @@ class TestFeatures:
         assert np.allclose(RegionFeatures(vision, processor)(images), states, atol=1e-5)
         means = states[:, 1:].reshape(2, 2, 2, 2, 2, 16).mean((2, 4)).reshape(2, 4, 16)
         assert np.allclose(RegionFeatures(vision, processor, grid=2)(images), means, atol=1e-5)
+
+    def test_oblong_regions_and_models_that_mask_at_random(self, tmp_path: Path) -> None:
+        config = ViTConfig(**SIZES, image_size=(32, 64), patch_size=(4, 8))
+        processor = ViTImageProcessorPil(size={"height": 32, "width": 64})
+        vision = ViTModel(config).eval()
+        with torch.no_grad():
+            states = vision(processor([picture("red")], return_tensors="pt")["pixel_values"]).last_hidden_state
+        rows = states[:, 1:].view(8, 8, 16)
+        found = RegionFeatures(vision, processor, grid=8)([picture("red")])
+        assert np.allclose(found, rows.reshape(1, 64, 16), atol=1e-5)
+        masking = ViTMAEModel(ViTMAEConfig(**SIZES, image_size=32, patch_size=4))
+        processor = ViTImageProcessorPil(size={"height": 32, "width": 32})
+        with pytest.raises(ValueError, match=r"gives other features each time, .*mask_ratio 0"):
+            RegionFeatures(masking, processor).check(Image.effect_noise((32, 32), 99))
+
+    def test_a_broken_picture_and_a_processor_that_crops(self, tmp_path: Path, capsys: Any) -> None:
+        photos = picture_files(tmp_path)
+        vision = save_vision_model("resnet", tmp_path / "resnet")
+        ViTImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=True, crop_size=32).save_pretrained(
+            vision
+        )
+        capsys.readouterr()
+        assert main(["features", vision, str(photos), "--output", str(tmp_path / "out")]) == 0
+        assert "sees the middle of a picture: its image processor crops the rest" in capsys.readouterr().err
+        (tmp_path / "photos" / "2.png").write_bytes(b"no picture")
+        assert main(["features", vision, str(photos), "--output", str(tmp_path / "other")]) == 2
+        assert "The picture 2.png in row 5 of the split 'train' cannot be read" in capsys.readouterr().err
 
     def test_mistakes(self, model: str, tmp_path: Path, capsys: Any) -> None:
         save_splits({"train": colour_rows()}, tmp_path / "colours", "")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset, Features, Image, Value
+from datasets import Dataset, Image, Value
 from transformers import AutoImageProcessor
 
-from data.image_text_helpers import colour_rows, feature_rows, picture
+from data.image_text_helpers import colour_rows, feature_rows, picture, picture_files
 from hfattnlstm import AttnLSTMConfig, train_tokenizer
 from hfattnlstm.data.batching import GroupedSampler
 from hfattnlstm.data.image_text_processor import ImageTextProcessor
@@ -106,13 +106,19 @@ def test_what_a_model_is_not_told_is_masked() -> None:
     assert images["pixel_values"].shape == (1, 3, 6, 6)
 
 
-def test_a_broken_picture_is_named_by_its_row() -> None:
-    broken = [{"bytes": b"no picture", "path": None}]
-    rows = Dataset.from_dict({"image": broken}, features=Features({"image": Image(decode=False)}))
+def test_a_broken_picture_is_named_with_its_text() -> None:
+    rows = Dataset.from_dict({"image": [{"bytes": b"no picture", "path": "photos/red.png"}]})
     train = rows.cast_column("image", Image()).add_column("text", ["it is red"])
     train = train.add_column("label", [0.5], feature=Value("float32"))
-    with pytest.raises(ValueError, match=r"The picture in row 1 cannot be read \(.*\): mend it, or leave the row out"):
+    sentence = r"The picture red.png of the text 'it is red' cannot be read \(.*\): mend it, or leave it out"
+    with pytest.raises(ValueError, match=sentence):
         encode_image_texts(train, processor_of([picture("red")]))
+
+
+def test_rows_of_a_table_are_kept_on_disk(tmp_path: Path) -> None:
+    train = load_image_texts({"train": picture_files(tmp_path)}, validation_size=2)[0].splits["train"]
+    rows = encode_image_texts(train, processor_of(train["image"][:]))
+    assert any("pictures-" in file["filename"] for file in rows.cache_files)
 
 
 def test_rows_of_a_group_follow_each_other() -> None:

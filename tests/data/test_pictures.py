@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from datasets import Dataset, DatasetDict, Image, concatenate_datasets
 
-from data.image_text_helpers import COLOURS, colour_rows, feature_rows, picture_files
+from data.image_text_helpers import COLOURS, colour_rows, feature_rows, picture, picture_files
 from hfattnlstm.data.pictures import load_image_texts
 from hfattnlstm.data.splitting import split_groups
 
@@ -45,16 +47,37 @@ def test_names_of_files_begin_where_the_table_is(tmp_path: Path) -> None:
     assert loaded.text_columns == ["text"] and loaded.other_columns == []
 
 
-# datasets leaves the file of the names open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_a_folder_in_the_layout_of_the_hub(tmp_path: Path) -> None:
+def test_a_folder_of_pictures_is_read_as_its_table(tmp_path: Path) -> None:
     picture_files(tmp_path)
     folder = tmp_path / "photos"
-    lines = (tmp_path / "photos.csv").read_text().replace("photos/", "")
-    (folder / "metadata.csv").write_text(lines)
+    # A picture that is called as a split is, and strings that stand for nothing elsewhere.
+    (folder / "0.png").rename(folder / "train.png")
+    lines = (tmp_path / "photos.csv").read_text().replace("photos/0.png", "train.png").replace("photos/", "")
+    (folder / "metadata.csv").write_text(lines.replace(",no", ",None").replace("it is white", "N/A"))
     loaded, _ = load_image_texts(folder, validation_size=2)
     assert loaded.splits.num_rows == {"train": 6, "validation": 2}
-    assert loaded.splits["train"].features["label"].names == ["no", "yes"]
+    assert loaded.splits["train"].features["label"].names == ["None", "yes"]
+    assert "N/A" in [row["text"] for split in loaded.splits.values() for row in split]
+
+
+def test_a_folder_for_each_split(tmp_path: Path) -> None:
+    for name in ("train", "test", "hard"):
+        (tmp_path / name).mkdir()
+        picture_files(tmp_path / name)
+        shutil.move(tmp_path / name / "photos.csv", tmp_path / name / "metadata.csv")
+    loaded, further = load_image_texts(tmp_path, validation_size=2, further_splits=["hard"])
+    assert loaded.splits.num_rows == {"train": 6, "validation": 2, "test": 8} and len(further["hard"]) == 8
+
+
+@pytest.mark.parametrize("kind", ["bytes and paths", "bytes"])
+def test_bytes_as_other_libraries_write_them(kind: str, tmp_path: Path) -> None:
+    picture("red").save(tmp_path / "red.png")
+    content = (tmp_path / "red.png").read_bytes()
+    values = [content if kind == "bytes" else {"bytes": content, "path": "red.png"}] * 8
+    rows = {"image": values, "text": ["a", "b"] * 4, "label": ["no", "yes"] * 4}
+    pd.DataFrame(rows).to_parquet(tmp_path / "x.parquet")
+    loaded, _ = load_image_texts(tmp_path / "x.parquet", validation_size=2)
+    assert np.asarray(loaded.splits["train"][0]["image"])[0, 0].tolist() == [*COLOURS["red"]]
 
 
 def test_features_and_further_splits() -> None:

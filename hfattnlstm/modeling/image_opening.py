@@ -1,0 +1,75 @@
+"""Pictures of every kind as Pillow's RGB."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers.image_utils import load_image
+
+
+# What a picture of 16 bits goes up to, in steps of one of 8 bits.
+_STEPS_OF_16_BITS = 257
+
+
+def open_image(image: Any) -> Any:
+    """A picture as RGB, turned as its camera was held; what is transparent shows white.
+
+    Args:
+        image: A picture of Pillow, or the name of its file, or its address.
+
+    Raises:
+        ValueError: There is no such file, or it is no picture that can be read; the sentence begins behind its name.
+
+    Example:
+
+    ```python
+    >>> open_image("scene.png").mode
+    'RGB'
+    ```
+    """
+    if isinstance(image, (str, PathLike)) and not _is_address(str(image)) and not Path(image).expanduser().is_file():
+        shown = f"{str(image)[:80]}…" if len(str(image)) > 80 else str(image)
+        raise ValueError(f"is {shown}, where there is no file: mend the name.")
+    try:
+        return _as_rgb(_opened(image))
+    # Pillow's error for pictures that are far too large is of none of the usual kinds.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"cannot be read ({reason}): mend it, or leave it out.") from error
+
+
+def _is_address(name: str) -> bool:
+    return name.startswith(("http://", "https://", "data:"))
+
+
+def _opened(image: Any) -> Any:
+    if isinstance(image, (str, PathLike)) and not _is_address(str(image)):
+        from PIL import Image, ImageOps
+
+        with Image.open(Path(image).expanduser()) as opened:
+            return ImageOps.exif_transpose(opened)
+    if isinstance(image, str):
+        return load_image(image)
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
+def _as_rgb(image: Any) -> Any:
+    from PIL import Image
+
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        # Pillow would cut off all that is above 255.
+        values = np.asarray(image, dtype=np.float64)
+        if values.min(initial=0) < 0 or image.mode == "F":
+            raise ValueError(f"its values, of mode {image.mode}, have no range: give it with 8 or 16 bits")
+        scale = _STEPS_OF_16_BITS if values.max(initial=0) > 255 else 1
+        image = Image.fromarray((values / scale).round().clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
