@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset, Value, concatenate_datasets
 from transformers import AutoImageProcessor, AutoModel, PreTrainedModel
 
 from .._extras import needs_extra
@@ -18,9 +20,10 @@ from .._parsing import SentenceParser
 from .._places import loading_from
 from ..data.picture_files import PictureSplit, read_picture, read_picture_source, undecoded
 from ..data.picture_sets import check_folder, save_splits
-from ..data.pictures import IMAGE, PictureColumns
+from ..data.pictures import IMAGE, IMAGE_FEATURES, PictureColumns
 from ..data.progress import no_progress_bars
 from ..data.region_features import RegionFeatures, with_region_features
+from ..data.sources import Split
 from .options import check_at_least
 from .program import add_traceback
 
@@ -119,5 +122,23 @@ def _load(name: str, trust_remote_code: bool) -> tuple[PreTrainedModel, Any]:
 
 def _beside(columns: PictureColumns, found: PictureSplit) -> Dataset:
     """All columns, with the pictures as `image`."""
-    rest, pictures = columns.without(found.split).data, columns.taken_from(*found)
+    rest = _typed(columns.without(found.split))
+    taken = next((name for name in (IMAGE, IMAGE_FEATURES) if name in rest.column_names), None)
+    if taken is not None:
+        raise ValueError(
+            f"The {found.split.origin} has a column {taken!r} beside {columns.image!r}, which would be lost: rename "
+            "it."
+        )
+    pictures = columns.taken_from(*found)
     return concatenate_datasets([rest, pictures], axis=1) if rest.column_names else pictures
+
+
+def _typed(split: Split) -> Dataset:
+    """The rows of a csv with its numbers as such, as they would be read from it."""
+    data = split.data
+    for name in data.column_names if split.only_strings else ():
+        for kind in ("int64", "float64"):
+            with contextlib.suppress(pa.ArrowException, ValueError):
+                data = data.cast_column(name, Value(kind))
+                break
+    return data

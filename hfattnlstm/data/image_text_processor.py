@@ -20,6 +20,8 @@ from ..modeling.text_inputs import TextEncoder, pad_ids
 
 # Of a picture, so many pixels on either side, where nobody says otherwise.
 SIDE = 64
+# What resizes pictures, also where torchvision is installed, whose pixels are others by rounding.
+_PIL = {"backend": "pil"}
 # A channel that is the same everywhere is left as it is.
 _LEAST_STD = 1e-3
 
@@ -31,6 +33,9 @@ class ImageTextProcessor:
         tokenizer: A fast tokenizer.
         image_processor: Resizes pictures, and scales their pixels; None for features of regions.
         truncation: Which part of a text is read that is too long, as in the configuration of the model.
+
+    Raises:
+        ValueError: For an image processor that gives pictures of different sizes.
 
     Example:
 
@@ -44,6 +49,11 @@ class ImageTextProcessor:
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, image_processor: Any | None = None, truncation: str = "head"
     ):
+        if image_processor is not None and not _has_one_size(image_processor):
+            raise ValueError(
+                f"{type(image_processor).__name__} gives pictures of different sizes: give an image processor that "
+                "resizes all to one height and width, such as ViTImageProcessorPil."
+            )
         self.tokenizer, self.image_processor = tokenizer, image_processor
         self.encoder = TextEncoder(tokenizer, None, truncation)
 
@@ -178,6 +188,11 @@ class ImageTextProcessor:
         ```
         """
         with loading_from(name) as place, needs_extra("Reading pictures"):
-            image_processor = AutoImageProcessor.from_pretrained(place) if config.image_conv_sizes else None
+            image_processor = AutoImageProcessor.from_pretrained(place, **_PIL) if config.image_conv_sizes else None
         with loading_from(name, "tokenizer") as place:
             return cls(AutoTokenizer.from_pretrained(place), image_processor, config.truncation)
+
+
+def _has_one_size(image_processor: Any) -> bool:
+    size = dict(getattr(image_processor, "size", None) or {})
+    return all(size.get(side) for side in ("height", "width"))

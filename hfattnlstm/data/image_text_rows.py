@@ -14,7 +14,7 @@ from ..modeling.image_inputs import padded_features
 from .batching import PaddingCollator
 from .encoding import encode_split
 from .image_text_processor import ImageTextProcessor
-from .marks import GROUP, KIND
+from .marks import BATCH_GROUP, GROUP, KIND
 from .naming import quote
 from .picture_files import kept_on_disk, read_picture, undecoded
 from .pictures import IMAGE, IMAGE_FEATURES
@@ -36,7 +36,7 @@ def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset
 
     Returns:
         The columns `input_ids`, `length` and `labels` of [`encode_texts`], `pixel_values`, the bytes of each picture,
-        or `image_features`; and `group` and `kind`, where the split has them.
+        or `image_features`; and `batch_group` and `kind`, where the split has groups and kinds.
 
     Raises:
         ValueError: A picture cannot be read; names its file and its text.
@@ -47,13 +47,21 @@ def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset
     >>> train = load_image_texts("scenes")[0].splits["train"]
     >>> processor = ImageTextProcessor.fit(tokenizer, train["image"][:2])
     >>> encode_image_texts(train, processor).column_names
-    ['input_ids', 'length', 'labels', 'pixel_values', 'group']
+    ['input_ids', 'length', 'labels', 'pixel_values', 'batch_group']
     ```
     """
-    kept = [name for name in (IMAGE_FEATURES, GROUP, KIND) if name in split.column_names]
+    kept = [name for name in (GROUP, KIND) if name in split.column_names]
     pictures = [_pixels(split, processor)] if IMAGE in split.column_names else []
+    if IMAGE_FEATURES in split.column_names:
+        pictures = [split.select_columns(IMAGE_FEATURES)]
     further = [split.select_columns(kept)] if kept else []
-    return concatenate_datasets([encode_split(split, processor.encoder), *pictures, *further], axis=1)
+    rows = concatenate_datasets([encode_split(split, processor.encoder), *pictures, *further], axis=1)
+    if GROUP in kept:
+        rows = rows.rename_column(GROUP, BATCH_GROUP)
+    # Lists of lists of numbers would take as long to make as the model takes to read them.
+    if IMAGE_FEATURES in rows.column_names:
+        return rows.with_format("numpy", columns=[IMAGE_FEATURES], output_all_columns=True)
+    return rows
 
 
 def _pixels(split: Dataset, processor: ImageTextProcessor) -> Dataset:

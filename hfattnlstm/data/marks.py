@@ -9,8 +9,9 @@ import numpy as np
 
 # The column of data sets, and the entry of batches, in which they stand.
 RATIONALE = "rationale"
-# The column whose equal values stand together in a batch.
-GROUP = "group"
+# The column whose equal values belong together, and that of encoded rows by which they follow each other in a batch;
+# that one has a name which no other data have by chance.
+GROUP, BATCH_GROUP = "group", "batch_group"
 # The column by whose values scores are given, too.
 KIND = "kind"
 

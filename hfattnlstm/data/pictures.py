@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, DatasetDict, Image, List, Value, concatenate_datasets
+from datasets import ClassLabel, Dataset, DatasetDict, Image, List, Value, concatenate_datasets
 
 from .._wording import option
 from .columns import column_names, column_values, kind_of
@@ -67,10 +68,10 @@ class PictureColumns:
         Raises:
             ValueError: A column is missing, or a row has no picture.
         """
-        beside = {GROUP: self.group, KIND: self.kind}
+        # Nothing but training needs to know what belongs together.
+        beside = {GROUP: self.group if self.group in split.data.column_names else None, KIND: self.kind}
         beside = {role: name for role, name in beside.items() if name is not None}
-        names = [self.image, *beside.values()]
-        missing = [name for name in names if name not in split.data.column_names]
+        missing = [name for name in (self.image, self.kind) if name not in (None, *split.data.column_names)]
         if missing:
             raise ValueError(f"The {split.origin} has no column {missing[0]!r}, as the training rows have: add it.")
         where = f"column {self.image!r} of the {split.origin}"
@@ -80,8 +81,7 @@ class PictureColumns:
             _as_features(kept, self.image, where) if self.is_features else _as_images(kept, self.image, where, folder)
         )
         for role, name in beside.items():
-            _check_filled(split.data, name, f"column {name!r} of the {split.origin}")
-            values = pc.cast(column_values(split.data, name), pa.string())
+            values = _as_names(split.data, name, f"column {name!r} of the {split.origin}")
             kept = kept.add_column(role, values, feature=Value("string"))
         return kept
 
@@ -154,6 +154,22 @@ def load_image_texts(
     return loaded, further
 
 
+def _widths(pictures: pa.ListArray, first: int, where: str) -> list[int]:
+    """How many numbers the regions of pictures have, all of which must be there."""
+    regions = pictures.flatten()
+    numbers = regions.flatten()
+    broken = regions.null_count or numbers.null_count or not pc.all(pc.is_finite(numbers), min_count=0).as_py()
+    empty = not pc.all(pc.greater(pc.list_value_length(pictures), 0)).as_py()
+    if broken or empty:
+        for row, picture in enumerate(pictures.to_pylist(), first):
+            if not picture or any(
+                region is None or not all(number is not None and math.isfinite(number) for number in region)
+                for region in picture
+            ):
+                raise ValueError(f"The {where} has no region in row {row}, or a number is missing: fill or remove it.")
+    return pc.unique(pc.list_value_length(regions)).to_pylist()
+
+
 def _training_split(found: Mapping[str, PictureSplit]) -> Split:
     names = [name for name in found if SPLIT_NAMES.get(name) == "train"]
     if not names:
@@ -197,6 +213,18 @@ def _check_filled(data: Dataset, column: str, where: str) -> None:
         raise ValueError(f"The {where} has nothing in row {row}: fill or remove the row.")
 
 
+def _as_names(data: Dataset, column: str, where: str) -> pa.ChunkedArray | list[str]:
+    """What stands in a column, as strings."""
+    feature = data.features[column]
+    if not isinstance(feature, (ClassLabel, Value)) or feature == Value("binary"):
+        raise ValueError(f"The {where} holds {feature}, no names or numbers: name another.")
+    _check_filled(data, column, where)
+    values = column_values(data, column)
+    if isinstance(feature, ClassLabel):
+        return [feature.names[value] for value in values.to_pylist()]
+    return pc.cast(values, pa.string())
+
+
 def _as_images(data: Dataset, column: str, where: str, folder: Path) -> Dataset:
     feature = data.features[column]
     if kind_of(feature) == "string":
@@ -231,8 +259,10 @@ def _as_features(data: Dataset, column: str, where: str) -> Dataset:
             f"name another with {option('image_column')}."
         ) from None
     # Chunk by chunk: all numbers of a large set have no place in one array.
-    chunks = column_values(data, column).chunks
-    widths = {width for chunk in chunks for width in pc.unique(pc.list_value_length(chunk.flatten())).to_pylist()}
+    widths, row = set(), 1
+    for chunk in column_values(data, column).chunks:
+        widths |= set(_widths(chunk, row, where))
+        row += len(chunk)
     if len(widths) != 1 or not min(widths):
         shown = quote(map(str, sorted(widths)))
         raise ValueError(f"The {where} has regions of {shown} numbers: give each as many, and one or more.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.figures import new_figure, shortened, with_fonts
+from ..modeling.image_opening import open_image
 
 
 __all__ = ["plot_regions"]
@@ -54,7 +55,7 @@ def plot_regions(image: Image, result: Mapping[str, Any]) -> Figure:
     rows = math.ceil((len(words) + 1) / columns)
     figure, panels = new_figure(columns * _INCHES, rows * (_INCHES + 0.35) + 0.2, rows, columns)
     panels = list(np.ravel(panels))
-    pixels = np.asarray(image.convert("RGB"))
+    pixels = np.asarray(open_image(image))
     for axes in panels:
         axes.set_axis_off()
     panels[0].imshow(pixels)
@@ -62,7 +63,7 @@ def plot_regions(image: Image, result: Mapping[str, Any]) -> Figure:
     for axes, word in zip(panels[1:], words):
         regions = np.asarray(word["regions"])
         axes.imshow(pixels)
-        axes.imshow(_veil(regions), extent=(-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5), aspect="auto")
+        axes.imshow(_veil(regions), extent=(-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5))
         axes.set_title(f"{shortened(word['text'], _LONGEST_WORD)}\nup to {regions.max():.2f}", fontsize=8)
     return with_fonts(figure)
 

@@ -18,7 +18,7 @@ def padded_features(features: Sequence[Any]) -> dict[str, Tensor]:
 
     Returns:
         `image_features` (pictures, most regions, width), 0 on padding, and `image_mask`, boolean (pictures, most
-        regions).
+        regions); at least one region.
 
     Raises:
         ValueError: The widths differ, or something is no table of numbers.
@@ -36,7 +36,7 @@ def padded_features(features: Sequence[Any]) -> dict[str, Tensor]:
     if len(widths) > 1 or any(row.ndim != 2 for row in rows):
         shapes = sorted({row.shape for row in rows})[:5]
         raise ValueError(f"Features must be of shape (regions, width), with one width, got {shapes}.")
-    most = max((len(row) for row in rows), default=0)
+    most = max((len(row) for row in rows), default=1) or 1
     padded = np.zeros((len(rows), most, *(widths.pop() if widths else (0,))), dtype=np.float32)
     mask = np.zeros((len(rows), most), dtype=bool)
     for place, row in enumerate(rows):

@@ -66,7 +66,8 @@ def _as_rgb(image: Any) -> Any:
         values = np.asarray(image, dtype=np.float64)
         if values.min(initial=0) < 0 or image.mode == "F":
             raise ValueError(f"its values, of mode {image.mode}, have no range: give it with 8 or 16 bits")
-        scale = _STEPS_OF_16_BITS if values.max(initial=0) > 255 else 1
+        # Of the other mode it is not known how many bits were meant.
+        scale = _STEPS_OF_16_BITS if image.mode != "I" or values.max(initial=0) > 255 else 1
         image = Image.fromarray((values / scale).round().clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

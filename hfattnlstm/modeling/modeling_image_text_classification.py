@@ -170,6 +170,9 @@ class AttnLSTMForImageTextClassification(AttnLSTMPreTrainedModel):
                 f"texts, got {tuple(features.shape)}."
             )
         mask = _image_mask(image_mask, features)
+        if not features.shape[1]:
+            # Attention cannot do without one.
+            features, mask = features.new_zeros(len(features), 1, features.shape[2]), mask.new_zeros(len(mask), 1)
         projected = self.region_projection(features.to(text.dtype).masked_fill(~mask[..., None], 0.0))
         return zero_where(~mask[..., None], self.image_norm(projected)), mask
 

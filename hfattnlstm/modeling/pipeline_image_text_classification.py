@@ -196,7 +196,8 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
         ids, mask = pad_ids([each.input_ids for each in encoded], self.tokenizer.pad_token_id)
         batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         if not self._reads_pixels:
-            return batch | padded_features([row.picture for row in rows])
+            width = self.model.config.region_size
+            return batch | padded_features([_features(row.picture, width, position + n) for n, row in enumerate(rows)])
         images = []
         for number, row in enumerate(rows, position):
             try:
@@ -204,6 +205,20 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
             except ValueError as error:
                 raise ValueError(f"The picture of number {number} {error}") from error
         return batch | {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
+
+
+def _features(given: Any, width: int, position: int) -> np.ndarray:
+    """Features (regions, width) of a picture."""
+    try:
+        features = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError):
+        features = np.empty(0)
+    if features.ndim != 2 or features.shape[1] != width or not np.isfinite(features).all():
+        raise ValueError(
+            f"The image_features of number {position} must be {width} numbers for each region, as a table (regions, "
+            f"{width})."
+        )
+    return features
 
 
 def _entries(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from transformers.utils import logging
 
 from .._places import loading_from
 from .._wording import flags_in_sentences
+from ..data.columns import column_names
 from ..data.image_text_processor import ImageTextProcessor
 from ..data.image_text_rows import ImageTextCollator, encode_image_texts, pictures_of
 from ..data.loading import LoadedTexts, describe_labels
-from ..data.marks import KIND
+from ..data.marks import GROUP, KIND
 from ..data.picture_files import undecoded
 from ..data.pictures import IMAGE, IMAGE_FEATURES, load_image_texts
 from ..data.problem_types import label_names_of
@@ -28,7 +30,7 @@ from ..modeling.modeling_image_text_classification import AttnLSTMForImageTextCl
 from .image_text_arguments import ImageTextArguments, ImageTextModelArguments, ImageTextRunArguments, config_fields
 from .image_text_baselines import train_baselines
 from .image_text_card import image_text_card
-from .image_text_flags import MEANINGLESS, OF_PICTURES, check_image_text
+from .image_text_flags import MEANINGLESS, OF_PICTURES, check_image_text, check_resumed
 from .labelled_task import LabelledTask
 from .starting_point import config_to_start_from
 from .task import CardParts
@@ -73,6 +75,7 @@ class ImageTextTask(LabelledTask):
     # Of what is measured beside the validation split, the names.
     _further: Sequence[str] = ()
     _loaded_config: AttnLSTMConfig | None = None
+    _examples: DatasetDict
     # What the two baselines have reached.
     baselines: dict[str, float] = {}
 
@@ -80,9 +83,7 @@ class ImageTextTask(LabelledTask):
         """Refuse flags that do not fit together; a test file that is named is measured."""
         if self.data.test_file is not None and "do_predict" not in self.given:
             self.training.do_predict = True
-        check_image_text(
-            self.data, self.model, self.training, self.given, self._loaded_from(), self.checkpoint is not None
-        )
+        check_image_text(self.data, self.model, self.training, self.given, self.model.model_name_or_path)
 
     def sources(self) -> list[str]:
         """Files, data set and model."""
@@ -97,11 +98,10 @@ class ImageTextTask(LabelledTask):
         """The texts with their pictures, some of them held out."""
         data, start = self.data, self._start()
         files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
-        text_column = data.text_column or (None if start is None else start.text_columns)
         with flags_in_sentences():
             self.loaded, further = load_image_texts(
                 data.dataset or {name: path for name, path in files.items() if path is not None},
-                text_column=text_column,
+                text_column=self._text_columns(start) or data.text_column,
                 label_column=data.label_column,
                 image_column=data.image_column,
                 group_column=data.group_column,
@@ -123,7 +123,8 @@ class ImageTextTask(LabelledTask):
         self.problem_type, self.label_names = describe_labels(splits["train"].features)
         self._further = tuple(further)
         self._check_kind_of_pictures(splits["train"])
-        return DatasetDict({**splits, **further})
+        self._examples = DatasetDict({**splits, **further})
+        return self._examples
 
     def _start(self) -> AttnLSTMConfig | None:
         """The configuration of the model that the run begins with."""
@@ -136,6 +137,18 @@ class ImageTextTask(LabelledTask):
                     f"--problem_type {self.data.problem_type} contradicts {name}, which has {own}: leave it out."
                 )
         return self._loaded_config
+
+    def _text_columns(self, start: AttnLSTMConfig | None) -> list[str] | None:
+        """The columns that are read together, where there are several: those named, or those of the model."""
+        names = column_names(self.data.text_column)
+        own = None if start is None else start.text_columns
+        if start is not None and names and len(names) != len(own or [None]):
+            reads = " and ".join(own) if own else "single texts"
+            raise ValueError(
+                f"--text_column {' '.join(names)} contradicts {self._loaded_from()}, which reads {reads}: name "
+                "as many."
+            )
+        return names if len(names) > 1 else own
 
     def _check_kind_of_pictures(self, train: Dataset) -> None:
         self.reads_features = IMAGE_FEATURES in train.column_names
@@ -153,7 +166,10 @@ class ImageTextTask(LabelledTask):
     def make_processor(self, examples: DatasetDict) -> ImageTextProcessor:
         """A tokenizer of the words, and an image processor that scales the pixels of the training pictures."""
         if self._loaded_config is not None:
-            return ImageTextProcessor.from_pretrained(self._loaded_from(), self._loaded_config)
+            processor = ImageTextProcessor.from_pretrained(self._loaded_from(), self._loaded_config)
+            if self.checkpoint is not None:
+                check_resumed(self._loaded_from(), self.model, self.given, self._loaded_config, processor)
+            return processor
         flags, train = self.model, examples["train"]
         tokenizer = train_tokenizer(
             train["text"],
@@ -210,23 +226,24 @@ class ImageTextTask(LabelledTask):
                 )
 
     def values(self, examples: Dataset) -> Iterator[Any]:
-        """Texts and labels; pictures are not read twice."""
-        yield from super().values(examples.select_columns(["text", "label"]))
+        """Texts and labels, which pictures there are, and what stands together."""
+        kept = [name for name in ("text", "label", GROUP) if name in examples.column_names]
+        yield from super().values(examples.select_columns(kept))
+        if IMAGE in examples.column_names:
+            yield from (each["bytes"] or each["path"] for each in undecoded(examples, IMAGE)[IMAGE])
 
     def make_collator(self, processor: ImageTextProcessor, model: PreTrainedModel) -> Callable[[list], dict]:
         """Padding of texts and regions."""
         return ImageTextCollator(processor, model.config.region_size)
 
-    def finish(self, trainer: AttnLSTMTrainer, encoded: DatasetDict) -> dict[str, float]:
+    def compare(self, trainer: AttnLSTMTrainer, encoded: DatasetDict, splits: Mapping[str, str]) -> dict[str, float]:
         """What the texts alone say, and the pictures alone."""
-        if not self.training.baselines:
+        if not self.training.baselines or not splits:
             return {}
-        measured = {"eval": "validation"} if self.training.do_eval else {}
-        measured |= {"test": "test"} if self.training.do_predict else {}
-        measured |= {name: name for name in self._further}
-        splits = {prefix: encoded[name] for prefix, name in measured.items() if name in encoded}
+        rows = {prefix: encoded[name] for prefix, name in splits.items()}
         metric = self.best_metric()[0].removeprefix("eval_")
-        self.baselines = train_baselines(trainer, encoded, splits, metric) if splits else {}
+        begin = partial(self.make_model, self._examples, trainer.processing_class)
+        self.baselines = train_baselines(trainer, begin, encoded, rows, metric)
         return dict(self.baselines)
 
     def further_splits(self) -> Sequence[str]:

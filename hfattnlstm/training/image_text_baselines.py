@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from datasets import Dataset, DatasetDict
-from transformers import PrinterCallback, ProgressCallback, set_seed
+from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, set_seed
 
 from ..data.image_text_rows import IMAGE_ALONE, TEXT_ALONE, ImageTextCollator
+from .callbacks_of_flags import callbacks_of
 from .trainer import AttnLSTMTrainer
 
 
@@ -17,13 +18,18 @@ TOLD = (TEXT_ALONE, IMAGE_ALONE)
 
 
 def train_baselines(
-    trainer: AttnLSTMTrainer, encoded: DatasetDict, splits: Mapping[str, Dataset], metric: str
+    trainer: AttnLSTMTrainer,
+    begin: Callable[[], PreTrainedModel],
+    encoded: DatasetDict,
+    splits: Mapping[str, Dataset],
+    metric: str,
 ) -> dict[str, float]:
-    """Train two models as the given one was trained, and measure them.
+    """Train two models as the given one was trained, from the same weights, and measure them.
 
     Args:
-        trainer: That of the model that is told both; its flags, its seed and the sizes of its model are theirs, too.
-        encoded: Its rows, of which those of "train" are learnt.
+        trainer: That of the model that is told both, whose flags are theirs, too.
+        begin: Makes the model as the training began with it; its random weights depend on the seed alone.
+        encoded: The rows, of which those of "train" are learnt, and those of "validation" choose the best checkpoint.
         splits: Rows to measure on, by the prefix of their metrics, such as "eval".
         metric: What is measured, such as "accuracy".
 
@@ -33,27 +39,30 @@ def train_baselines(
     metrics = {}
     for told in TOLD:
         with tempfile.TemporaryDirectory() as folder:
-            baseline = _trainer(trainer, encoded["train"], told, folder)
+            baseline = _trainer(trainer, begin, encoded, told, folder)
             baseline.train()
-        for prefix, rows in splits.items():
-            found = baseline.predict(rows, metric_key_prefix=prefix).metrics
-            metrics[f"{told}_{prefix}_{metric}"] = found[f"{prefix}_{metric}"]
+            for prefix, rows in splits.items():
+                found = baseline.predict(rows, metric_key_prefix=prefix).metrics
+                metrics[f"{told}_{prefix}_{metric}"] = found[f"{prefix}_{metric}"]
     return metrics
 
 
-def _trainer(trainer: AttnLSTMTrainer, rows: Dataset, told: str, folder: str) -> AttnLSTMTrainer:
+def _trainer(
+    trainer: AttnLSTMTrainer, begin: Callable[[], PreTrainedModel], encoded: DatasetDict, told: str, folder: str
+) -> AttnLSTMTrainer:
     args = copy.copy(trainer.args)
-    args.output_dir, args.save_strategy, args.eval_strategy = folder, "no", "no"
-    args.load_best_model_at_end, args.push_to_hub, args.report_to, args.disable_tqdm = False, False, [], True
+    args.output_dir, args.push_to_hub, args.report_to, args.disable_tqdm = folder, False, [], True
     set_seed(args.seed)
-    model = type(trainer.model)(copy.deepcopy(trainer.model.config))
+    model = begin()
     baseline = AttnLSTMTrainer(
         model=model,
         args=args,
-        train_dataset=rows,
+        train_dataset=encoded["train"],
+        eval_dataset=encoded.get("validation"),
         processing_class=trainer.processing_class,
         data_collator=ImageTextCollator(trainer.processing_class, model.config.region_size, told),
         compute_metrics=trainer.compute_metrics,
+        callbacks=callbacks_of(args),
     )
     # Their losses are none of the log of the model.
     for own in (PrinterCallback, ProgressCallback):

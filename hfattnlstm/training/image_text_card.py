@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,8 @@ from .task import CardParts, Task
 
 _USAGE = """from transformers import pipeline
 
-classifier = pipeline("attention-image-text-classification", model="{model_id}"{options})
-classifier({{"image": "picture.png", "text": "a text"}})"""
-_USAGE_OF_FEATURES = """from transformers import pipeline
-
-classifier = pipeline("attention-image-text-classification", model="{model_id}"{options})
-classifier({{"image_features": features, "text": "a text"}})  # features: (regions, width)"""
+classifier = pipeline("attention-image-text-classification", model="{{model_id}}"{{options}})
+classifier({{{{{entries}}}}}){note}"""
 
 
 def image_text_card(
@@ -35,7 +32,7 @@ def image_text_card(
     return CardParts(
         summary="A classifier of texts with a picture each: an LSTM whose words and the picture's regions attend to "
         "each other",
-        usage=_USAGE_OF_FEATURES if task.reads_features else _USAGE,
+        usage=_usage(config, task.reads_features),
         usage_note="`AutoModelForVisualQuestionAnswering` loads it, too.",
         source=source,
         dataset=None if local else data.dataset,
@@ -55,6 +52,14 @@ def image_text_card(
         pipeline_tag="visual-question-answering",
         tags=("hfattnlstm", "lstm", "attention"),
     )
+
+
+def _usage(config: AttnLSTMConfig, reads_features: bool) -> str:
+    """Python that uses the model; braces are doubled for the card, which fills in others."""
+    texts = ", ".join(f'{json.dumps(name, ensure_ascii=False)}: "a text"' for name in config.text_columns or ["text"])
+    picture = '"image_features": features' if reads_features else '"image": "picture.png"'
+    note = "  # features: (regions, width)" if reads_features else ""
+    return _USAGE.format(entries=f"{picture}, {texts}", note=note)
 
 
 def _shown_pictures(processor: ImageTextProcessor, config: AttnLSTMConfig) -> str:

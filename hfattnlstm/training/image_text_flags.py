@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from ..data.image_text_processor import ImageTextProcessor
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
+from .classification_flags import tokenizer_contradiction
 from .context_arguments import CONTEXT_EFFECTS
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
 from .image_text_arguments import ImageTextArguments, ImageTextModelArguments, ImageTextRunArguments, config_fields
-from .shared_flags import POOLER_FLAGS, check_measured, check_sources, source_effects
+from .shared_flags import POOLER_FLAGS, check_architecture, check_measured, check_sources, source_effects
 
 
 # What is for texts alone, or for a model that was pretrained on them.
@@ -40,7 +42,6 @@ def check_image_text(
     training: ImageTextRunArguments,
     given: Set[str],
     start: str | None,
-    resumes: bool,
 ) -> None:
     """Refuse flags that do not fit together, or have no effect.
 
@@ -48,12 +49,12 @@ def check_image_text(
         data, model, training: The flags.
         given: Names of those that somebody chose.
         start: The model that the run begins with.
-        resumes: Whether that is a checkpoint, whose own flags may be given again.
 
     Raises:
         ValueError: Names the flags.
     """
     check_sources(data)
+    resumes = training.resume_from_checkpoint is not None
     check_measured(training.do_train, starts=start is not None)
     decided = tuple(sorted({*config_fields(model), *_DECIDED}))
     effects = (
@@ -62,6 +63,11 @@ def check_image_text(
         Effect(("split_seed",), lambda _: data.validation_file is None, beside("--validation_file")),
         Effect(("further_splits",), lambda _: data.dataset is not None, without("--dataset")),
         Effect(("baselines",), lambda _: training.do_train, beside("--do_train false, which only measures")),
+        Effect(
+            ("baselines",),
+            lambda _: training.do_eval or training.do_predict or data.further_splits,
+            beside("--do_eval false, where nothing is measured"),
+        ),
         Effect(
             decided,
             lambda _: start is None or resumes,
@@ -77,4 +83,43 @@ def check_image_text(
         )
     if model.image_side < 1 or model.image_side > 4_096:
         raise ValueError(f"--image_side must be between 1 and 4,096 pixels, got {model.image_side}.")
-    AttnLSTMConfig(**config_fields(model), image_conv_sizes=list(model.image_conv_sizes))
+    if "eval" in (data.further_splits or ()):
+        raise ValueError("--further_splits eval would be taken for the validation split: rename that split.")
+    check_architecture(config_fields(model) | {"image_conv_sizes": list(model.image_conv_sizes)})
+
+
+def check_resumed(
+    name: str,
+    model: ImageTextModelArguments,
+    given: Set[str],
+    config: AttnLSTMConfig,
+    processor: ImageTextProcessor,
+) -> None:
+    """Refuse flags that contradict the checkpoint from which a training goes on.
+
+    Args:
+        name: Of the checkpoint.
+        model: The flags.
+        given: Names of those that somebody chose.
+        config, processor: Of the checkpoint.
+
+    Raises:
+        ValueError: Names the first such flag, and what the checkpoint has.
+    """
+    has = {flag: getattr(config, flag) for flag in config_fields(model)}
+    has |= {"max_length": processor.tokenizer.model_max_length, "image_conv_sizes": config.image_conv_sizes}
+    if processor.image_processor is not None:
+        has["image_side"] = processor.image_processor.size["height"]
+    wants = vars(model) | config_fields(model)
+    for flag in sorted(given & has.keys()):
+        if wants[flag] != has[flag]:
+            raise ValueError(
+                f"--{flag} contradicts the checkpoint {name}, which has {has[flag]}: leave it out, or begin anew "
+                "without --resume_from_checkpoint."
+            )
+    contradiction = tokenizer_contradiction(model, frozenset(given), processor.tokenizer)
+    if contradiction is not None:
+        raise ValueError(
+            f"--{contradiction[0]} contradicts the checkpoint {name}, whose tokenizer has {contradiction[1]}: leave "
+            "it out, or begin anew without --resume_from_checkpoint."
+        )

@@ -232,7 +232,8 @@ def _measured(metrics: dict[str, float], splits: Mapping[str, str]) -> list[tupl
     """(prefix, metric, value) of what is a metric of the model, not of the run."""
     found = []
     for key, value in split_intervals(metrics)[0].items():
-        prefix = next((prefix for prefix in splits if key.startswith(f"{prefix}_")), None)
+        # Of "test" and "test_hard" the longer one is meant.
+        prefix = max((prefix for prefix in splits if key.startswith(f"{prefix}_")), key=len, default=None)
         metric = key.removeprefix(f"{prefix}_")
         if prefix is not None and metric not in _NO_METRICS and isinstance(value, (int, float)):
             found.append((prefix, metric, float(value)))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from datasets import DatasetDict
 from transformers import (
-    EarlyStoppingCallback,
     PreTrainedModel,
     PrinterCallback,
     ProgressCallback,
-    TrainerCallback,
     set_seed,
 )
 
@@ -22,13 +20,10 @@ from .._extras import needs_extra
 from .._files import written_beside
 from .._wording import flags_in_sentences
 from ..data.progress import no_bars_in_a_notebook
-from .arguments import RunArguments
-from .averaging import WeightAveraging
-from .callbacks import GradientValueClipping
+from .callbacks_of_flags import callbacks_of
 from .display import Display
 from .flag_effects import check_run
 from .flag_values import check_number
-from .layer_depth import GradualUnfreezing
 from .model_card import check_card_flags, write_model_card
 from .output_folder import METRICS_FILE, check_output_folder, remove_old_checkpoints, save_model
 from .plots import write_learning_curve
@@ -58,6 +53,8 @@ class TaskRun:
             class; empty where there is nothing.
         evaluations: For the same, what the task's card and pictures show beyond them, such as confusions.
         trainer: The Trainer, to go on with.
+        splits: What was measured: "eval", "test", and perhaps further splits by their names, which stand for all of
+            this as those two do.
     """
 
     # Printed whole, model and Trainer would hide the metrics.
@@ -67,6 +64,7 @@ class TaskRun:
     details: dict[str, dict[str, Any]]
     evaluations: dict[str, Any] = field(repr=False)
     trainer: AttnLSTMTrainer = field(repr=False)
+    splits: Sequence[str] = ("eval", "test")
 
     def report(self) -> str:
         """The metrics of the model as a table, with intervals where a split has few texts, and the details below."""
@@ -77,7 +75,7 @@ class TaskRun:
 
     def scores(self) -> list[tuple[str, dict[str, Any]]]:
         """Titles, the first one empty, and scores of the parts of the report."""
-        prefixes = tuple(f"{prefix}_" for prefix in {"eval", "test", *self.details})
+        prefixes = tuple(f"{prefix}_" for prefix in self.splits)
         shown = {
             key: value
             for key, value in self.metrics.items()
@@ -139,7 +137,16 @@ def _run(task: Task, display: Display | None) -> TaskRun:
         if measured.evaluation is not None:
             evaluations[prefix] = measured.evaluation
     _save(task, trainer, examples, metrics, evaluations)
-    return TaskRun(trainer.model, trainer.processing_class, metrics, details, evaluations, trainer)
+    if training.do_train:
+        # What is compared to the model is trained when nothing can be lost any more.
+        with (display or Display()).phase("Comparing"):
+            compared = task.compare(trainer, encoded, splits)
+        if compared:
+            metrics |= compared
+            _report(task, trainer, examples, metrics, evaluations)
+    if training.push_to_hub:
+        trainer.push_to_hub()
+    return TaskRun(trainer.model, trainer.processing_class, metrics, details, evaluations, trainer, tuple(splits))
 
 
 def _in_turn(splits: dict[str, str], task: Task) -> Iterator[tuple[str, str]]:
@@ -180,7 +187,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
         data_collator=task.make_collator(processor, model),
         compute_metrics=task.make_scorer(),
         preprocess_logits_for_metrics=task.preprocess_logits(),
-        callbacks=[*_callbacks(training), *task.callbacks()],
+        callbacks=[*callbacks_of(training), *task.callbacks()],
         unlabelled_dataset=task.encode_unlabelled(processor, model),
     )
     return trainer, encoded
@@ -235,19 +242,6 @@ def _connect(
         trainer.add_callback(callback)
 
 
-def _callbacks(training: RunArguments) -> list[TrainerCallback]:
-    callbacks: list[TrainerCallback] = []
-    if training.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(training.early_stopping_patience))
-    if training.max_grad_value is not None:
-        callbacks.append(GradientValueClipping(training.max_grad_value))
-    if training.unfreeze_steps:
-        callbacks.append(GradualUnfreezing(training.unfreeze_steps))
-    if training.ema_decay:
-        callbacks.append(WeightAveraging(training.ema_decay))
-    return callbacks
-
-
 def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[str, float]:
     noted = TrainingExamples.of(task.values(examples["train"]), len(trainer.train_dataset), task.taught())
     trainer.add_callback(noted)
@@ -281,18 +275,31 @@ def _save(
     training = trainer.args
     if training.do_train:
         save_model(trainer)
-    if trainer.is_world_process_zero():
-        folder = Path(training.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        with written_beside(folder / METRICS_FILE) as unfinished:
-            unfinished.write_text(json.dumps(metrics, indent=4, sort_keys=True), encoding="utf-8")
-        if training.do_train:
-            trainer.save_state()
-            write_model_card(folder, task, trainer, examples, metrics, evaluations)
-        if training.plots:
-            shown = evaluations.get("test", evaluations.get("eval"))
-            write_learning_curve(folder, trainer.state.log_history, training.metric_for_best_model)
-            if shown is not None:
-                task.write_pictures(folder, shown)
-    if training.push_to_hub:
-        trainer.push_to_hub()
+    _report(task, trainer, examples, metrics, evaluations)
+    if not trainer.is_world_process_zero():
+        return
+    if training.do_train:
+        trainer.save_state()
+    if training.plots:
+        folder, shown = Path(training.output_dir), evaluations.get("test", evaluations.get("eval"))
+        write_learning_curve(folder, trainer.state.log_history, training.metric_for_best_model)
+        if shown is not None:
+            task.write_pictures(folder, shown)
+
+
+def _report(
+    task: Task,
+    trainer: AttnLSTMTrainer,
+    examples: DatasetDict,
+    metrics: dict[str, float],
+    evaluations: dict[str, Any],
+) -> None:
+    """The metrics and, after a training, the card."""
+    if not trainer.is_world_process_zero():
+        return
+    folder = Path(trainer.args.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_beside(folder / METRICS_FILE) as unfinished:
+        unfinished.write_text(json.dumps(metrics, indent=4, sort_keys=True), encoding="utf-8")
+    if trainer.args.do_train:
+        write_model_card(folder, task, trainer, examples, metrics, evaluations)

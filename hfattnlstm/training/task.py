@@ -6,7 +6,7 @@ import importlib
 import shlex
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -173,6 +173,19 @@ class Task(ABC):
 
         Returns:
             Metrics of what was fitted.
+        """
+        return {}
+
+    def compare(self, trainer: AttnLSTMTrainer, encoded: DatasetDict, splits: Mapping[str, str]) -> dict[str, float]:
+        """Called when the model is saved, to measure what it is compared to; nothing by default.
+
+        Args:
+            trainer: With the model.
+            encoded: Its rows.
+            splits: What was measured: the name of each split by the prefix of its metrics.
+
+        Returns:
+            Further metrics.
         """
         return {}
 

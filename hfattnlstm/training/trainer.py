@@ -19,7 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from .._wording import option
 from ..data.batching import GroupedSampler, LengthGroupedSampler
-from ..data.marks import GROUP, RATIONALE
+from ..data.marks import BATCH_GROUP, RATIONALE
 from ..data.unlabelled import UnlabelledBatches
 from ..modeling.ngrams import NgramEmbedding
 from ..modeling.subwords import SubwordEmbedding
@@ -59,7 +59,8 @@ class AttnLSTMTrainer(Trainer):
 
     `train_sampling_strategy="group_by_length"` groups training batches only, by a sampler that depends on the seed
     and the epoch alone: a resumed run is bit-equal to one that was not interrupted, and `evaluate` and `predict` keep
-    the order of the data set. Where the training data have a column `group`, its rows follow each other in a batch, in
+    the order of the data set. Where the training data have a column `batch_group`, rows with equal values follow each
+    other, in
     random order unless `train_sampling_strategy="sequential"` says otherwise.
 
     A loss that is NaN or infinite stops the training: on a CPU at once, on an accelerator, where looking at every loss
@@ -226,8 +227,8 @@ class AttnLSTMTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         dataset = self.train_dataset if train_dataset is None else train_dataset
         strategy = self.args.train_sampling_strategy
-        if strategy != "sequential" and GROUP in getattr(self.train_dataset, "column_names", ()):
-            return GroupedSampler(self.train_dataset[GROUP][:], seed=self._seed_of_order())
+        if strategy != "sequential" and BATCH_GROUP in getattr(self.train_dataset, "column_names", ()):
+            return GroupedSampler(self.train_dataset[BATCH_GROUP][:], seed=self._seed_of_order())
         if strategy != "group_by_length" or not has_length(dataset):
             return super()._get_train_sampler(train_dataset)
         # The batch of all processes together: each takes its share of it, so their number does not change the order.

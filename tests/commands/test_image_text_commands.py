@@ -190,11 +190,22 @@ class TestFeatures:
         assert main(["features", vision, str(photos), "--output", str(tmp_path / "other")]) == 2
         assert "The picture 2.png in row 5 of the split 'train' cannot be read" in capsys.readouterr().err
 
+    def test_numbers_of_a_csv_stay_numbers(self, tmp_path: Path) -> None:
+        photos = picture_files(tmp_path)
+        lines = photos.read_text().splitlines()
+        rows = [f"{line.rsplit(',', 1)[0]},{number / 8}" for number, line in enumerate(lines[1:])]
+        photos.write_text("\n".join([lines[0], *rows]) + "\n")
+        vision = save_vision_model("vit", tmp_path / "vit")
+        assert main(["features", vision, str(photos), "--output", str(tmp_path / "out")]) == 0
+        loaded, _ = load_image_texts(tmp_path / "out", validation_size=2)
+        assert loaded.splits["train"].features["label"].dtype == "float32"
+
     def test_mistakes(self, model: str, tmp_path: Path, capsys: Any) -> None:
+        save_splits({"both": colour_rows().add_column("photo", colour_rows()["kind"])}, tmp_path / "both", "")
         save_splits({"train": colour_rows()}, tmp_path / "colours", "")
         save_splits({"train": feature_rows()}, tmp_path / "done", "")
         colours, done, output = (str(tmp_path / name) for name in ("colours", "done", "out"))
-        vision = save_vision_model("vit", tmp_path / "vit")
+        vision, both = save_vision_model("vit", tmp_path / "vit"), str(tmp_path / "both")
         BertModel(BertConfig(**SIZES, vocab_size=30)).save_pretrained(tmp_path / "bert")
         ViTImageProcessorPil().save_pretrained(tmp_path / "bert")
         capsys.readouterr()
@@ -208,6 +219,10 @@ class TestFeatures:
             ([vision, colours, "--output", output, "--grid", "0"], "--grid must be at least 1, got 0"),
             ([str(tmp_path / "bert"), colours, "--output", output], "BertModel is a model that reads no pictures"),
             ([vision, colours, "--output", output, "--image_column", "img"], "has no column 'img'"),
+            (
+                [vision, both, "--output", output, "--image_column", "photo"],
+                "has a column 'image' beside 'photo', which",
+            ),
             ([str(tmp_path / "none"), colours, "--output", output], "There is no folder"),
         ]
         for flags, sentence in cases:

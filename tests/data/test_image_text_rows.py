@@ -77,7 +77,7 @@ def test_rows_and_batches_of_pictures() -> None:
     train = load_image_texts(colour_rows(8), validation_size=4)[0].splits["train"]
     processor = processor_of(train["image"][:])
     rows = encode_image_texts(train, processor)
-    assert rows.column_names == ["input_ids", "length", "labels", "pixel_values", "group"]
+    assert rows.column_names == ["input_ids", "length", "labels", "pixel_values", "batch_group"]
     batch = ImageTextCollator(processor, 6)([rows[0], rows[2]])
     expected = processor(train["text"][:3:2], images=[train[0]["image"], train[2]["image"]])
     assert all(torch.equal(batch[name], expected[name]) for name in expected)

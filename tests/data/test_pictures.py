@@ -90,14 +90,23 @@ def test_features_and_further_splits() -> None:
 
 
 def test_whole_groups_are_held_out_as_the_seed_says() -> None:
-    groups = ["a"] * 3 + ["b"] * 2 + ["c"] * 4
+    groups = ["a"] * 3 + ["b"] * 2 + ["c"] * 4 + ["d"] * 2
     kept, held = split_groups(groups, 2, seed=1)
-    assert sorted([*kept, *held]) == list(range(9))
+    assert sorted([*kept, *held]) == list(range(11))
     assert not {groups[row] for row in kept} & {groups[row] for row in held}
-    assert len(held) >= 2
     again = split_groups(groups, 2, seed=1)[1]
     assert (again == held).all()
-    assert {tuple(split_groups(groups, 2, seed=seed)[1]) for seed in range(9)} > {tuple(held)}
+    assert {tuple(split_groups(groups, 2, seed=seed)[1]) for seed in range(9)} == {(3, 4), (9, 10)}
+
+
+def test_a_large_group_is_not_held_out_where_others_are(caplog: pytest.LogCaptureFixture) -> None:
+    groups = ["large"] * 900 + [f"{number}" for number in range(100)]
+    for seed in range(5):
+        assert len(split_groups(groups, 100, seed)[1]) == 100
+    assert not caplog.messages
+    # Where all are larger, it is the smallest, and that is told.
+    assert split_groups(["a"] * 5 + ["b"] * 4, 1, seed=0)[1].tolist() == [5, 6, 7, 8]
+    assert "has 4 rows, not 1: groups are held out whole" in caplog.text
 
 
 def without(rows: Dataset, column: str, value: Any = None) -> Dataset:
@@ -130,7 +139,10 @@ def without(rows: Dataset, column: str, value: Any = None) -> Dataset:
         (lambda: without(colour_rows(), "group"), {}, r"The column 'group' of the .* has nothing in row 2"),
         (lambda: without(feature_rows(), "image_features", [[1.0]]), {}, "has regions of '1', '3' numbers: give each"),
         (colour_rows, {"further_splits": ["hard"]}, "further_splits='hard' is not among the further splits"),
-        (colour_rows, {"validation_size": 7}, "validation_size=7 leaves none of the groups for training"),
+        (lambda: colour_rows(4), {}, "validation_size=0.1 leaves none of the groups for training"),
+        (colour_rows, {"group_column": "image"}, "holds Image.*, no names or numbers: name"),
+        (lambda: without(feature_rows(), "image_features", []), {}, "has no region in row 2, or a number is missing"),
+        (lambda: without(feature_rows(), "image_features", [[1.0, None, 1.0]]), {}, "has no region in row 2, or a"),
         (colour_rows, {"label_column": "none"}, "has no column 'none'"),
         (lambda: DatasetDict(other=colour_rows()), {}, "There is no split 'train', only 'other'"),
     ],
@@ -149,5 +161,13 @@ def test_a_split_without_the_column(tmp_path: Path) -> None:
 def test_groups_of_any_kind() -> None:
     rows = concatenate_datasets([colour_rows(40).remove_columns("group")])
     rows = rows.add_column("scene", [f"scene {number // 4}" for number in range(40)])
-    loaded, _ = load_image_texts(rows, group_column="scene", image_column="image", validation_size=5)
+    loaded, _ = load_image_texts(rows, group_column="scene", image_column="image", validation_size=9)
     assert len(loaded.splits["validation"]) == 8
+
+
+def test_names_of_kinds_and_groups_that_training_alone_has() -> None:
+    rows = colour_rows(40).class_encode_column("kind")
+    splits = DatasetDict(train=rows, validation=rows.remove_columns("group"))
+    loaded, _ = load_image_texts(splits, kind_column="kind")
+    assert set(loaded.splits["train"]["kind"]) == {"warm", "cold"}
+    assert "group" not in loaded.splits["validation"].column_names

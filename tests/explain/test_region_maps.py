@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,14 @@ def test_attention_on_nothing_and_many_words() -> None:
 def test_what_cannot_be_drawn(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         plot_regions(picture("red"), given)
+
+
+def test_the_picture_is_drawn_as_the_model_saw_it(tmp_path: Path) -> None:
+    image = picture("red", 20, 10)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "held.jpg", exif=exif)
+    held = pytest.importorskip("PIL.Image").open(tmp_path / "held.jpg")
+    figure = plot_regions(held, result(1))
+    assert [axes.images[0].get_array().shape for axes in figure.axes] == [(20, 10, 3)] * 2
+    assert all(axes.get_aspect() == 1 for axes in figure.axes)

@@ -166,3 +166,15 @@ def test_it_is_saved_with_the_model(classifier: Any, tmp_path: Path) -> None:
     classifier.save_pretrained(tmp_path)
     again = pipeline(TASK, model=str(tmp_path))
     assert again(rows(2)) == classifier(rows(2))
+
+
+@pytest.mark.parametrize("given", [np.ones((2, 4)), np.ones(3), [[1.0, 2.0, 3.0], [1.0]], "x", [[np.nan] * 3]])
+def test_features_of_another_shape_are_named_by_their_position(given: Any) -> None:
+    tokenizer = tokenizer_of()
+    model = tiny_model(AttnLSTMForImageTextClassification, vocab_size=len(tokenizer), image_feature_size=3)
+    found = pipeline(TASK, model=model, tokenizer=tokenizer)
+    rows_given = [{"image_features": np.ones((2, 3)), "text": "it"}, {"image_features": given, "text": "it"}]
+    with pytest.raises(ValueError, match="The image_features of number 1 must be 3 numbers for each region"):
+        found(rows_given)
+    # A picture without any region is none.
+    assert found({"image_features": np.ones((0, 3)), "text": "it"})["label"] in model.config.label2id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from data.image_text_helpers import colour_rows, feature_rows, picture_files
 from hfattnlstm import AttnLSTMForImageTextClassification
 from hfattnlstm.data.batching import GroupedSampler
 from hfattnlstm.data.picture_sets import save_splits
-from hfattnlstm.training import TaskRun, parse_task, run_task
+from hfattnlstm.training import TaskRun, image_text, image_text_baselines, parse_task, run_task
 
 
 pytest.importorskip("PIL")
@@ -97,6 +98,67 @@ def test_a_resumed_run_is_the_same(colours: str, tmp_path: Path) -> None:
     assert all(torch.equal(weights[name], each) for name, each in whole.model.state_dict().items())
 
 
+def test_flags_that_contradict_a_checkpoint_are_refused(colours: str, tmp_path: Path) -> None:
+    flags = ["--dataset", colours, *OF_PIXELS, "--max_steps", "1", "--save_strategy", "steps", "--save_steps", "1"]
+    flags += ["--baselines", "false", "--eval_strategy", "no", "--output_dir", tmp_path / "model"]
+    run(*flags)
+    shutil.rmtree(tmp_path / "other", ignore_errors=True)
+    resume = ["--resume_from_checkpoint", tmp_path / "model" / "checkpoint-1", "--output_dir", tmp_path / "other"]
+    for flag, value, has in (
+        ("--hidden_size", 32, 16),
+        ("--image_side", 16, 8),
+        ("--image_conv_sizes", 4, "8, 8"),
+        ("--max_length", 9, 128),
+        ("--lowercase", "false", "lower case"),
+    ):
+        changed = ["--dataset", colours, *OF_PIXELS, "--max_steps", "2", "--baselines", "false", flag, value]
+        with pytest.raises(ValueError, match=rf"{flag} contradicts the checkpoint .*checkpoint-1, .*{has}"):
+            run(*changed, *resume)
+
+
+def test_nothing_is_lost_when_a_baseline_fails(colours: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_text, "train_baselines", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("--dataset", colours, *OF_PIXELS, "--max_steps", "1", "--output_dir", tmp_path / "model")
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert {"model.safetensors", "README.md", "all_results.json", "preprocessor_config.json"} <= names
+
+
+def test_baselines_begin_where_the_model_began(
+    trained: tuple[TaskRun, Path], colours: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(image_text_baselines, "_trainer", lambda _, begin, *rest: seen.append(begin()) or 1 / 0)
+    flags = ["--dataset", colours, "--model_name_or_path", trained[1], "--max_steps", "1", "--lr", "1e-9"]
+    with pytest.raises(ZeroDivisionError):
+        run(*flags, "--output_dir", tmp_path / "on")
+    weights = trained[0].model.state_dict()
+    assert all(torch.equal(each, weights[name].cpu()) for name, each in seen[0].state_dict().items())
+
+
+def test_two_texts_with_a_picture(tmp_path: Path) -> None:
+    rows = colour_rows(32).add_column("more", ["or not"] * 32)
+    save_splits({"train": rows}, tmp_path / "pairs", "")
+    data = [
+        "--dataset",
+        tmp_path / "pairs",
+        "--text_column",
+        "text",
+        "more",
+        "--max_steps",
+        "1",
+        "--baselines",
+        "false",
+    ]
+    found = run(*data, *OF_PIXELS, "--output_dir", tmp_path / "model")
+    assert found.model.config.text_columns == ["text", "more"]
+    assert '"text": "a text", "more": "a text"}' in (tmp_path / "model" / "README.md").read_text("utf-8")
+    again = ["--dataset", tmp_path / "pairs", "--model_name_or_path", tmp_path / "model", "--do_train", "false"]
+    assert run(*again, "--output_dir", tmp_path / "again").metrics["eval_samples"] == 4
+    with pytest.raises(ValueError, match=r"--text_column text contradicts .*, which reads text and more: name as"):
+        run(*again, "--text_column", "text", "--output_dir", tmp_path / "other")
+
+
 def test_features_and_files(tmp_path: Path) -> None:
     save_splits({"train": feature_rows(40), "validation": feature_rows(8)}, tmp_path / "features", "")
     found = run(
@@ -122,9 +184,11 @@ REFUSALS: list[tuple[list[str], str]] = [
         "--hidden_size 18 must be a multiple",
     ),
     (["--dataset", "DATA", "--image_side", "0"], "--image_side must be between 1 and 4,096 pixels, got 0"),
-    (["--dataset", "DATA", "--image_conv_sizes", "0"], "image_conv_sizes must be 1 to 8 numbers"),
+    (["--dataset", "DATA", "--image_conv_sizes", "0"], "--image_conv_sizes must be 1 to 8 numbers"),
     (["--dataset", "DATA", "--further_splits", "none"], "--further_splits none is not among the further splits"),
     (["--train_file", "x.csv", "--further_splits", "none"], "--further_splits has no effect without --dataset"),
+    (["--dataset", "DATA", "--further_splits", "eval"], "--further_splits eval would be taken for the validation spl"),
+    (["--dataset", "DATA", "--num_cross_modal_layers", "0"], "--num_cross_modal_layers must be between 1 and 256"),
     (["--dataset", "DATA", "--do_train", "false"], "--do_train false needs --model_name_or_path"),
     (
         ["--dataset", "DATA", "--model_name_or_path", "MODEL", "--hidden_size", "8"],
