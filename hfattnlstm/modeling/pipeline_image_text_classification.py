@@ -122,6 +122,7 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
             rows = [self.preprocess(each, position + number) for number, each in enumerate(given)]
             encoded = self._encoder([row.text for row in rows])
             outputs = self.forward(self._batch(rows, encoded, position))
+            _check_finite(outputs["logits"], position)
             yield from self.postprocess({"rows": rows, "encoded": encoded, **outputs}, **parameters)
             position += len(given)
 
@@ -205,6 +206,15 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
             except ValueError as error:
                 raise ValueError(f"The picture of number {number} {error}") from error
         return batch | {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
+
+
+def _check_finite(logits: Tensor, position: int) -> None:
+    broken = ~logits.isfinite().all(-1)
+    if broken.any():
+        raise ValueError(
+            f"The model computes NaN or infinity for number {position + int(broken.nonzero()[0])}: load its weights "
+            "again if they are damaged, or use float32 if float16 overflows."
+        )
 
 
 def _features(given: Any, width: int, position: int) -> np.ndarray:

@@ -178,3 +178,12 @@ def test_features_of_another_shape_are_named_by_their_position(given: Any) -> No
         found(rows_given)
     # A picture without any region is none.
     assert found({"image_features": np.ones((0, 3)), "text": "it"})["label"] in model.config.label2id
+
+
+def test_a_broken_model_is_told() -> None:
+    tokenizer = tokenizer_of()
+    model = tiny_model(AttnLSTMForImageTextClassification, vocab_size=len(tokenizer), image_feature_size=3)
+    torch.nn.init.constant_(model.classifier.out_proj.bias, torch.nan)
+    row = {"image_features": np.ones((2, 3)), "text": "it"}
+    with pytest.raises(ValueError, match="computes NaN or infinity for number 0: load its weights again"):
+        pipeline(TASK, model=model, tokenizer=tokenizer)([row])
