@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from image_text_helpers import MODELS as IMAGE_MODELS
 from modeling_helpers import NO_DROPOUT, assert_near, ids_of, mask_of, tiny_config, tiny_model
 from safetensors.torch import load_file, save_file
 from tagger_helpers import BIO, INPUTS, TAGGERS, tiny_tagger
@@ -24,6 +25,7 @@ from transformers import (
 
 import hfattnlstm
 from hfattnlstm import (
+    AttnLSTMForImageTextClassification,
     AttnLSTMForSequenceClassification,
     AttnLSTMForTokenClassification,
     AttnLSTMModel,
@@ -71,6 +73,7 @@ class TestInitialWeights:
         [
             *((AttnLSTMForSequenceClassification, options) for options in [*OPTIONS.values(), *INPUTS.values()]),
             *((AttnLSTMForTokenClassification, options) for options in TAGGERS.values()),
+            *((AttnLSTMForImageTextClassification, options) for options in IMAGE_MODELS.values()),
         ],
     )
     def test_every_parameter_is_set(self, model_class, options):
