@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 from datasets import Dataset, Value, concatenate_datasets
-from transformers import AutoImageProcessor, AutoModel, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 
 from .._extras import needs_extra
 from .._parsing import SentenceParser
@@ -24,6 +24,7 @@ from ..data.pictures import IMAGE, IMAGE_FEATURES, PictureColumns
 from ..data.progress import no_progress_bars
 from ..data.region_features import RegionFeatures, with_region_features
 from ..data.sources import Split
+from ..modeling.image_opening import load_image_processor
 from .options import check_at_least
 from .program import add_traceback
 
@@ -117,7 +118,7 @@ def _load(name: str, trust_remote_code: bool) -> tuple[PreTrainedModel, Any]:
             raise ValueError(
                 f"The weights of {name} are incomplete: {missing[0]} is missing. Save or download the model again."
             )
-        return model, AutoImageProcessor.from_pretrained(place, trust_remote_code=trust_remote_code)
+        return model, load_image_processor(place, trust_remote_code=trust_remote_code)
 
 
 def _beside(columns: PictureColumns, found: PictureSplit) -> Dataset:

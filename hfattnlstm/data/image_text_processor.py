@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, BatchFeature, PreTrainedTokenizerBase
 
 from .._extras import needs_extra
 from .._places import loading_from
 from ..modeling.image_inputs import padded_features
-from ..modeling.image_opening import open_image
+from ..modeling.image_opening import load_image_processor, open_image
 from ..modeling.text_inputs import TextEncoder, pad_ids
 
 
 # Of a picture, so many pixels on either side, where nobody says otherwise.
 SIDE = 64
-# What resizes pictures, also where torchvision is installed, whose pixels are others by rounding.
-_PIL = {"backend": "pil"}
 # A channel that is the same everywhere is left as it is.
 _LEAST_STD = 1e-3
 
@@ -188,7 +186,7 @@ class ImageTextProcessor:
         ```
         """
         with loading_from(name) as place, needs_extra("Reading pictures"):
-            image_processor = AutoImageProcessor.from_pretrained(place, **_PIL) if config.image_conv_sizes else None
+            image_processor = load_image_processor(place) if config.image_conv_sizes else None
         with loading_from(name, "tokenizer") as place:
             return cls(AutoTokenizer.from_pretrained(place), image_processor, config.truncation)
 

@@ -1,4 +1,4 @@
-"""Pictures of every kind as Pillow's RGB."""
+"""Pictures of every kind as Pillow's RGB, and what resizes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
+from transformers.image_processing_base import ImageProcessingMixin
 from transformers.image_utils import load_image
 
 
@@ -39,6 +41,35 @@ def open_image(image: Any) -> Any:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"cannot be read ({reason}): mend it, or leave it out.") from error
+
+
+def load_image_processor(name: str, **options: Any) -> Any:
+    """The image processor that was saved with a model, which computes with Pillow where it can.
+
+    torchvision would resize to pixels that differ by rounding, and transformers' Auto class takes it where it is
+    installed, or, in older versions, demands it.
+
+    Args:
+        name: Folder or Hub name.
+        **options: Of `from_pretrained`.
+
+    Raises:
+        OSError: There is none.
+
+    Example:
+
+    ```python
+    >>> load_image_processor("scenes-model").do_resize
+    True
+    ```
+    """
+    saved, _ = ImageProcessingMixin.get_image_processor_dict(name, **options)
+    kind = str(saved.get("image_processor_type", "")).removesuffix("Pil").removesuffix("Fast")
+    found = getattr(transformers, f"{kind}Pil", None) if kind else None
+    # What is not there stands as a dummy that raises when it is used.
+    if found is None or getattr(found, "is_dummy", False):
+        found = transformers.AutoImageProcessor
+    return found.from_pretrained(name, **options)
 
 
 def _is_address(name: str) -> bool:

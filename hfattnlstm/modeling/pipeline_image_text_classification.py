@@ -14,7 +14,7 @@ from transformers import Pipeline, PreTrainedTokenizerBase
 from .attention_entries import attention_entries, shared_out, weighted_parts
 from .configuration_base import MULTI_LABEL, REGRESSION
 from .image_inputs import padded_features
-from .image_opening import open_image
+from .image_opening import load_image_processor, open_image
 from .image_regions import region_grid
 from .losses import probabilities
 from .text_inputs import EncodedText, TextEncoder, pad_ids
@@ -70,7 +70,8 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
     """
 
     _load_processor = False
-    _load_image_processor = None
+    # The pipeline does it by itself, so that pictures are resized as in training.
+    _load_image_processor = False
     _load_feature_extractor = False
     _load_tokenizer = True
 
@@ -81,7 +82,7 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
         if not hasattr(model, "region_projection"):
             raise ValueError(f"The model is a {type(model).__name__}, which reads no pictures: name one that does.")
         if config.image_conv_sizes and image_processor is None:
-            raise ValueError("The model reads pictures, and there is no image processor: give the one saved with it.")
+            image_processor = _image_processor_of(model)
         if len(tokenizer) > config.vocab_size:
             raise ValueError(
                 f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
@@ -206,6 +207,16 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
             except ValueError as error:
                 raise ValueError(f"The picture of number {number} {error}") from error
         return batch | {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
+
+
+def _image_processor_of(model: Any) -> Any:
+    try:
+        return load_image_processor(model.name_or_path, revision=getattr(model.config, "_commit_hash", None))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "The model reads pictures, and has no image processor beside it: give image_processor, the one of its "
+            "training."
+        ) from error
 
 
 def _check_finite(logits: Tensor, position: int) -> None:

@@ -152,7 +152,7 @@ def test_what_cannot_be_is_refused(classifier: Any, given: Any, options: dict[st
 def test_what_does_not_belong_together(tmp_path: Path) -> None:
     tokenizer = tokenizer_of()
     model = tiny_model(AttnLSTMForImageTextClassification, vocab_size=len(tokenizer), **PIXELS)
-    with pytest.raises(ValueError, match="reads pictures, and there is no image processor: give the one saved"):
+    with pytest.raises(ValueError, match="reads pictures, and has no image processor beside it: give image_proc"):
         pipeline(TASK, model=model, tokenizer=tokenizer)
     small = tiny_model(AttnLSTMForImageTextClassification, vocab_size=3, image_feature_size=3)
     with pytest.raises(ValueError, match="but the model's embedding has 3 rows"):
