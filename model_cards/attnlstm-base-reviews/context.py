@@ -165,7 +165,7 @@ class ContextStack(nn.Module):
         """As [`ContextLayer.forward`]."""
         for layer in self.layers:
             states = layer(states, mask, run)
-        return ContextOutput(states, _last_states(states, mask))
+        return ContextOutput(states, last_states(states, mask))
 
 
 def context_stack(config: Any) -> ContextStack | None:
@@ -203,7 +203,8 @@ def attention_run(config: Any, kwargs: dict[str, Any]) -> AttentionRun:
     )
 
 
-def _last_states(states: Tensor, mask: Tensor) -> Tensor:
+def last_states(states: Tensor, mask: Tensor) -> Tensor:
+    """Of states (batch, length, hidden_size) those at the last real place, (batch, hidden_size)."""
     places = torch.arange(mask.shape[1], device=mask.device)
     last = torch.where(mask, places, 0).amax(1)
     return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)

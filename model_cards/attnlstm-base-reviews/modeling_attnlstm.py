@@ -36,7 +36,7 @@ from .word_inputs import (
 
 @dataclass
 class AttnLSTMModelOutput(BaseModelOutputWithPooling):
-    """`BaseModelOutputWithPooling`, with four fields more.
+    """`BaseModelOutputWithPooling`, with five fields more.
 
     Attributes:
         pooler_weights: (batch, heads, 1, length), the attention of the pooling; None unless asked for, and without
@@ -46,12 +46,14 @@ class AttnLSTMModelOutput(BaseModelOutputWithPooling):
         state: Hidden state and cell of all LSTMs after the last real token of each text, each
             (layers · directions, batch, size) in the order of `nn.LSTM`; None unless asked for.
         words: The tokens of the batch, seen as words; None unless asked for, and where nothing is known of them.
+        mask: Boolean (batch, length), True on the tokens that were read; None unless asked for.
     """
 
     pooler_weights: Tensor | None = None
     direction_states: Tensor | None = None
     state: LSTMState | None = None
     words: WordTokens | None = None
+    mask: Tensor | None = None
 
 
 class AttnLSTMPreTrainedModel(AttnLSTMBaseModel):
@@ -156,7 +158,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             locked_dropout=config.locked_dropout,
         )
         self.context = context_stack(config)
-        self.pooler = _pooler(config) if add_pooling_layer else None
+        self.pooler = text_pooler(config) if add_pooling_layer else None
         self.post_init()
 
     @torch.no_grad()
@@ -279,6 +281,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
         output_direction_states: bool = False,
         output_state: bool = False,
         output_words: bool = False,
+        output_mask: bool = False,
         **kwargs: Any,
     ) -> AttnLSTMModelOutput:
         """Encode a batch.
@@ -295,6 +298,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             output_direction_states: Whether to return `direction_states`.
             output_state: Whether to return `state`.
             output_words: Whether to return `words`.
+            output_mask: Whether to return `mask`.
 
         Returns:
             `last_hidden_state` (batch, length, hidden_size), 0 on padding; `pooler_output` (batch, pooled_size) where
@@ -334,6 +338,7 @@ class AttnLSTMModel(AttnLSTMPreTrainedModel):
             direction_states=directions if output_direction_states else None,
             state=state,
             words=words if output_words else None,
+            mask=mask if output_mask else None,
         )
 
     def _words(self, input_ids: Tensor | None, mask: Tensor, char_ids: Tensor | None) -> WordTokens | None:
@@ -385,7 +390,16 @@ def _subword_embedding(config: AttnLSTMConfig) -> SubwordEmbedding | None:
     return SubwordEmbedding(config.vocab_size, config.subword_ngrams, config.subword_entries, config.embedding_size)
 
 
-def _pooler(config: AttnLSTMConfig) -> Pooler:
+def text_pooler(config: AttnLSTMConfig) -> Pooler:
+    """The pooling that a configuration names.
+
+    Example:
+
+    ```python
+    >>> text_pooler(AttnLSTMConfig(classifier_pooling="max")).poolings
+    ('max',)
+    ```
+    """
     return Pooler(
         config.hidden_size,
         config.poolings,

@@ -36,8 +36,13 @@ class ReadingOrder(NamedTuple):
     mask: Tensor | None
 
 
-def boolean_mask(attention_mask: Tensor, device: torch.device) -> Tensor:
+def boolean_mask(attention_mask: Tensor, device: torch.device, name: str = "attention_mask") -> Tensor:
     """A mask of 0 and 1 of any dtype as booleans on a device.
+
+    Args:
+        attention_mask: The mask.
+        device: Where to.
+        name: What it is called in the sentence of a mistake.
 
     Raises:
         ValueError: For other values, such as those of an additive mask.
@@ -51,7 +56,7 @@ def boolean_mask(attention_mask: Tensor, device: torch.device) -> Tensor:
     """
     if _may_be_wrong(attention_mask) and not ((attention_mask == 0) | (attention_mask == 1)).all():
         raise ValueError(
-            "attention_mask must hold 1 for real tokens and 0 for padding: turn an additive mask, with 0 for tokens "
+            f"{name} must hold 1 for what is real and 0 for padding: turn an additive mask, with 0 for what is real "
             "and large negative numbers for padding, into (mask == 0)."
         )
     return attention_mask.to(device=device, dtype=torch.bool)

@@ -29,6 +29,9 @@ def init_module(module: nn.Module, embedding_std: float) -> None:
         init.xavier_uniform_(module.weight)
         if module.bias is not None:
             init.zeros_(module.bias)
+    elif isinstance(module, nn.Conv2d):
+        init.kaiming_normal_(module.weight, nonlinearity="relu")
+        init.zeros_(module.bias)
     elif hasattr(module, "init_parameters"):
         module.init_parameters()
 

@@ -7,6 +7,7 @@ from huggingface_hub.dataclasses import strict
 
 from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
 from .configuration_checks import check_positive, check_threshold, largest_vocabulary
+from .configuration_images import PLACE_SIZE, check_images
 from .configuration_words import CHAR_ENCODERS, check_word_inputs, input_widths
 from .tag_schemes import allowed_tags
 
@@ -111,6 +112,13 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         classifier_ngrams: How many n-grams, single tokens among them, have weights that are added to the logits; see
             [`NgramLogits`].
         classifier_ngram_length: Tokens in the longest of them.
+        image_feature_size: Width of the `image_features` of a model of texts with pictures.
+        image_conv_sizes: Filters of each convolution that reads its `pixel_values`; see [`RegionEncoder`]. None where
+            `image_features` come from elsewhere.
+        num_image_channels: Of these pixels.
+        num_cross_modal_layers: Layers in which text and picture attend to each other, with `num_attention_heads`; see
+            [`CrossModalLayer`].
+        cross_modal_intermediate_size: Width inside their feed-forward part; four times `hidden_size` when it is None.
         num_sampled_tokens: In pretraining, tokens that a target is compared with (sampled softmax); 0 for all of the
             vocabulary.
         calibration_temperature: Divides the logits where this package makes probabilities of them; above 1, they are
@@ -141,6 +149,10 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         **UPPER_BOUNDS,
         "vocab_size": 50_000_000,
         "max_word_length": 1_000,
+        "image_feature_size": MOST_UNITS,
+        "num_image_channels": 1_024,
+        "num_cross_modal_layers": 256,
+        "cross_modal_intermediate_size": MOST_UNITS,
         **dict.fromkeys(("char_embedding_size", "char_hidden_size", "case_embedding_size"), MOST_UNITS),
     }
     probabilities = (
@@ -186,6 +198,11 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
     sentence_context: bool = False
     classifier_ngrams: int = 0
     classifier_ngram_length: int = 3
+    image_feature_size: int = 768
+    image_conv_sizes: list[int] | None = None
+    num_image_channels: int = 3
+    num_cross_modal_layers: int = 2
+    cross_modal_intermediate_size: int | None = None
     num_sampled_tokens: int = 1024
     calibration_temperature: float | int = 1.0
     initializer_range: float | int = 0.1
@@ -214,6 +231,11 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         """Width of what the recurrence reads, and of `inputs_embeds`."""
         return sum(input_widths(self)) if self.input_merge == "concat" else self.embedding_size
 
+    @property
+    def region_size(self) -> int:
+        """Width of a region of a picture, as `image_features` have it."""
+        return self.image_conv_sizes[-1] + PLACE_SIZE if self.image_conv_sizes else self.image_feature_size
+
     def validate_architecture(self) -> None:
         """Sizes, probabilities and the fields that depend on each other."""
         check_word_inputs(self)
@@ -221,6 +243,7 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
         self._validate_decisions()
         self._validate_text_columns()
         self._validate_tags()
+        check_images(self)
 
     def _validate_tags(self) -> None:
         if self.tagging_scheme is not None:
