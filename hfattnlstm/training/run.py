@@ -64,7 +64,7 @@ class TaskRun:
     details: dict[str, dict[str, Any]]
     evaluations: dict[str, Any] = field(repr=False)
     trainer: AttnLSTMTrainer = field(repr=False)
-    splits: Sequence[str] = ("eval", "test")
+    splits: Sequence[str] = field(default=("eval", "test"), repr=False)
 
     def report(self) -> str:
         """The metrics of the model as a table, with intervals where a split has few texts, and the details below."""
