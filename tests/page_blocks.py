@@ -24,7 +24,11 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 _FENCE = re.compile(r"^(?P<not_run><!-- not run: .+ -->\n+)?```(?P<kind>\w*)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S)
 _NUMBER = re.compile(r"\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
-_COMMAND = "#!/bin/sh\nexec '{python}' -m hfattnlstm \"$@\"\n"
+_PROGRAMS = {
+    "hfattnlstm": "#!/bin/sh\nexec '{python}' -m hfattnlstm \"$@\"\n",
+    # No link, which would forget its virtual environment.
+    "python": "#!/bin/sh\nexec '{python}' \"$@\"\n",
+}
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,16 @@ def run_page(page: Path, folder: Path, start: Path | None = None) -> Path:
     """
     programs = folder / "bin"
     programs.mkdir()
-    (programs / "hfattnlstm").write_text(_COMMAND.format(python=sys.executable))
-    (programs / "python").symlink_to(sys.executable)
-    (programs / "hfattnlstm").chmod(0o755)
+    for name, program in _PROGRAMS.items():
+        (programs / name).write_text(program.format(python=sys.executable))
+        (programs / name).chmod(0o755)
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     names: dict[str, Any] = {"__name__": "page"}
     place = folder / "place"
     shutil.copytree(start, place) if start else place.mkdir()
+    if "python scripts/" in page.read_text("utf-8"):
+        # A page with them is for who has a clone.
+        (place / "scripts").symlink_to(ROOT / "scripts")
     with contextlib.chdir(place):
         for block in blocks(page):
             run = _run_python if block.kind == "python" else _run_shell
