@@ -19,7 +19,7 @@ from .models import is_tagger, load_model, load_tokenizer
 
 ENDINGS = (".png", ".svg")
 # What is for the weights of words in a label.
-OF_LABELS = ("method", "target", "level", "label_column", "rationale_column", "faithfulness_samples", "seed")
+_OF_LABELS = ("method", "target", "level", "label_column", "rationale_column", "faithfulness_samples", "seed")
 
 
 def is_context_map(output: str | None) -> bool:
@@ -36,12 +36,26 @@ def check_context_map(parsed: argparse.Namespace, parser: argparse.ArgumentParse
     Raises:
         ValueError: Names the first of them.
     """
-    for name in OF_LABELS:
+    refuse_of_labels(
+        parsed,
+        parser,
+        "on a picture of the attention between words: leave it out, or name an --output that ends in .html or .jsonl.",
+    )
+
+
+def refuse_of_labels(parsed: argparse.Namespace, parser: argparse.ArgumentParser, why: str) -> None:
+    """Refuse flags that are for the weights of words in a label.
+
+    Args:
+        parsed, parser: Of `hfattnlstm explain`.
+        why: How the sentence goes on after "has no effect".
+
+    Raises:
+        ValueError: Names the first of them.
+    """
+    for name in _OF_LABELS:
         if getattr(parsed, name) != parser.get_default(name):
-            raise ValueError(
-                f"--{name} has no effect on a picture of the attention between words: leave it out, or name an "
-                "--output that ends in .html or .jsonl."
-            )
+            raise ValueError(f"--{name} has no effect {why}")
 
 
 def draw_context_map(parsed: argparse.Namespace, config: PretrainedConfig) -> None:

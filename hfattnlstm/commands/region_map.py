@@ -17,7 +17,7 @@ from ..data.progress import no_progress_bars
 from ..explain.region_maps import MOST_WORDS, plot_regions
 from ..modeling.image_opening import open_image
 from ..modeling.pipeline_image_text_classification import AttnLSTMImageTextClassificationPipeline
-from .context_map import ENDINGS, OF_LABELS
+from .context_map import ENDINGS, refuse_of_labels
 from .inputs import read_inputs
 from .models import load_backbone_config, load_model, reads_pictures
 
@@ -32,9 +32,7 @@ def check_region_map(parsed: argparse.Namespace, parser: argparse.ArgumentParser
         FileNotFoundError: There is no such picture.
         ValueError: Names the first of them.
     """
-    for name in OF_LABELS:
-        if getattr(parsed, name) != parser.get_default(name):
-            raise ValueError(f"--{name} has no effect beside --image: leave one of the two out.")
+    refuse_of_labels(parsed, parser, "beside --image: leave one of the two out.")
     if parsed.output is not None and Path(parsed.output).suffix.lower() not in ENDINGS:
         raise ValueError(f"--output {parsed.output!r} must end in one of {', '.join(ENDINGS)} beside --image.")
     if not Path(parsed.image).expanduser().is_file():

@@ -14,7 +14,25 @@ from ..modeling.text_inputs import pad_ids
 from .marks import RATIONALE
 
 
-class LengthGroupedSampler(Sampler[int]):
+class _EpochSampler(Sampler[int]):
+    """An order that depends on the seed and the epoch alone, so that a resumed run reads the same batches.
+
+    The global random state is left as it is.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is given; the Trainer calls this."""
+        self.epoch = epoch
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+
+
+class LengthGroupedSampler(_EpochSampler):
     """Random order in which texts of like length stand together, so that a batch has little padding.
 
     The texts are shuffled, cut into pools of `pool_batches` batches, and sorted by length within each pool; then the
@@ -41,21 +59,16 @@ class LengthGroupedSampler(Sampler[int]):
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0, pool_batches: int = 50):
         if batch_size < 1 or pool_batches < 1:
             raise ValueError(f"batch_size={batch_size} and pool_batches={pool_batches} must be at least 1.")
+        super().__init__(seed)
         self.lengths = torch.as_tensor(lengths, dtype=torch.long)
         self.batch_size = batch_size
-        self.seed = seed
         self.pool_batches = pool_batches
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order is given; the Trainer calls this."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = self._generator()
         shuffled = torch.randperm(len(self.lengths), generator=generator)
         pools = shuffled.split(self.batch_size * self.pool_batches)
         ordered = torch.cat([self._sorted(pool) for pool in pools])
@@ -69,7 +82,7 @@ class LengthGroupedSampler(Sampler[int]):
         return pool[self.lengths[pool].argsort(descending=True, stable=True)]
 
 
-class GroupedSampler(Sampler[int]):
+class GroupedSampler(_EpochSampler):
     """Random order in which the rows of a group follow each other, such as statements on the same pictures.
 
     The order depends on the seed and the epoch alone, as that of [`LengthGroupedSampler`].
@@ -87,20 +100,15 @@ class GroupedSampler(Sampler[int]):
     """
 
     def __init__(self, groups: Sequence[str], seed: int = 0):
+        super().__init__(seed)
         _, numbers = np.unique(np.asarray(groups), return_inverse=True)
         self.numbers = torch.from_numpy(numbers)
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order is given; the Trainer calls this."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = self._generator()
         places = torch.randperm(int(self.numbers.max()) + 1, generator=generator)
         return iter(places[self.numbers].argsort(stable=True).tolist())
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from datasets import Dataset, Image
 from datasets.fingerprint import get_temporary_cache_files_directory
 
-from ..modeling.image_opening import open_image
+from ..modeling.image_opening import open_image, unreadable
 from .sources import SPLIT_NAMES, Split, read_source
 
 
@@ -103,8 +103,7 @@ def _decoded(value: Mapping[str, Any]) -> Any:
         return Image().decode_example(dict(value))
     # Pillow's error for pictures that are far too large is of none of the usual kinds.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"cannot be read ({reason}): mend it, or leave it out.") from error
+        raise unreadable(error) from error
 
 
 def kept_on_disk(split: Dataset) -> dict[str, str]:

@@ -19,7 +19,7 @@ from .loading import LoadedTexts, describe_labels, load_splits
 from .marks import GROUP, KIND
 from .naming import quote
 from .picture_files import PictureSplit, read_picture_source
-from .sources import SPLIT_NAMES, Split
+from .sources import SPLIT_NAMES, Split, choose_splits
 from .splitting import check_size, held_out_count, split_groups, split_train
 
 
@@ -138,7 +138,7 @@ def load_image_texts(
     """
     check_size(validation_size)
     found = read_picture_source(source, config_name)
-    train = _training_split(found)
+    train = choose_splits({name: each.split for name, each in found.items()})["train"]
     others = [*column_names(text_column), *([] if label_column is None else [label_column])]
     columns = PictureColumns(train, image_column, group_column, kind_column, others)
     texts = {name: columns.without(each.split) for name, each in found.items() if name in SPLIT_NAMES}
@@ -168,13 +168,6 @@ def _widths(pictures: pa.ListArray, first: int, where: str) -> list[int]:
             ):
                 raise ValueError(f"The {where} has no region in row {row}, or a number is missing: fill or remove it.")
     return pc.unique(pc.list_value_length(regions)).to_pylist()
-
-
-def _training_split(found: Mapping[str, PictureSplit]) -> Split:
-    names = [name for name in found if SPLIT_NAMES.get(name) == "train"]
-    if not names:
-        raise ValueError(f"There is no split 'train', only {quote(found)}: give that of the training rows this name.")
-    return found[names[0]].split
 
 
 def _check_named(train: Split, flag: str, name: str | None, others: Sequence[str]) -> None:

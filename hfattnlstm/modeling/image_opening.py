@@ -39,8 +39,13 @@ def open_image(image: Any) -> Any:
         return _as_rgb(_opened(image))
     # Pillow's error for pictures that are far too large is of none of the usual kinds.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"cannot be read ({reason}): mend it, or leave it out.") from error
+        raise unreadable(error) from error
+
+
+def unreadable(error: Exception) -> ValueError:
+    """The error for a picture that some library could not read; the sentence begins behind its name."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ValueError(f"cannot be read ({reason}): mend it, or leave it out.")
 
 
 def load_image_processor(name: str, **options: Any) -> Any:

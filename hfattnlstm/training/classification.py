@@ -20,7 +20,6 @@ from transformers.utils import logging
 
 from .._wording import flags_in_sentences
 from ..data.batching import PaddingCollator
-from ..data.columns import column_names
 from ..data.encoding import MAX_LENGTH, encode_texts, tell_unknown_tokens, tokenised, unknown_shares
 from ..data.label_order import order_labels
 from ..data.loading import LoadedTexts, describe_labels
@@ -62,7 +61,7 @@ from .metrics import (
 from .ngram_choice import choose_ngrams
 from .ngram_part import MOST_SPELT, token_rows
 from .recipes import Recipe, left_out
-from .shared_flags import check_architecture, check_sources
+from .shared_flags import check_architecture, check_sources, columns_read, tell_learnt
 from .spelling import shared_spelling, spelling_of
 from .starting_point import StartingPoint
 from .task import CardParts
@@ -173,17 +172,15 @@ class ClassificationTask(LabelledTask):
         """The texts, with their labels in the order of the model that the run goes on from."""
         self.start = self._starting_point()
         with flags_in_sentences():
-            self.text_columns = self._text_columns()
+            start = self.start
+            own = (None, None) if start is None else (start.name, start.config.text_columns)
+            self.text_columns = columns_read(self.data.text_column, *own, rules=start is None or start.rules)
             columns = self.text_columns or self.data.text_column
             self.loaded = load_split_texts(self.data, self.start, columns)
             if self.data.unlabelled_file is not None:
                 self.unlabelled = load_unlabelled(self.data.unlabelled_file, columns)
         texts, self.held_out = self.loaded.splits, self.loaded.held_out
-        if self.held_out and not self.training.do_train:
-            logger.warning(
-                "The validation texts are a part of those for training, and a model that was trained on these has "
-                "learnt them: measure others, with --validation_file or --test_file."
-            )
+        tell_learnt(self.held_out, self.training.do_train, "texts")
         self.problem_type, names = describe_labels(texts["train"].features)
         self.label_names = names if self.start is None else self.start.order(names, self.problem_type)
         check_problem(self.problem_type, self.given)
@@ -191,22 +188,6 @@ class ClassificationTask(LabelledTask):
             # Refused before anything takes long, if it does not fit.
             self._teacher = Teacher(self.data.teacher, self.label_names, self.problem_type)
         return texts if self.label_names == names else order_labels(texts, self.label_names)
-
-    def _text_columns(self) -> list[str] | None:
-        """The columns that are read together: those named, or those of the model that the run goes on from."""
-        names = column_names(self.data.text_column)
-        own = None if self.start is None else self.start.config.text_columns
-        if not names and own:
-            return own
-        if self.start is not None and len(own or [None]) != max(len(names), 1):
-            reads = " and ".join(own) if own else "single texts"
-            if self.start.rules:
-                raise ValueError(
-                    f"--text_column {' '.join(names)} contradicts {self.start.name}, which reads {reads}: name as "
-                    "many."
-                )
-            logger.warning("%s was trained on %s, and goes on with %s.", self.start.name, reads, " and ".join(names))
-        return names if len(names) > 1 else None
 
     def _starting_point(self) -> StartingPoint | None:
         name = self._loaded_from()
@@ -227,10 +208,6 @@ class ClassificationTask(LabelledTask):
             values = SimpleNamespace(**values.to_dict() | ngrams, poolings=values.poolings)
         check_effects((*MODEL_EFFECTS, *input_effects(start.config.inputs)), self.given, values)
         return start
-
-    def _loaded_from(self) -> str | None:
-        """The checkpoint whose weights, labels and tokenizer the run begins with."""
-        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
 
     def _label_smoothing(self) -> float | None:
         return self.training.label_smoothing_factor if "label_smoothing_factor" in self.given else None

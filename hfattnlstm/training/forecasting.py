@@ -124,9 +124,6 @@ class ForecastingTask(Task):
         named = (self.data.dataset, self.data.train_file, self.model.model_name_or_path)
         return [name for name in named if name is not None]
 
-    def _loaded_from(self) -> str | None:
-        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
-
     def load(self) -> dict[str, Panel]:
         """The series, up to where each part ends."""
         data = self.data

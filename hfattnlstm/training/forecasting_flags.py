@@ -14,6 +14,7 @@ from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects
 from .forecasting_arguments import FITTED, ForecasterArguments, SeriesArguments, forecaster_fields
 from .series_model_arguments import layer_effects
+from .shared_flags import check_unchanged
 
 
 # Steps of the past that are read at most, where nobody says how many: as far as most published forecasters look.
@@ -133,12 +134,7 @@ def check_resumed(
     has.pop("linear_forecast", None)
     has |= {name: getattr(processor, name) for name in ("lower_bound", "upper_bound")}
     has |= {"scaler": processor.scaler, "calendar": processor.calendar, "season_length": processor.season_length}
-    for flag in sorted(given & has.keys()):
-        if values[flag] != has[flag]:
-            raise ValueError(
-                f"--{flag} contradicts the checkpoint {name}, which has {has[flag]}: leave it out, or begin anew "
-                "without --resume_from_checkpoint."
-            )
+    check_unchanged(name, given, values, has)
 
 
 def _effects(data: SeriesArguments, model: ForecasterArguments, loaded: bool) -> tuple[Effect, ...]:

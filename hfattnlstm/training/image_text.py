@@ -11,11 +11,9 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import EvalPrediction, PreTrainedModel
 from transformers.trainer_utils import PredictionOutput
-from transformers.utils import logging
 
 from .._places import loading_from
 from .._wording import flags_in_sentences
-from ..data.columns import column_names
 from ..data.image_text_processor import ImageTextProcessor
 from ..data.image_text_rows import ImageTextCollator, encode_image_texts, pictures_of
 from ..data.loading import LoadedTexts, describe_labels
@@ -32,12 +30,11 @@ from .image_text_baselines import train_baselines
 from .image_text_card import image_text_card
 from .image_text_flags import MEANINGLESS, OF_PICTURES, check_image_text, check_resumed
 from .labelled_task import LabelledTask
+from .shared_flags import columns_read, tell_learnt
 from .starting_point import config_to_start_from
 from .task import CardParts
 from .trainer import AttnLSTMTrainer
 
-
-logger = logging.get_logger(__name__)
 
 # Pictures by which the pixels are scaled.
 _MEASURED_PICTURES = 2_000
@@ -91,17 +88,15 @@ class ImageTextTask(LabelledTask):
         named = (data.dataset, data.train_file, data.validation_file, data.test_file, self.model.model_name_or_path)
         return [name for name in named if name is not None]
 
-    def _loaded_from(self) -> str | None:
-        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
-
     def load(self) -> DatasetDict:
         """The texts with their pictures, some of them held out."""
         data, start = self.data, self._start()
+        own_columns = None if start is None else start.text_columns
         files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
         with flags_in_sentences():
             self.loaded, further = load_image_texts(
                 data.dataset or {name: path for name, path in files.items() if path is not None},
-                text_column=self._text_columns(start) or data.text_column,
+                text_column=columns_read(data.text_column, self._loaded_from(), own_columns) or data.text_column,
                 label_column=data.label_column,
                 image_column=data.image_column,
                 group_column=data.group_column,
@@ -115,11 +110,7 @@ class ImageTextTask(LabelledTask):
                 further_splits=data.further_splits or (),
             )
         splits = self.loaded.splits
-        if self.loaded.held_out and not self.training.do_train:
-            logger.warning(
-                "The validation rows are a part of those for training, and a model that was trained on these has "
-                "learnt them: measure others, with --validation_file or --test_file."
-            )
+        tell_learnt(self.loaded.held_out, self.training.do_train, "rows")
         self.problem_type, self.label_names = describe_labels(splits["train"].features)
         self._further = tuple(further)
         self._check_kind_of_pictures(splits["train"])
@@ -137,18 +128,6 @@ class ImageTextTask(LabelledTask):
                     f"--problem_type {self.data.problem_type} contradicts {name}, which has {own}: leave it out."
                 )
         return self._loaded_config
-
-    def _text_columns(self, start: AttnLSTMConfig | None) -> list[str] | None:
-        """The columns that are read together, where there are several: those named, or those of the model."""
-        names = column_names(self.data.text_column)
-        own = None if start is None else start.text_columns
-        if start is not None and names and len(names) != len(own or [None]):
-            reads = " and ".join(own) if own else "single texts"
-            raise ValueError(
-                f"--text_column {' '.join(names)} contradicts {self._loaded_from()}, which reads {reads}: name "
-                "as many."
-            )
-        return names if len(names) > 1 else own
 
     def _check_kind_of_pictures(self, train: Dataset) -> None:
         self.reads_features = IMAGE_FEATURES in train.column_names

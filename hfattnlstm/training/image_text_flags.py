@@ -11,7 +11,14 @@ from .context_arguments import CONTEXT_EFFECTS
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
 from .image_text_arguments import ImageTextArguments, ImageTextModelArguments, ImageTextRunArguments, config_fields
-from .shared_flags import POOLER_FLAGS, check_architecture, check_measured, check_sources, source_effects
+from .shared_flags import (
+    POOLER_FLAGS,
+    check_architecture,
+    check_measured,
+    check_sources,
+    check_unchanged,
+    source_effects,
+)
 
 
 # What is for texts alone, or for a model that was pretrained on them.
@@ -110,13 +117,7 @@ def check_resumed(
     has |= {"max_length": processor.tokenizer.model_max_length, "image_conv_sizes": config.image_conv_sizes}
     if processor.image_processor is not None:
         has["image_side"] = processor.image_processor.size["height"]
-    wants = vars(model) | config_fields(model)
-    for flag in sorted(given & has.keys()):
-        if wants[flag] != has[flag]:
-            raise ValueError(
-                f"--{flag} contradicts the checkpoint {name}, which has {has[flag]}: leave it out, or begin anew "
-                "without --resume_from_checkpoint."
-            )
+    check_unchanged(name, given, vars(model) | config_fields(model), has)
     contradiction = tokenizer_contradiction(model, frozenset(given), processor.tokenizer)
     if contradiction is not None:
         raise ValueError(

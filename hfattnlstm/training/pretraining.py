@@ -146,10 +146,6 @@ class PretrainingTask(Task):
             tokenizer.model_max_length = model.max_length
         return tokenizer
 
-    def _loaded_from(self) -> str | None:
-        """The checkpoint that the run begins with."""
-        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
-
     def make_model(self, examples: DatasetDict, processor: PreTrainedTokenizerBase) -> PreTrainedModel:
         """A new model, or the one to go on from."""
         self._maker = WindowMaker(processor, self.model.block_size)

@@ -96,9 +96,6 @@ class SeriesClassificationTask(LabelledTask):
         named = (data.dataset, data.train_file, data.validation_file, data.test_file, self.model.model_name_or_path)
         return [name for name in named if name is not None]
 
-    def _loaded_from(self) -> str | None:
-        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
-
     def load(self) -> DatasetDict:
         """The series, some of them held out."""
         data = self.data

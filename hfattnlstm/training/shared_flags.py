@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from transformers.utils import logging
+
+from ..data.columns import column_names
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
 from ..modeling.configuration_base import SIZED_SCORES
 from .context_arguments import CONTEXT_EFFECTS
 from .flag_effects import Effect, beside, without
 
+
+logger = logging.get_logger(__name__)
 
 # Flags of the attention of the pooling.
 POOLER_FLAGS = ("pooler_score", "pooler_size", "pooler_num_heads", "pooler_temperature", "pooler_normalizer")
@@ -71,6 +77,72 @@ def check_measured(trains: bool, starts: bool) -> None:
     if not (trains or starts):
         raise ValueError(
             "--do_train false needs --model_name_or_path: the random weights of a new model would be measured."
+        )
+
+
+def check_unchanged(name: str, given: Set[str], values: Mapping[str, Any], has: Mapping[str, Any]) -> None:
+    """Refuse flags that contradict the checkpoint from which a training goes on.
+
+    Args:
+        name: Of the checkpoint.
+        given: Names of the flags that somebody chose.
+        values: Of the flags.
+        has: What the checkpoint has in their place, for those that it decides.
+
+    Raises:
+        ValueError: Names the first such flag, and what the checkpoint has.
+    """
+    for flag in sorted(given & has.keys()):
+        if values[flag] != has[flag]:
+            raise ValueError(
+                f"--{flag} contradicts the checkpoint {name}, which has {has[flag]}: leave it out, or begin anew "
+                "without --resume_from_checkpoint."
+            )
+
+
+def columns_read(
+    named: Sequence[str] | None, start: str | None, own: list[str] | None, rules: bool = True
+) -> list[str] | None:
+    """The columns of texts that are read together: those named, or those of the model that the run goes on from.
+
+    Args:
+        named: Those of `--text_column`.
+        start: The model; None for a new one.
+        own: Its `text_columns`.
+        rules: Whether another number than its own is refused; it is told otherwise.
+
+    Returns:
+        The columns; None for single texts.
+
+    Raises:
+        ValueError: The model reads another number of texts, and rules.
+    """
+    names = column_names(named)
+    if not names and own:
+        return own
+    if start is not None and len(own or [None]) != max(len(names), 1):
+        reads = " and ".join(own) if own else "single texts"
+        if rules:
+            raise ValueError(
+                f"--text_column {' '.join(names)} contradicts {start}, which reads {reads}: name as many."
+            )
+        logger.warning("%s was trained on %s, and goes on with %s.", start, reads, " and ".join(names))
+    return names if len(names) > 1 else None
+
+
+def tell_learnt(held_out: bool, trains: bool, what: str) -> None:
+    """Warn where a model is only measured, on a part of what it may have learnt.
+
+    Args:
+        held_out: Whether what it is measured on was taken from the training examples.
+        trains: Whether the run trains.
+        what: The examples, such as "texts".
+    """
+    if held_out and not trains:
+        logger.warning(
+            "The validation %s are a part of those for training, and a model that was trained on these has "
+            "learnt them: measure others, with --validation_file or --test_file.",
+            what,
         )
 
 

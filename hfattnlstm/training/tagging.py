@@ -30,7 +30,7 @@ from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
 from .classification_tokenizer import load_tokenizer, tokenizer_of_checkpoint
 from .flag_effects import check_effects
-from .shared_flags import DROPOUT_FLAGS
+from .shared_flags import DROPOUT_FLAGS, tell_learnt
 from .tagger_start import begin_with, load_base
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .tagging_card import describe_tags, tagging_card
@@ -119,11 +119,7 @@ class TaggingTask(Task):
             raise ValueError(
                 "--crf_scheme has no effect with tags of single words, which mark no spans: leave it out."
             )
-        if self.loaded.held_out and not self.training.do_train:
-            logger.warning(
-                "The validation sentences are a part of those for training, and a model that was trained on these has "
-                "learnt them: measure others, with --validation_file or --test_file."
-            )
+        tell_learnt(self.loaded.held_out, self.training.do_train, "sentences")
         self.label_names = splits["train"].features["tags"].feature.names
         if start is not None:
             splits = self._in_order_of(start, splits)
@@ -154,10 +150,6 @@ class TaggingTask(Task):
         feature = type(splits["train"].features["tags"].feature)(names=own)
         self.label_names = own
         return DatasetDict({name: _renumbered(split, numbers, feature) for name, split in splits.items()})
-
-    def _loaded_from(self) -> str | None:
-        """The checkpoint that the run begins with."""
-        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
 
     def make_processor(self, examples: DatasetDict) -> PreTrainedTokenizerBase:
         """The tokenizer: that of the tagger, or one that is trained on the words for training."""

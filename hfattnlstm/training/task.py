@@ -130,6 +130,10 @@ class Task(ABC):
             given = frozenset(chosen_flags(data, type(data)()) + chosen_flags(model, type(model)())) | training.chosen
         self.given = given
 
+    def _loaded_from(self) -> str | None:
+        """The checkpoint whose weights the run begins with; None for random ones."""
+        return self.model.model_name_or_path if self.checkpoint is None else str(self.checkpoint)
+
     def check(self) -> None:  # noqa: B027
         """Refuse flags of the task that do not fit together, before anything is loaded; all fit by default."""
 
