@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .data.embedding import embed_texts
     from .data.image_text_processor import ImageTextProcessor
     from .data.loading import describe_labels, load_texts
+    from .data.pair_tokenizer import train_pair_tokenizer
+    from .data.pairs import load_pairs
     from .data.pictures import load_image_texts
     from .data.series_files import load_series
     from .data.series_processor import SeriesProcessor
@@ -38,15 +40,20 @@ if TYPE_CHECKING:
     from .deploy.onnx_tagger import OnnxAttnLSTMForTokenClassification
     from .modeling.configuration_attnlstm import AttnLSTMConfig
     from .modeling.configuration_forecaster import AttnLSTMForecasterConfig
+    from .modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
+    from .modeling.modeling_conditional_generation import AttnLSTMForConditionalGeneration
     from .modeling.modeling_forecaster import AttnLSTMForecasterModel, AttnLSTMForecasterPreTrainedModel
     from .modeling.modeling_image_text_classification import AttnLSTMForImageTextClassification
     from .modeling.modeling_pretraining import AttnLSTMForPreTraining
+    from .modeling.modeling_seq2seq import AttnLSTMSeq2SeqPreTrainedModel
     from .modeling.modeling_sequence_classification import AttnLSTMForSequenceClassification
     from .modeling.modeling_time_series_classification import AttnLSTMForTimeSeriesClassification
     from .modeling.modeling_time_series_prediction import AttnLSTMForTimeSeriesPrediction
     from .modeling.modeling_token_classification import AttnLSTMForTokenClassification
+    from .modeling.pair_processor import PairProcessor
     from .modeling.pipeline_image_text_classification import AttnLSTMImageTextClassificationPipeline
+    from .modeling.pipeline_text2text import AttnLSTMText2TextPipeline
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .modeling.pipeline_token_classification import AttnLSTMTokenClassificationPipeline
     from .modeling.shown_results import ShownResults
@@ -54,10 +61,12 @@ if TYPE_CHECKING:
     from .training.forecast_scores import score_forecasts
     from .training.forecaster import Forecaster
     from .training.lazy_adamw import LazyAdamW
+    from .training.seq2seq_trainer import AttnLSTMSeq2SeqTrainer
     from .training.sklearn_classifier import AttnLSTMClassifier
     from .training.tagged_evaluation import evaluate_tagger
     from .training.tagging_evaluation import TagEvaluation
     from .training.text_evaluation import evaluate_texts
+    from .training.text_scores import score_texts
     from .training.trainer import AttnLSTMTrainer
 
 # Public names and where they live. Each is imported when it is first used, so that `import hfattnlstm` costs
@@ -67,6 +76,8 @@ _HOME = {
     "AttnLSTMClassifier": "training.sklearn_classifier",
     "AttnLSTMForecasterPreTrainedModel": "modeling.modeling_forecaster",
     "AttnLSTMPreTrainedModel": "modeling.modeling_attnlstm",
+    "AttnLSTMSeq2SeqPreTrainedModel": "modeling.modeling_seq2seq",
+    "AttnLSTMSeq2SeqTrainer": "training.seq2seq_trainer",
     "AttnLSTMTrainer": "training.trainer",
     "DataSummary": "data.summary",
     "Evaluation": "training.evaluation",
@@ -75,6 +86,7 @@ _HOME = {
     "LazyAdamW": "training.lazy_adamw",
     "OnnxAttnLSTMForSequenceClassification": "deploy.onnx_model",
     "OnnxAttnLSTMForTokenClassification": "deploy.onnx_tagger",
+    "PairProcessor": "modeling.pair_processor",
     "SeriesProcessor": "data.series_processor",
     "ShownResults": "modeling.shown_results",
     "WordVectorCoverage": "data.word_vectors",
@@ -86,13 +98,16 @@ _HOME = {
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
     "load_image_texts": "data.pictures",
+    "load_pairs": "data.pairs",
     "load_series": "data.series_files",
     "load_tagged_texts": "data.tagged_texts",
     "load_texts": "data.loading",
     "load_word_vectors": "data.word_vectors",
     "released_model": "_released",
     "score_forecasts": "training.forecast_scores",
+    "score_texts": "training.text_scores",
     "summarize_texts": "data.summary",
+    "train_pair_tokenizer": "data.pair_tokenizer",
     "train_tokenizer": "data.tokenization",
     "train_word_tokenizer": "data.word_tokenizer",
 }

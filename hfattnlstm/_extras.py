@@ -13,7 +13,10 @@ from types import ModuleType
 
 # Modules that come with an extra of the package, and not with the package alone.
 EXTRAS = {
-    "train": ("accelerate", "datasets", "evaluate", "jinja2", "pandas", "pyarrow", "scipy", "seqeval", "sklearn"),
+    "train": (
+        *("accelerate", "datasets", "evaluate", "jinja2", "pandas", "pyarrow", "sacrebleu", "scipy", "seqeval"),
+        "sklearn",
+    ),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "explain": ("captum",),
     "plots": ("matplotlib",),

@@ -39,8 +39,10 @@ class Head(NamedTuple):
 ATTENTION_TEXT_CLASSIFICATION = "attention-text-classification"
 ATTENTION_TOKEN_CLASSIFICATION = "attention-token-classification"
 ATTENTION_IMAGE_TEXT_CLASSIFICATION = "attention-image-text-classification"
+ATTENTION_TEXT2TEXT = "attention-text2text"
 _TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
 _SERIES_CONFIG = "configuration_forecaster", "AttnLSTMForecasterConfig"
+_SEQ2SEQ_CONFIG = "configuration_seq2seq", "AttnLSTMSeq2SeqConfig"
 
 HEADS = (
     Head("AutoModel", "modeling_attnlstm", "AttnLSTMModel", *_TEXT_CONFIG),
@@ -85,6 +87,13 @@ HEADS = (
         "modeling_time_series_classification",
         "AttnLSTMForTimeSeriesClassification",
         *_SERIES_CONFIG,
+    ),
+    Head(
+        "AutoModelForSeq2SeqLM",
+        "modeling_conditional_generation",
+        "AttnLSTMForConditionalGeneration",
+        *_SEQ2SEQ_CONFIG,
+        Pipeline(ATTENTION_TEXT2TEXT, "pipeline_text2text", "AttnLSTMText2TextPipeline"),
     ),
 )
 

@@ -25,6 +25,8 @@ import hfattnlstm
 from hfattnlstm import deploy, explain, training
 from hfattnlstm.commands.predict import _parser
 from hfattnlstm.data import scenes
+from hfattnlstm.data.pair_rows import PairCollator, encode_pairs
+from hfattnlstm.data.pairs import read_pairs
 from hfattnlstm.data.picture_sets import save_picture_set
 from hfattnlstm.data.series_windows import SeriesWindows
 from hfattnlstm.data.tag_rows import TagCollator, encode_tags
@@ -32,6 +34,7 @@ from hfattnlstm.data.word_tokenizer import spelling_tables
 from hfattnlstm.explain.scoring import TextScorer
 from hfattnlstm.modeling.word_tokens import WordEncoder
 from hfattnlstm.training.arguments import RunArguments
+from hfattnlstm.training.seq2seq_arguments import Seq2SeqRunArguments
 
 
 PACKAGE = Path(hfattnlstm.__file__).parent
@@ -47,6 +50,7 @@ NUMBER = re.compile(r"\d[\d,]*(\.\d+)?(e[-+]\d+)?")
 _OF_TRANSFORMERS = (
     "AutoConfig",
     "AutoModel",
+    "EvalPrediction",
     "AutoTokenizer",
     "BertConfig",
     "Trainer",
@@ -116,6 +120,9 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
     names |= {name: getattr(hfattnlstm, name) for name in hfattnlstm.__all__}
     own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
     fixtures = FIXTURES | OF_SERIES if re.search("forecast|time_series_prediction", module) else FIXTURES
+    fixtures = (
+        fixtures | OF_PAIRS if re.search("seq2seq|pair|text2text|text_generation|predict_texts", module) else fixtures
+    )
     fixtures = fixtures | OF_CONTEXT if "context_maps(" in text else fixtures
     return {**names, **own, **{name: make() for name, make in fixtures.items() if name in words - set(own)}}
 
@@ -149,6 +156,36 @@ def make_files(folder: Path) -> None:
     _make_tagger(folder)
     _make_series(folder)
     _make_scenes(folder)
+    _make_translator(folder)
+
+
+def _make_translator(folder: Path) -> None:
+    """Pairs that the examples name, and a translator that knows them by heart."""
+    pairs = [
+        ("Ein Hund bellt.", "A dog barks."),
+        ("Eine Katze miaut.", "A cat mews."),
+        ("Ein Vogel singt.", "A bird sings."),
+    ]
+    (folder / "pairs.tsv").write_text("source\ttarget\n" + "".join(f"{one}\t{two}\n" for one, two in pairs * 10))
+    tokenizer = hfattnlstm.train_pair_tokenizer(
+        [text for pair in pairs for text in pair], kind="word", min_frequency=1
+    )
+    processor = hfattnlstm.PairProcessor(tokenizer)
+    rows = encode_pairs(
+        Dataset.from_dict({"source": [one for one, _ in pairs], "target": [two for _, two in pairs]}), processor
+    )
+    torch.manual_seed(0)
+    dropouts = dict.fromkeys(("embedding_dropout", "hidden_dropout_prob", "readout_dropout", "label_smoothing"), 0)
+    config = hfattnlstm.AttnLSTMSeq2SeqConfig(vocab_size=len(tokenizer), embedding_size=16, hidden_size=24, **dropouts)
+    model = hfattnlstm.AttnLSTMForConditionalGeneration(config)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(60):
+        model(**PairCollator(0)(list(rows))).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.generation_config.update(max_length=9, num_beams=2, suppress_tokens=[1])
+    model.eval().save_pretrained(folder / "translator")
+    processor.save_pretrained(folder / "translator")
 
 
 def _make_tagger(folder: Path) -> None:
@@ -273,6 +310,10 @@ def _scorer() -> TextScorer:
     return TextScorer(classifier.model, classifier.tokenizer)
 
 
+def _writer() -> Any:
+    return transformers.pipeline("attention-text2text", "translator")
+
+
 def _panel() -> Any:
     return hfattnlstm.load_series("power.csv")
 
@@ -354,6 +395,17 @@ FIXTURES: dict[str, Callable[[], Any]] = {
 OF_SERIES: dict[str, Callable[[], Any]] = {
     "evaluation": _forecast_evaluation,
     "model": lambda: hfattnlstm.Forecaster.from_pretrained("power-model").model,
+}
+# The same names, where texts are written from others.
+OF_PAIRS: dict[str, Callable[[], Any]] = {
+    "model": lambda: _writer().model,
+    "processor": lambda: _writer().pair_processor,
+    "writer": lambda: _writer(),
+    "rows": lambda: encode_pairs(read_pairs("pairs.tsv"), _writer().pair_processor),
+    "trainer": lambda: hfattnlstm.AttnLSTMSeq2SeqTrainer(
+        _writer().model, Seq2SeqRunArguments("out", eval_strategy="no", save_strategy="no")
+    ),
+    "parsed": lambda: _parser().parse_args(["translator", "Ein Hund bellt."]),
 }
 # The same names, where words attend to each other.
 OF_CONTEXT: dict[str, Callable[[], Any]] = {"model": lambda: small_model(context_layers=["attention"]).eval()}

@@ -5,9 +5,17 @@ from __future__ import annotations
 
 # What the models of all systems share.
 SHARED = {
-    *("attention", "capturing", "configuration_base", "configuration_checks", "configuration_context", "context"),
+    *(
+        "attention",
+        "capturing",
+        "configuration_base",
+        "configuration_checks",
+        "configuration_context",
+        "configuration_pooled",
+    ),
+    "context",
     *("dropout", "layout", "lsh_attention", "lstm_backends", "modeling_base", "multi_head_attention", "pooling"),
-    *("reading_order", "recurrence", "weight_init"),
+    *("configuration_pooled", "reading_order", "recurrence", "weight_init"),
 }
 BACKBONE = {
     *SHARED,
@@ -40,6 +48,11 @@ IMAGE_TEXT = {
     *("modeling_image_text_classification", "pipeline_image_text_classification", "pooled_head"),
     *("text_cuts", "text_inputs", "text_rows"),
 }
+WRITER = {
+    *BACKBONE,
+    *("configuration_seq2seq", "decoder", "modeling_conditional_generation", "modeling_seq2seq", "pair_processor"),
+    *("pipeline_text2text", "text_cuts", "text_generation", "text_inputs"),
+}
 SERIES = {*SHARED, "configuration_forecaster", "modeling_forecaster", "series_fronts", "series_scaling"}
 # What the checkpoint of each model carries.
 SHIPPED = {
@@ -48,6 +61,7 @@ SHIPPED = {
     "AttnLSTMForSequenceClassification": CLASSIFIER,
     "AttnLSTMForTokenClassification": TAGGER,
     "AttnLSTMForImageTextClassification": IMAGE_TEXT,
+    "AttnLSTMForConditionalGeneration": WRITER,
     "AttnLSTMForecasterModel": SERIES,
     "AttnLSTMForTimeSeriesPrediction": {
         *(*SERIES, "forecast_distributions", "forecast_heads", "forecast_losses"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,12 @@ from .._files import check_writable, same_file
 from .._parsing import SentenceParser
 from ..data.problem_types import problem_type_of
 from ..data.progress import no_progress_bars, only_errors
-from .models import is_tagger, load_classifier, load_config, load_tagger
+from .models import is_tagger, load_classifier, load_config, load_tagger, load_writer, writes_texts
 from .options import (
+    LABELS,
+    TAGS,
+    TEXTS,
+    add_beams,
     add_model,
     add_text_column,
     add_tokens_column,
@@ -68,7 +73,9 @@ def evaluate(arguments: Sequence[str]) -> int:
         config = load_config(parsed.model, parsed.trust_remote_code)
         if is_tagger(config):
             return _evaluate_tags(parsed, config)
-        check_flags_of_kind(parsed, False, "tagging_scheme", "tokens_column")
+        if writes_texts(config):
+            return _evaluate_texts(parsed, config)
+        check_flags_of_kind(parsed, LABELS)
         check_threshold_suits(parsed, problem_type_of(config))
         chosen_columns(parsed.model, parsed.text_column, getattr(config, "text_columns", None))
         classifier = load_classifier(parsed.model, config, parsed.trust_remote_code)
@@ -98,7 +105,7 @@ def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
     from ..training.tagged_evaluation import evaluate_tagger
     from .tag_report import print_tag_evaluation
 
-    check_flags_of_kind(parsed, True, "threshold", "text_column")
+    check_flags_of_kind(parsed, TAGS, "text_column")
     tagger = load_tagger(parsed.model, config, parsed.trust_remote_code)
     found = evaluate_tagger(
         tagger,
@@ -120,6 +127,27 @@ def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
     return 0
 
 
+def _evaluate_texts(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
+    """The same for a model that writes, on pairs of texts."""
+    from ..training.seq2seq_evaluation import evaluate_writer
+    from .text_report import print_text_evaluation
+
+    check_flags_of_kind(parsed, TEXTS, "text_column", "label_column", "plots")
+    writer = load_writer(parsed.model, config, parsed.trust_remote_code)
+    found = evaluate_writer(
+        writer,
+        parsed.file if parsed.target_file is None else (parsed.file, parsed.target_file),
+        source_column=parsed.source_column,
+        target_column=parsed.target_column,
+        split=parsed.split,
+        batch_size=parsed.batch_size,
+        num_beams=parsed.num_beams,
+        copy_unknown=bool(parsed.copy_unknown),
+    )
+    _tell(found, parsed, partial(print_text_evaluation, mistakes=parsed.mistakes), lambda folder: None)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = SentenceParser(
         "hfattnlstm evaluate",
@@ -130,10 +158,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "file",
         help="csv, tsv, json lines or parquet file, folder or Hub name, with texts and labels, or, of a tagger, with "
-        "words and tags, such as .conll",
+        "words and tags, such as .conll, or, of a model that writes, pairs of texts",
     )
     add_text_column(parser)
     add_tokens_column(parser)
+    add_beams(parser)
+    parser.add_argument("--source_column", help="of a model that writes, column of what is read; found without")
+    parser.add_argument("--target_column", help="of a model that writes, column of what should be written")
+    parser.add_argument(
+        "--target_file", help="of a model that writes, where the file has a text a line, that with the targets"
+    )
     parser.add_argument("--label_column", help="column with the labels; found by its name without")
     parser.add_argument(
         "--tagging_scheme",

@@ -27,11 +27,12 @@ from ..explain.attribution import DEFAULT_METHOD, METHODS, UNSIGNED
 from ..explain.report import ExplanationReport
 from ..modeling.configuration_base import SINGLE_LABEL
 from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY
+from .alignment_map import explain_writing
 from .context_map import ENDINGS as PICTURES
 from .context_map import check_context_map, draw_context_map, is_context_map
 from .explained_texts import print_explanations
 from .inputs import check_inputs, is_file, read_inputs
-from .models import has_attention, is_tagger, load_config, load_model, load_tokenizer
+from .models import has_attention, is_tagger, load_config, load_model, load_tokenizer, writes_texts
 from .options import add_model, add_text_column, check_at_least
 from .outputs import check_output
 from .program import add_traceback
@@ -87,6 +88,9 @@ def explain(arguments: Sequence[str]) -> int:
         explain_picture(parsed)
         return 0
     config = load_config(parsed.model, parsed.trust_remote_code)
+    if writes_texts(config):
+        explain_writing(parsed, parser, config)
+        return 0
     if is_context_map(parsed.output):
         draw_context_map(parsed, config)
         return 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import (
     AutoConfig,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -27,6 +28,8 @@ from .._places import loading_from
 from ..deploy.onnx_base import find_onnx_file
 from ..deploy.onnx_model import is_onnx, onnx_pipeline
 from ..modeling.modeling_token_classification import AttnLSTMForTokenClassification
+from ..modeling.pair_processor import PairProcessor
+from ..modeling.pipeline_text2text import AttnLSTMText2TextPipeline
 from ..modeling.pipeline_text_classification import (
     AttnLSTMTextClassificationPipeline,
     CalibratedTextClassificationPipeline,
@@ -35,6 +38,7 @@ from ..modeling.pipeline_token_classification import AttnLSTMTokenClassification
 
 
 _OF_PICTURES = "AttnLSTMForImageTextClassification"
+_WRITER = "AttnLSTMForConditionalGeneration"
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -62,7 +66,8 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
             f"{name} reads texts with a picture each, which this command does not: ask for one with hfattnlstm "
             f"explain --image, or for many with pipeline({ATTENTION_IMAGE_TEXT_CLASSIFICATION!r}) in Python."
         )
-    if kinds and not is_tagger(config) and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+    own = is_tagger(config) or writes_texts(config)
+    if kinds and not own and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise ValueError(f"{name} is the checkpoint of an {kinds[0]}, which labels no texts: name a text classifier.")
     return config
 
@@ -91,6 +96,46 @@ def reads_pictures(config: PretrainedConfig) -> bool:
     ```
     """
     return _OF_PICTURES in (getattr(config, "architectures", None) or ())
+
+
+def writes_texts(config: PretrainedConfig) -> bool:
+    """Whether a model of this package writes a text from a text.
+
+    Example:
+
+    ```python
+    >>> writes_texts(load_config("my-model"))
+    False
+    ```
+    """
+    return _WRITER in (getattr(config, "architectures", None) or ())
+
+
+def load_writer(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:
+    """The pipeline of a model that writes, with its tokenizers.
+
+    Args:
+        name: Folder or Hub name.
+        config: Its configuration, see [`load_config`].
+        trust_remote_code: Whether to run the code in the checkpoint.
+
+    Raises:
+        OSError: A file is missing.
+        ValueError: One is damaged, or they do not fit together.
+
+    Example:
+
+    ```python
+    >>> load_writer("translator", load_config("translator"))("Ein Hund bellt.")["generated_text"]
+    'A dog barks.'
+    ```
+    """
+    model = load_model(name, config, trust_remote_code, AutoModelForSeq2SeqLM)
+    with _loading(name, "tokenizer") as place:
+        processor = PairProcessor.from_pretrained(place, config)
+    return AttnLSTMText2TextPipeline(
+        model, processor.tokenizer, None if processor.is_joint else processor.target_tokenizer
+    )
 
 
 def load_tagger(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:

@@ -28,6 +28,17 @@ def add_text_column(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_beams(parser: argparse.ArgumentParser) -> None:
+    """Let a subcommand that takes models that write say how they do."""
+    parser.add_argument("--num_beams", type=int, help="of a model that writes, how many beams; its own number without")
+    parser.add_argument(
+        "--copy_unknown",
+        action="store_const",
+        const=True,
+        help="of a model that writes, copy words that are not known from where it looks",
+    )
+
+
 def add_tokens_column(parser: argparse.ArgumentParser) -> None:
     """Let a subcommand that takes taggers, too, take the column of their words."""
     parser.add_argument(
@@ -35,17 +46,40 @@ def add_tokens_column(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_flags_of_kind(parsed: argparse.Namespace, is_tagger: bool, *names: str) -> None:
-    """Refuse flags that are for the other kind of models: those that label texts, or taggers.
+# What models do, and those which do it.
+LABELS, TAGS, TEXTS = "labels texts", "tags words", "writes texts"
+_WHO = {LABELS: "models that label texts", TAGS: "taggers", TEXTS: "models that write texts"}
+# Flags that are for one kind of models alone.
+_FLAGS_OF = {
+    LABELS: ("top_k", "threshold", "level", "dtype"),
+    TAGS: ("tokens_column", "tagging_scheme"),
+    TEXTS: ("num_beams", "copy_unknown", "source_column", "target_column", "target_file"),
+}
+
+
+def check_flags_of_kind(parsed: argparse.Namespace, kind: str, *also: str) -> None:
+    """Refuse flags that are for other kinds of models.
+
+    Args:
+        parsed: The command line.
+        kind: What the model does: `LABELS`, `TAGS` or `TEXTS`.
+        also: Further flags that are not for it.
 
     Raises:
         ValueError: Names the flag.
     """
-    meant, does = ("models that label texts", "tags words") if is_tagger else ("taggers", "labels texts")
-    for name in names:
-        if getattr(parsed, name) is not None:
-            mend = "name the column of the words with --tokens_column" if name == "text_column" else "leave it out"
-            raise ValueError(f"--{name} is for {meant}, and {parsed.model} {does}: {mend}.")
+    others = {name: who for who, names in _FLAGS_OF.items() if who != kind for name in names}
+    for name in (*others, *also):
+        if getattr(parsed, name, None) is not None:
+            meant = _WHO[others.get(name, LABELS)]
+            mend = _OTHER_COLUMN[kind] if name == "text_column" else "leave it out"
+            raise ValueError(f"--{name} is for {meant}, and {parsed.model} {kind}: {mend}.")
+
+
+_OTHER_COLUMN = {
+    TAGS: "name the column of the words with --tokens_column",
+    TEXTS: "name the columns with --source_column and --target_column",
+}
 
 
 def check_at_least(parsed: argparse.Namespace, **least: int) -> None:

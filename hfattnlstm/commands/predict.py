@@ -22,8 +22,10 @@ from ..modeling.pipeline_text_classification import LEVELS, PROGRESS_DELAY, thre
 from ..modeling.text_rows import PAIR
 from .arriving import Arrivals
 from .inputs import check_inputs, is_conversation, is_stream, read_inputs
-from .models import has_attention, is_tagger, load_classifier, load_config
+from .models import has_attention, is_tagger, load_classifier, load_config, writes_texts
 from .options import (
+    LABELS,
+    add_beams,
     add_model,
     add_text_column,
     add_tokens_column,
@@ -34,6 +36,7 @@ from .options import (
 )
 from .outputs import FORMATS, LABEL_FORMS, check_form, check_output, choose_form, open_results, shows_attention
 from .predict_tags import predict_tags
+from .predict_texts import predict_texts
 from .program import add_traceback
 from .results import Result
 from .terminal import is_terminal
@@ -76,8 +79,10 @@ def predict(arguments: Sequence[str]) -> int:
     config = load_config(parsed.model, parsed.trust_remote_code)
     if is_tagger(config):
         return predict_tags(parsed, form, config)
+    if writes_texts(config):
+        return predict_texts(parsed, form, config)
     check_form(parsed, form, LABEL_FORMS, "labels")
-    check_flags_of_kind(parsed, False, "tokens_column")
+    check_flags_of_kind(parsed, LABELS)
     problem, explains = problem_type_of(config), has_attention(config)
     columns = getattr(config, "text_columns", None)
     _check_flags(parsed, form, problem, explains)
@@ -98,7 +103,8 @@ def predict(arguments: Sequence[str]) -> int:
 
 def _parser() -> SentenceParser:
     parser = SentenceParser(
-        "hfattnlstm predict", description="Label texts and show the attention on words, or tag words."
+        "hfattnlstm predict",
+        description="Label texts and show the attention on words, tag words, or write a text from each.",
     )
     add_model(parser, also="; or what was exported from one")
     parser.add_argument(
@@ -110,6 +116,7 @@ def _parser() -> SentenceParser:
     parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
     add_text_column(parser)
     add_tokens_column(parser)
+    add_beams(parser)
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
@@ -134,7 +141,7 @@ def _parser() -> SentenceParser:
 
 
 def _check_numbers(parsed: argparse.Namespace) -> None:
-    check_at_least(parsed, top_k=1, batch_size=1)
+    check_at_least(parsed, top_k=1, batch_size=1, num_beams=1)
     check_threshold(parsed)
     if parsed.threshold is not None and parsed.top_k is not None:
         raise ValueError("--top_k shows the best labels, and --threshold those above it: give one of the two.")

@@ -18,7 +18,7 @@ from ..data.progress import no_progress_bars
 from ..data.text_lines import LINES_ENDING, ending_of, lines_of_file
 from .inputs import is_conversation, read_inputs
 from .models import load_tagger
-from .options import check_flags_of_kind
+from .options import TAGS, check_flags_of_kind
 from .outputs import check_form
 from .tag_results import TagWriter, writer_of
 
@@ -76,7 +76,7 @@ def _write(found: Iterable[tuple[Given, dict[str, Any]]], writer: TagWriter) -> 
 
 
 def _check_flags(parsed: argparse.Namespace, form: str) -> None:
-    check_flags_of_kind(parsed, True, "top_k", "threshold", "level", "dtype")
+    check_flags_of_kind(parsed, TAGS)
     check_form(parsed, form, FORMS, "tags")
 
 

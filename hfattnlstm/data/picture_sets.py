@@ -15,7 +15,8 @@ from .statements import LABELS, TOGETHER, Statement
 
 _CARD = "README.md"
 # Without one, the Hub's library warns. It names no files: where it does, datasets confuses folders of one name.
-_FRONT = "---\ntask_categories:\n- visual-question-answering\n---\n\n"
+_FRONT = "---\ntask_categories:\n- {category}\n---\n\n"
+_CATEGORY = "visual-question-answering"
 _ABOUT = (
     "# Pictures with true and false statements\n\n"
     "Drawn by `scripts/make_scenes.py` of hfattnlstm. Four rows belong together, those of a `group`: of two pictures "
@@ -66,13 +67,16 @@ def check_folder(folder: str | Path, splits: Iterable[str]) -> None:
         raise FileExistsError(f"{folder} has {taken} already: name another folder.")
 
 
-def save_splits(splits: Mapping[str, Dataset], folder: str | Path, about: str) -> dict[str, int]:
+def save_splits(
+    splits: Mapping[str, Dataset], folder: str | Path, about: str, category: str = _CATEGORY
+) -> dict[str, int]:
     """Write a parquet file for each split, named as `load_dataset` finds them, and a README.md.
 
     Args:
         splits: Rows by the name of the split.
         folder: Where to; it is made. What is there is left alone.
         about: What the README.md says of the set, in Markdown.
+        category: The task that it is for, as the Hub calls it.
 
     Returns:
         How many rows each split has.
@@ -94,7 +98,7 @@ def save_splits(splits: Mapping[str, Dataset], folder: str | Path, about: str) -
         with written_beside(folder / _file_of(name)) as unfinished, no_progress_bars():
             data.to_parquet(unfinished)
     with written_beside(folder / _CARD) as unfinished:
-        Path(unfinished).write_text(f"{_FRONT}{about}", encoding="utf-8")
+        Path(unfinished).write_text(_FRONT.format(category=category) + about, encoding="utf-8")
     return {name: len(data) for name, data in splits.items()}
 
 

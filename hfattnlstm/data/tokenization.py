@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from ..modeling.text_inputs import check_texts
+from .bpe import train_bpe
 from .token_pieces import GOES_ON
 from .unigram import train_unigram
 
@@ -322,7 +322,9 @@ def _subword_model(kind: str, counts: Counter[str], vocab_size: int, min_frequen
             words = ((marks.symbols(word), count) for word, count in counts.most_common())
             pieces = train_unigram(words, alphabet, room, min_frequency)
             return models.Unigram([*((token, _SPECIAL_SCORE) for token in SPECIAL_TOKENS), *pieces], unk_id=1)
-        vocabulary, merges = _train_bpe(counts, alphabet, vocab_size, min_frequency)
+        vocabulary, merges = train_bpe(
+            counts, alphabet, vocab_size, min_frequency, special_tokens=SPECIAL_TOKENS, inner=_HASHES.inner
+        )
     if kind == "wordpiece":
         return models.WordPiece(vocabulary, unk_token=UNK, continuing_subword_prefix=_HASHES.inner)
     return models.BPE(vocabulary, merges, unk_token=UNK, continuing_subword_prefix=_HASHES.inner, fuse_unk=False)
@@ -431,36 +433,6 @@ def _trainable(counts: Counter[str], marks: _Marks, alphabet: list[str]) -> Coun
 
 def _numbered(tokens: Iterable[str]) -> dict[str, int]:
     return {token: number for number, token in enumerate(tokens)}
-
-
-def _train_bpe(
-    counts: Counter[str], alphabet: list[str], vocab_size: int, min_frequency: int
-) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Merges frequent pairs.
-
-    The trainer numbers characters inside a word, and cuts its own alphabet, in the order of a hash table that differs
-    from run to run, and breaks ties by these numbers. So it gets the alphabet as if it were special tokens.
-    """
-    most = len(SPECIAL_TOKENS) + len(alphabet) + sum(map(len, counts))
-    trainer = trainers.BpeTrainer(
-        vocab_size=min(vocab_size, most),  # it reserves the memory for that many
-        min_frequency=min_frequency,
-        special_tokens=[*SPECIAL_TOKENS, *alphabet],
-        continuing_subword_prefix=_HASHES.inner,
-        show_progress=False,
-    )
-    scratch = Tokenizer(models.BPE())
-    scratch.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
-    scratch.train_from_iterator(_repeat(counts), trainer)
-    model = json.loads(scratch.to_str())["model"]
-    return model["vocab"], [tuple(pair) for pair in model["merges"]]
-
-
-def _repeat(counts: Counter[str]) -> Iterator[str]:
-    """Each word as often as it was counted, because the trainer takes no counts."""
-    for word, count in counts.items():
-        for done in range(0, count, _BATCH):
-            yield " ".join([word] * min(count - done, _BATCH))
 
 
 def _check_vocabulary(tokenizer: Tokenizer, stream: _TextStream, min_frequency: int, empty: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._extras import needs_extra
 from ..data.marks import marks_of_spans
+from .alignments import alignment_page
 from .context_maps import ContextMaps, context_maps
 from .explaining import Explainer, explain
 from .explanation import Explanation, Explanations
@@ -44,6 +45,7 @@ __all__ = [
     "Plausibility",
     "WeightedSpan",
     "WeightedSpans",
+    "alignment_page",
     "context_maps",
     "explain",
     "explain_forecasts",

@@ -5,8 +5,9 @@ from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_base import MOST_UNITS, UPPER_BOUNDS, AttnLSTMBaseConfig
+from .configuration_base import MOST_UNITS
 from .configuration_checks import check_positive
+from .configuration_pooled import POOLED_BOUNDS, AttnLSTMPooledConfig
 
 
 MOST_STEPS, MOST_CATEGORIES = 100_000, 10_000_000
@@ -16,7 +17,7 @@ DIRECT, AUTOREGRESSIVE = "direct", "autoregressive"
 
 
 @strict
-class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
+class AttnLSTMForecasterConfig(AttnLSTMPooledConfig):
     r"""
     Configuration of an LSTM with attention over the past of time series, which forecasts or classifies them. The
     defaults give one LSTM over segments of a day of an hourly series, with additive attention, which forecasts each
@@ -88,7 +89,7 @@ class AttnLSTMForecasterConfig(AttnLSTMBaseConfig):
     model_type = "attnlstm_forecaster"
     keys_to_ignore_at_inference = ["hidden_states", "attentions", "loc", "scale"]
     upper_bounds = {
-        **UPPER_BOUNDS,
+        **POOLED_BOUNDS,
         **dict.fromkeys(("context_length", "prediction_length", "segment_length"), MOST_STEPS),
         **dict.fromkeys(("conv_kernel_size", "conv_pool_size"), MOST_STEPS),
         **dict.fromkeys(("num_input_channels", "static_embedding_size", "num_parallel_samples"), MOST_UNITS),

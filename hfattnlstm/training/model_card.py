@@ -29,6 +29,7 @@ _NO_METRICS = ("runtime", "samples", "samples_per_second", "steps_per_second", "
 _METRIC_TYPES = {
     "subset_accuracy": "accuracy",
     "hamming_loss": "hamming_loss",
+    "exact_match": "exact_match",
     **dict.fromkeys(("forward_perplexity", "backward_perplexity"), "perplexity"),
 }
 # A language of ISO 639 with a script or a country, if need be, or one of the two words that the Hub takes beside them.

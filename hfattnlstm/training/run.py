@@ -178,7 +178,7 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
     model = task.make_model(examples, processor)
     encoded = task.encode(examples, processor, model)
     training.choose_steps(len(encoded["train"]))
-    trainer = AttnLSTMTrainer(
+    trainer = task.trainer_class(
         model=model,
         args=training,
         train_dataset=encoded["train"],

@@ -10,7 +10,7 @@ from transformers.utils import logging
 
 from ..data.columns import column_names
 from ..modeling.configuration_attnlstm import AttnLSTMConfig
-from ..modeling.configuration_base import SIZED_SCORES
+from ..modeling.configuration_pooled import SIZED_SCORES
 from .context_arguments import CONTEXT_EFFECTS
 from .flag_effects import Effect, beside, without
 

@@ -32,6 +32,7 @@ TASKS = {
     "series-classification": "series_classification:SeriesClassificationTask",
     "tagging": "tagging:TaggingTask",
     "image-text-classification": "image_text:ImageTextTask",
+    "seq2seq": "seq2seq:Seq2SeqTask",
 }
 # What holds for every model of texts.
 TEXT_LIMITS = (
@@ -110,6 +111,8 @@ class Task(ABC):
     data_arguments: ClassVar[type]
     model_arguments: ClassVar[type]
     training_arguments: ClassVar[type[RunArguments]] = RunArguments
+    # What trains it.
+    trainer_class: ClassVar[type[AttnLSTMTrainer]] = AttnLSTMTrainer
     # Flags that go together, for the help.
     examples: ClassVar[Sequence[str]] = ()
     # What --do_predict measures on, and how that is named.

@@ -16,6 +16,9 @@ from .layout import over_tokens
 # A score takes keys (batch, length, key_size) and a query, and returns (batch, heads, queries, length). The query is
 # (batch, queries, query_size): one for a text, or one for each step of a decoder or region of an image. It is None
 # where a score can do without, for which there is one row of scores.
+#
+# It does so in two parts: `project` makes of the keys all that no query is needed for, which a decoder does once for
+# all of its steps, and `match` compares that with a query. `project` is affine.
 
 
 def _tanh(values: Tensor) -> Tensor:
@@ -40,13 +43,19 @@ class AdditiveScore(nn.Module):
         self.query = nn.Linear(query_size, width, bias=False) if query_size is not None else None
         self.vector = nn.Linear(width, num_heads, bias=False)
 
+    def project(self, keys: Tensor) -> Tensor:
+        return over_tokens(self.projection, keys)
+
+    def match(self, projected: Tensor, query: Tensor) -> Tensor:
+        # (batch, queries, length, width)
+        inner = projected.unsqueeze(1) + self.query(query).unsqueeze(2)
+        return self.vector(_tanh(inner)).permute(0, 3, 1, 2)
+
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
         if query is None:
             scores = over_tokens(lambda states: self.vector(_tanh(self.projection(states))), keys)
             return scores.transpose(1, 2).unsqueeze(2)
-        # (batch, queries, length, width)
-        inner = over_tokens(self.projection, keys).unsqueeze(1) + self.query(query).unsqueeze(2)
-        return self.vector(_tanh(inner)).permute(0, 3, 1, 2)
+        return self.match(self.project(keys), query)
 
 
 class LinearScore(nn.Module):
@@ -57,11 +66,16 @@ class LinearScore(nn.Module):
         self.projection = nn.Linear(key_size, num_heads)
         self.query = nn.Linear(query_size, num_heads, bias=False) if query_size is not None else None
 
+    def project(self, keys: Tensor) -> Tensor:
+        return over_tokens(self.projection, keys)
+
+    def match(self, projected: Tensor, query: Tensor) -> Tensor:
+        return _tanh(projected.transpose(1, 2).unsqueeze(2) + self.query(query).transpose(1, 2).unsqueeze(3))
+
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
-        scores = over_tokens(self.projection, keys).transpose(1, 2).unsqueeze(2)
-        if query is not None:
-            scores = scores + self.query(query).transpose(1, 2).unsqueeze(3)
-        return _tanh(scores)
+        if query is None:
+            return _tanh(self.project(keys).transpose(1, 2).unsqueeze(2))
+        return self.match(self.project(keys), query)
 
 
 class DotScore(nn.Module):
@@ -85,10 +99,16 @@ class DotScore(nn.Module):
         # A layer, which it is for whoever adapts all linear ones.
         self.query = nn.Linear(key_size, num_heads, bias=False) if query_size is None else None
 
+    def project(self, keys: Tensor) -> Tensor:
+        return keys
+
+    def match(self, projected: Tensor, query: Tensor) -> Tensor:
+        return _dot(projected, query, self.num_heads)
+
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
         if query is None:
             return over_tokens(self.query, keys).transpose(1, 2).unsqueeze(2)
-        return _dot(keys, query, self.num_heads)
+        return self.match(self.project(keys), query)
 
 
 def _dot(keys: Tensor, query: Tensor, num_heads: int) -> Tensor:
@@ -107,8 +127,14 @@ class GeneralScore(nn.Module):
         self.num_heads = num_heads
         self.query = nn.Linear(query_size, num_heads * key_size, bias=False)
 
+    def project(self, keys: Tensor) -> Tensor:
+        return keys
+
+    def match(self, projected: Tensor, query: Tensor) -> Tensor:
+        return _dot(projected, self.query(query), self.num_heads)
+
     def forward(self, keys: Tensor, query: Tensor) -> Tensor:
-        return _dot(keys, self.query(query), self.num_heads)
+        return self.match(self.project(keys), query)
 
 
 class DiagonalDotScore(nn.Module):
@@ -124,14 +150,22 @@ class DiagonalDotScore(nn.Module):
         self.query = nn.Linear(key_size if query_size is None else query_size, width, bias=False)
         self.key = nn.Linear(key_size, width, bias=False)
 
+    def project(self, keys: Tensor) -> Tensor:
+        return over_tokens(self.key, keys)
+
+    def match(self, projected: Tensor, query: Tensor) -> Tensor:
+        queries = self.query(query).unflatten(-1, self._share).transpose(1, 2)
+        return queries @ projected.unflatten(-1, self._share).permute(0, 2, 3, 1)
+
     def forward(self, keys: Tensor, query: Tensor | None = None) -> Tensor:
-        share = (self.num_heads, self.key.out_features // self.num_heads)
-        projected = over_tokens(self.key, keys).unflatten(-1, share)
         if query is None:
-            product = (over_tokens(self.query, keys).unflatten(-1, share) * projected).sum(-1)
-            return product.transpose(1, 2).unsqueeze(2)
-        queries = self.query(query).unflatten(-1, share).transpose(1, 2)
-        return queries @ projected.permute(0, 2, 3, 1)
+            product = over_tokens(self.query, keys) * self.project(keys)
+            return product.unflatten(-1, self._share).sum(-1).transpose(1, 2).unsqueeze(2)
+        return self.match(self.project(keys), query)
+
+    @property
+    def _share(self) -> tuple[int, int]:
+        return self.num_heads, self.key.out_features // self.num_heads
 
 
 def make_score(name: str, key_size: int, query_size: int | None, num_heads: int, size: int | None) -> nn.Module:
@@ -243,6 +277,20 @@ class AttentionOutput(NamedTuple):
     weights: Tensor
 
 
+class AttentionMemory(NamedTuple):
+    """What there is to attend to, made ready for many queries.
+
+    Attributes:
+        keys: (batch, length, key_size).
+        projected: What the score makes of them.
+        mask: Boolean (batch, length), True on real ones.
+    """
+
+    keys: Tensor
+    projected: Tensor
+    mask: Tensor
+
+
 class Attention(nn.Module):
     """Weighted means of the keys, one for each head and query.
 
@@ -295,7 +343,17 @@ class Attention(nn.Module):
             query: As the score takes it; None where it needs none.
             mask: Boolean (batch, length), True on real tokens.
         """
-        scores = self.scoring(keys, query)
+        return self._weigh(self.scoring(keys, query), keys, mask)
+
+    def memory(self, keys: Tensor, mask: Tensor) -> AttentionMemory:
+        """Keys (batch, length, key_size) and their mask, ready for [`recall`]."""
+        return AttentionMemory(keys, self.scoring.project(keys), mask)
+
+    def recall(self, memory: AttentionMemory, query: Tensor) -> AttentionOutput:
+        """As [`forward`], of keys that are asked for again and again; a query is needed."""
+        return self._weigh(self.scoring.match(memory.projected, query), memory.keys, memory.mask)
+
+    def _weigh(self, scores: Tensor, keys: Tensor, mask: Tensor) -> AttentionOutput:
         # Half precision is too coarse to make a thousand weights sum to 1.
         wide = scores if scores.dtype == torch.float64 else scores.float()
         weights = NORMALIZERS[self.normalizer](wide / self.temperature, mask[:, None, None, :]).to(keys.dtype)

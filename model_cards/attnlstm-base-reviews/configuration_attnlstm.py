@@ -5,9 +5,10 @@ from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION, UPPER_BOUNDS, AttnLSTMBaseConfig
+from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION
 from .configuration_checks import check_positive, check_threshold, largest_vocabulary
 from .configuration_images import PLACE_SIZE, check_images
+from .configuration_pooled import POOLED_BOUNDS, AttnLSTMPooledConfig
 from .configuration_words import CHAR_ENCODERS, check_word_inputs, input_widths
 from .tag_schemes import allowed_tags
 
@@ -18,7 +19,7 @@ MAX_NGRAMS, MAX_NGRAM_LENGTH = 100_000_000, 5
 
 
 @strict
-class AttnLSTMConfig(AttnLSTMBaseConfig):
+class AttnLSTMConfig(AttnLSTMPooledConfig):
     r"""
     Configuration of an LSTM stack with attention pooling. The defaults give a one-layer bidirectional LSTM of 128
     units a direction with additive attention.
@@ -146,7 +147,7 @@ class AttnLSTMConfig(AttnLSTMBaseConfig):
     model_type = "attnlstm"
     keys_to_ignore_at_inference = ["hidden_states", "attentions"]
     upper_bounds = {
-        **UPPER_BOUNDS,
+        **POOLED_BOUNDS,
         "vocab_size": 50_000_000,
         "max_word_length": 1_000,
         "image_feature_size": MOST_UNITS,

@@ -1,4 +1,4 @@
-"""What the configurations of all systems share: the recurrence, the attention over it, labels, and checks."""
+"""What the configurations of all systems share: the recurrence, layers of attention after it, labels, and checks."""
 
 # No `from __future__ import annotations` here: `strict` checks types only where the annotations are types.
 import math
@@ -8,15 +8,12 @@ from typing import Any, ClassVar, Literal
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .configuration_checks import check_num_labels, check_positive, check_unknown, refuse_misspelt, whole_numbers
+from .configuration_checks import check_num_labels, check_unknown, refuse_misspelt, whole_numbers
 from .configuration_context import check_context_layers
 
 
 REGRESSION, SINGLE_LABEL, MULTI_LABEL = "regression", "single_label_classification", "multi_label_classification"
 PROBLEM_TYPES = (REGRESSION, SINGLE_LABEL, MULTI_LABEL)
-POOLINGS = ("attention", "mean", "max", "last", "sum")
-# The scores in which `pooler_size` has a part.
-SIZED_SCORES = ("additive", "diagonal_dot")
 LABEL_KEYS = ("num_labels", "id2label", "label2id")
 
 # A hostile or damaged config.json must be refused before anything of its size is allocated.
@@ -25,9 +22,6 @@ UPPER_BOUNDS = {
     "embedding_size": MOST_UNITS,
     "hidden_size": MOST_UNITS,
     "num_hidden_layers": 256,
-    "pooler_num_heads": 4_096,
-    "pooler_size": MOST_UNITS,
-    "classifier_hidden_size": MOST_UNITS,
     **dict.fromkeys(("num_attention_heads", "intermediate_size", "lsh_attn_chunk_length", "num_buckets"), MOST_UNITS),
     "num_hashes": 64,
 }
@@ -48,7 +42,7 @@ BASE_KEYS = frozenset(
 
 @strict
 class AttnLSTMBaseConfig(PreTrainedConfig):
-    """Fields of the recurrence, of the attention over it and of a classifier's loss, with their checks.
+    """Fields of the recurrence and of the layers after it, with their checks.
 
     Each system documents them where it has them.
 
@@ -61,13 +55,11 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
     # Of the numbers that are sizes, the largest that is taken; they are 1 or more.
     upper_bounds: ClassVar[dict[str, int]] = UPPER_BOUNDS
     # Shares of units or tokens that are dropped.
-    probabilities: ClassVar[tuple[str, ...]] = ("hidden_dropout_prob", "classifier_dropout")
+    probabilities: ClassVar[tuple[str, ...]] = ("hidden_dropout_prob",)
     # Fields that are for what another one sets up.
     needed_by: ClassVar[dict[str, tuple[str, ...]]] = {}
     # Lists with a number a label: given together with other labels, they replace those of a checkpoint.
-    by_label: ClassVar[tuple[str, ...]] = ("class_weights",)
-    # The field that says what becomes of the states.
-    pooling_field: ClassVar[str] = "pooling"
+    by_label: ClassVar[tuple[str, ...]] = ()
 
     embedding_size: int = 128
     hidden_size: int = 256
@@ -84,18 +76,6 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
     num_hashes: int = 2
     num_buckets: int = 512
     lsh_attn_chunk_length: int = 64
-    pooler_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = "additive"
-    pooler_size: int | None = None
-    pooler_num_heads: int = 1
-    pooler_temperature: float | int = 1.0
-    pooler_normalizer: Literal["softmax", "sparsemax", "entmax15"] = "softmax"
-    pooler_l2_coef: float | int = 0.0
-    pooler_entropy_coef: float | int = 0.0
-    pooler_diversity_coef: float | int = 0.0
-    classifier_hidden_size: int | None = None
-    classifier_dropout: float | int = 0.1
-    class_weights: list[float | int] | None = None
-    label_smoothing: float | int = 0.0
 
     def __post_init__(self, **kwargs):
         check_unknown(type(self).__name__, kwargs, self._known_keys())
@@ -193,30 +173,9 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
         return MULTI_LABEL if float_labels else SINGLE_LABEL
 
     @property
-    def poolings(self) -> tuple[str, ...]:
-        """What becomes of the states, as a tuple in the order in which the parts are joined."""
-        named = getattr(self, self.pooling_field)
-        return (named,) if isinstance(named, str) else tuple(named)
-
-    @property
     def input_size(self) -> int:
         """Width of what the recurrence reads."""
         return self.embedding_size
-
-    @property
-    def pooled_size(self) -> int:
-        """Width of `pooler_output`."""
-        return sum(self.hidden_size * (self.pooler_num_heads if name == "attention" else 1) for name in self.poolings)
-
-    @property
-    def attention_penalties(self) -> dict[str, float]:
-        """What the loss has on the attention weights, as [`attention_penalty`] takes it; empty for nothing."""
-        coefs = {
-            "l2": self.pooler_l2_coef,
-            "entropy": self.pooler_entropy_coef,
-            "diversity": self.pooler_diversity_coef,
-        }
-        return {name: coef for name, coef in coefs.items() if coef}
 
     def _reconcile_labels(self, num_labels: int | None) -> None:
         """Fill in the missing one of `id2label` and `label2id`."""
@@ -263,10 +222,10 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
         self._validate_sizes()
         self._validate_probabilities()
         self._validate_numbers()
-        self._validate_attention()
         check_context_layers(self)
         self._validate_effects()
-        self._validate_loss()
+        if self.problem_type not in (None, *PROBLEM_TYPES):
+            raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
 
     def _validate_sizes(self) -> None:
         for name, bound in self.upper_bounds.items():
@@ -292,28 +251,8 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
             if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
                 raise ValueError(f"{item.name} must be finite, got {value}.")
 
-    def _validate_attention(self) -> None:
-        unknown = [name for name in self.poolings if name not in POOLINGS]
-        if unknown or not self.poolings or len(set(self.poolings)) != len(self.poolings):
-            raise ValueError(
-                f"{self.pooling_field} must be one of {', '.join(POOLINGS)}, or a list of different ones, "
-                f"got {getattr(self, self.pooling_field)!r}."
-            )
-        check_positive("pooler_temperature", self.pooler_temperature)
-        width = self.pooler_size or self.hidden_size
-        if self.pooler_score == "diagonal_dot" and width % self.pooler_num_heads:
-            raise ValueError(
-                f"pooler_size={width} must be a multiple of pooler_num_heads={self.pooler_num_heads} "
-                'with pooler_score="diagonal_dot".'
-            )
-
     def _validate_effects(self) -> None:
         """Fields that are set and would have no effect beside the others."""
-        if self.pooler_size is not None and self.pooler_score not in SIZED_SCORES:
-            raise ValueError(
-                f"pooler_size is for the scores {' and '.join(SIZED_SCORES)}: leave it out with "
-                f"pooler_score={self.pooler_score!r}."
-            )
         if self.direction_merge != "concat" and not self.bidirectional:
             raise ValueError("direction_merge is for two directions: leave it out with bidirectional=False.")
         if self.residual and self.num_hidden_layers == 1 and self.input_size != self.hidden_size:
@@ -323,42 +262,11 @@ class AttnLSTMBaseConfig(PreTrainedConfig):
             )
         for needed, names in self.needed_by.items():
             self._validate_needed(names, needed)
-        if not self.attends:
-            self._refuse_pooler_fields()
-
-    @property
-    def attends(self) -> bool:
-        """Whether something pays attention to the states, as the fields that begin with `pooler_` say."""
-        return "attention" in self.poolings
-
-    def _refuse_pooler_fields(self) -> None:
-        for item in fields(self):
-            if item.name.startswith("pooler_") and getattr(self, item.name) != item.default:
-                raise ValueError(f'{item.name} needs "attention" in {self.pooling_field}: leave it out, or add that.')
 
     def _validate_needed(self, names: tuple[str, ...], needed: str) -> None:
         for item in fields(self):
             if item.name in names and getattr(self, item.name) != item.default and not getattr(self, needed):
                 raise ValueError(f"{item.name} has no effect without {needed}: leave it out, or set that.")
-
-    def _validate_loss(self) -> None:
-        if self.problem_type not in (None, *PROBLEM_TYPES):
-            raise ValueError(f"problem_type must be one of {', '.join(PROBLEM_TYPES)}, got {self.problem_type!r}.")
-        for name in ("class_weights", "label_smoothing"):
-            if getattr(self, name) and self.resolve_problem_type() == REGRESSION:
-                raise ValueError(f"A regression has no {name}: leave it out.")
-        if self.class_weights is not None:
-            self._validate_class_weights()
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
-
-    def _validate_class_weights(self) -> None:
-        if len(self.class_weights) != self.num_labels:
-            raise ValueError(
-                f"class_weights has {len(self.class_weights)} numbers for {self.num_labels} labels: give one a label."
-            )
-        if any(weight < 0 for weight in self.class_weights) or not any(self.class_weights):
-            raise ValueError(f"class_weights must not be negative, and not all 0, got {self.class_weights}.")
 
 
 __all__ = ["AttnLSTMBaseConfig"]

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers.utils import logging
 
-from .configuration_base import REGRESSION, SINGLE_LABEL, AttnLSTMBaseConfig
+from .configuration_base import REGRESSION, SINGLE_LABEL
+from .configuration_pooled import AttnLSTMPooledConfig
 from .layout import can_be_read
 from .pooling import attention_penalty
 
@@ -80,7 +81,7 @@ def classification_loss(
     return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weights)
 
 
-def sequence_loss(logits: Tensor, labels: Tensor, config: AttnLSTMBaseConfig, weights: Tensor | None) -> Tensor:
+def sequence_loss(logits: Tensor, labels: Tensor, config: AttnLSTMPooledConfig, weights: Tensor | None) -> Tensor:
     """The loss of a classifier by its configuration, with the penalties on the weights of its attention.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -23,6 +24,12 @@ class SequenceDropout(nn.Module):
             return nn.functional.dropout(states, self.probability)
         units = states.new_ones(states.shape[0], 1, states.shape[2])
         return states * nn.functional.dropout(units, self.probability)
+
+    def noise(self, like: Tensor) -> Tensor | None:
+        """What states (batch, width) as these are multiplied by at every step of a text; None for nothing."""
+        if not self.training or not self.probability:
+            return None
+        return nn.functional.dropout(torch.ones_like(like), self.probability)
 
     def extra_repr(self) -> str:
         return f"p={self.probability}, locked={self.locked}"

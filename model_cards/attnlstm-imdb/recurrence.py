@@ -156,6 +156,21 @@ class LSTMLayer(PicklableCapture, GradientCheckpointingLayer):
             last_cell = _keep_where(empty, cell, last_cell) if return_cell else None
         return states, reading.states, last_hidden, last_cell
 
+    def step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read one token of each text, in one direction, as a decoder does; without dropout.
+
+        Args:
+            inputs: (batch, input_size).
+            hidden, cell: (batch, size), the state before.
+
+        Returns:
+            The states (batch, hidden_size), and hidden state and cell after it.
+        """
+        lstm = self.forward_lstm
+        weights = lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0
+        hidden, cell = torch.lstm_cell(inputs, (hidden, cell), *weights)
+        return hidden + inputs if self.residual else hidden, hidden, cell
+
 
 def _keep_where(mask: Tensor, old: Tensor | None, new: Tensor) -> Tensor:
     """The old values, 0 if there are none, where `mask` is True."""

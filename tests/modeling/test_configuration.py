@@ -18,8 +18,9 @@ from transformers import AutoConfig
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForSequenceClassification
 from hfattnlstm.modeling.attention import NORMALIZERS, SCORES
-from hfattnlstm.modeling.configuration_base import POOLINGS as CONFIG_POOLINGS
 from hfattnlstm.modeling.configuration_base import AttnLSTMBaseConfig
+from hfattnlstm.modeling.configuration_pooled import POOLINGS as CONFIG_POOLINGS
+from hfattnlstm.modeling.configuration_pooled import AttnLSTMPooledConfig
 from hfattnlstm.modeling.pooling import POOLINGS
 from hfattnlstm.modeling.recurrence import DIRECTION_MERGES
 
@@ -447,7 +448,7 @@ class TestNamesOfOthers:
         assert AttnLSTMConfig(**config.to_dict()).hidden_size == 12
 
     def test_the_names_in_the_config_are_those_that_the_blocks_know(self):
-        hints = AttnLSTMBaseConfig.__annotations__
+        hints = AttnLSTMBaseConfig.__annotations__ | AttnLSTMPooledConfig.__annotations__
         assert typing.get_args(hints["pooler_score"]) == SCORES
         assert typing.get_args(hints["pooler_normalizer"]) == tuple(NORMALIZERS)
         assert typing.get_args(hints["direction_merge"]) == DIRECTION_MERGES

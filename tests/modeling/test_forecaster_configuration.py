@@ -20,6 +20,7 @@ from hfattnlstm import AttnLSTMForecasterConfig, AttnLSTMForTimeSeriesPrediction
 from hfattnlstm.modeling.attention import NORMALIZERS, SCORES
 from hfattnlstm.modeling.configuration_base import AttnLSTMBaseConfig
 from hfattnlstm.modeling.configuration_forecaster import AUTOREGRESSIVE, DIRECT, QUANTILES
+from hfattnlstm.modeling.configuration_pooled import AttnLSTMPooledConfig
 from hfattnlstm.modeling.recurrence import DIRECTION_MERGES
 
 
@@ -156,8 +157,9 @@ def test_every_field_survives_a_round_trip(name, tmp_path):
 
 
 def test_no_field_is_left_out_of_the_round_trip():
-    fields = {*AttnLSTMForecasterConfig.__annotations__, *AttnLSTMBaseConfig.__annotations__}
-    of_classes = {name for name, hint in AttnLSTMBaseConfig.__annotations__.items() if "ClassVar" in str(hint)}
+    shared = AttnLSTMBaseConfig.__annotations__ | AttnLSTMPooledConfig.__annotations__
+    fields = {*AttnLSTMForecasterConfig.__annotations__, *shared}
+    of_classes = {name for name, hint in shared.items() if "ClassVar" in str(hint)}
     assert fields - of_classes == {*VALUES["direct"], *VALUES["autoregressive"]} - {"problem_type", "id2label"}
 
 
@@ -443,7 +445,7 @@ def test_an_unknown_field_that_resembles_none_is_told_and_kept(caplog):
 
 
 def test_the_names_in_the_config_are_those_that_the_blocks_know():
-    hints = AttnLSTMBaseConfig.__annotations__
+    hints = AttnLSTMBaseConfig.__annotations__ | AttnLSTMPooledConfig.__annotations__
     assert typing.get_args(hints["pooler_score"]) == SCORES
     assert typing.get_args(hints["pooler_normalizer"]) == tuple(NORMALIZERS)
     assert typing.get_args(hints["direction_merge"]) == DIRECTION_MERGES

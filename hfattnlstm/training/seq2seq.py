@@ -1,0 +1,276 @@
+"""Sequence to sequence, such as translation, as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from datasets import Dataset, DatasetDict
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.utils import logging
+
+from .._places import loading_from
+from .._wording import flags_in_sentences
+from ..data.columns import column_values
+from ..data.encoding import tell_unknown_shares
+from ..data.pair_rows import PairCollator, encode_pairs
+from ..data.pair_tokenizer import train_pair_tokenizer
+from ..data.pairs import SOURCE, TARGET, LoadedPairs, load_pairs
+from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
+from ..modeling.modeling_conditional_generation import AttnLSTMForConditionalGeneration
+from ..modeling.pair_processor import PairProcessor
+from .seq2seq_arguments import PairArguments, Seq2SeqModelArguments, Seq2SeqRunArguments, seq2seq_fields
+from .seq2seq_card import describe_texts, seq2seq_card
+from .seq2seq_evaluation import PairScorer, TextEvaluation, evaluate_pairs
+from .seq2seq_flags import CHANGEABLE, MEANINGLESS, check_resumed, check_seq2seq
+from .seq2seq_trainer import AttnLSTMSeq2SeqTrainer, ScheduledSampling
+from .shared_flags import tell_learnt
+from .starting_point import config_to_start_from
+from .task import CardParts, Measured, Task
+
+
+logger = logging.get_logger(__name__)
+
+# Below so many words a text, BLEU, which counts runs of four, says nothing.
+_WORDS_FOR_BLEU = 4
+# What is written may be so much longer than the longest target.
+_LONGER = 1.5
+
+
+class Seq2SeqTask(Task):
+    """Texts that are written from others; see [`AttnLSTMForConditionalGeneration`].
+
+    Example:
+
+    ```python
+    >>> flags = ["--task", "seq2seq", "--train_file", "pairs.tsv", "--max_steps", "2", "--hidden_size", "16"]
+    >>> run = run_task(parse_task(flags))
+    >>> run.metrics["eval_bleu"]
+    0.0
+    ```
+    """
+
+    name = "seq2seq"
+    data_arguments = PairArguments
+    model_arguments = Seq2SeqModelArguments
+    training_arguments = Seq2SeqRunArguments
+    trainer_class = AttnLSTMSeq2SeqTrainer
+    meaningless = frozenset(MEANINGLESS)
+    test_split = "a test split with targets: name one with --test_file"
+    examples = (
+        "--task seq2seq --train_file train.de train.en --test_file test.de test.en --output_dir de-en",
+        "--task seq2seq --dataset my-translations --source_column de --target_column en --output_dir de-en",
+        "--task seq2seq --train_file dates.tsv --tokenizer_kind char --output_dir dates",
+    )
+
+    data: PairArguments
+    model: Seq2SeqModelArguments
+    training: Seq2SeqRunArguments
+    loaded: LoadedPairs
+    processor: PairProcessor
+    _loaded_config: AttnLSTMSeq2SeqConfig | None = None
+
+    def check(self) -> None:
+        """Refuse flags that do not fit together; a test file that is named is measured."""
+        if self.data.test_file is not None and "do_predict" not in self.given:
+            self.training.do_predict = True
+        check_seq2seq(self.data, self.model, self.training, self.given)
+
+    def sources(self) -> list[str]:
+        """Files, data set and model."""
+        data = self.data
+        files = [name for part in (data.train_file, data.validation_file, data.test_file) for name in part or ()]
+        return [name for name in (data.dataset, *files, self.model.model_name_or_path) if name is not None]
+
+    def load(self) -> DatasetDict:
+        """The pairs, some of them held out."""
+        data = self.data
+        name = self._loaded_from()
+        if name is not None:
+            kinds = AttnLSTMSeq2SeqConfig, AttnLSTMForConditionalGeneration
+            self._loaded_config = config_to_start_from(name, *kinds)
+        files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
+        with flags_in_sentences():
+            self.loaded = load_pairs(
+                data.dataset or {part: named for part, named in files.items() if named is not None},
+                source_column=data.source_column,
+                target_column=data.target_column,
+                config_name=data.dataset_config,
+                validation_size=data.validation_size,
+                seed=data.split_seed,
+            )
+        splits = self.loaded.splits
+        tell_learnt(self.loaded.held_out, self.training.do_train, "pairs")
+        if data.max_train_samples is not None:
+            splits["train"] = self._few(splits["train"], data.max_train_samples)
+        return splits
+
+    def _few(self, pairs: Dataset, count: int) -> Dataset:
+        if count > len(pairs):
+            raise ValueError(
+                f"--max_train_samples {count} is more than the {len(pairs)} training pairs: make it smaller, or leave "
+                "it out."
+            )
+        return pairs.shuffle(seed=self.data.split_seed).select(range(count))
+
+    def make_processor(self, examples: DatasetDict) -> PairProcessor:
+        """The tokenizers: those of the model, or new ones of the pairs for training."""
+        name = self._loaded_from()
+        if name is not None:
+            with loading_from(name, "tokenizer") as place:
+                self.processor = PairProcessor.from_pretrained(place, self._loaded_config)
+            if self.checkpoint is not None:
+                check_resumed(name, self.model, self.given, self._loaded_config, self.processor)
+        else:
+            sides = [examples["train"][side][:] for side in (SOURCE, TARGET)]
+            with flags_in_sentences():
+                if self.model.separate_vocabularies:
+                    self.processor = PairProcessor(*map(self._train_tokenizer, sides))
+                else:
+                    self.processor = PairProcessor(self._train_tokenizer([*sides[0], *sides[1]]))
+        return self.processor
+
+    def _train_tokenizer(self, texts: Sequence[str]) -> PreTrainedTokenizerBase:
+        flags = self.model
+        return train_pair_tokenizer(
+            texts,
+            kind=flags.tokenizer_kind,
+            vocab_size=flags.vocab_size,
+            lowercase=flags.lowercase,
+            model_max_length=flags.max_length,
+        )
+
+    def make_model(self, examples: DatasetDict, processor: PairProcessor) -> PreTrainedModel:
+        """A new model, or the one to go on from."""
+        name = self._loaded_from()
+        if name is None:
+            model = AttnLSTMForConditionalGeneration(self._new_config(processor))
+        else:
+            changes = {flag: getattr(self.model, flag) for flag in CHANGEABLE if flag in self.given}
+            with loading_from(name) as place:
+                model = AttnLSTMForConditionalGeneration.from_pretrained(place, dtype=torch.float32, **changes)
+            if not self.training.do_train:
+                model.check_trained()
+        self._set_generation(model, examples, processor, is_new=name is None)
+        return model
+
+    def _new_config(self, processor: PairProcessor) -> AttnLSTMSeq2SeqConfig:
+        target = processor.target_tokenizer
+        return AttnLSTMSeq2SeqConfig(
+            vocab_size=len(processor.tokenizer),
+            decoder_vocab_size=None if processor.is_joint else len(target),
+            pad_token_id=processor.pad_token_id,
+            bos_token_id=target.bos_token_id,
+            eos_token_id=target.eos_token_id,
+            label_smoothing=self.training.label_smoothing_factor,
+            **seq2seq_fields(self.model),
+        )
+
+    def _set_generation(
+        self, model: PreTrainedModel, examples: DatasetDict, processor: PairProcessor, is_new: bool
+    ) -> None:
+        """How the model writes unless a call says otherwise, which is saved with it."""
+        own, training = model.generation_config, self.training
+        if is_new or "generation_num_beams" in self.given:
+            own.num_beams = training.generation_num_beams or 1
+        training.generation_num_beams = own.num_beams
+        if is_new or training.generation_max_length is not None:
+            longest = max(map(len, processor.targets(examples["train"][TARGET][:])))
+            own.max_length = training.generation_max_length or int(_LONGER * longest) + 2
+        training.generation_max_length = own.max_length
+        unknown = processor.target_tokenizer.unk_token_id
+        if is_new and unknown is not None:
+            own.suppress_tokens = [unknown]
+
+    def encode(self, examples: DatasetDict, processor: PairProcessor, model: PreTrainedModel) -> DatasetDict:
+        """Token ids of both sides."""
+        encoded = DatasetDict({name: encode_pairs(split, processor) for name, split in examples.items()})
+        self._tell_cut(encoded, processor)
+        tell_unknown_shares(self._unknown(encoded, processor), self._loaded_config is None)
+        return encoded
+
+    def _tell_cut(self, encoded: DatasetDict, processor: PairProcessor) -> None:
+        most = processor.tokenizer.model_max_length
+        for name, split in encoded.items():
+            cut = sum(max(map(len, row)) >= most for row in zip(split["input_ids"][:], split["labels"][:]))
+            if cut > len(split) // 100:
+                logger.warning(
+                    "%s of the %s pairs for %s have %s tokens or more on a side, and are cut to that: --max_length "
+                    "raises it.",
+                    cut,
+                    len(split),
+                    name,
+                    most,
+                )
+
+    def _unknown(self, encoded: DatasetDict, processor: PairProcessor) -> dict[str, float]:
+        """By split and side, the share of the tokens that are unknown."""
+        shares = {}
+        sides = {"input_ids": processor.tokenizer, "labels": processor.target_tokenizer}
+        for name, split in encoded.items():
+            for column, tokenizer in sides.items():
+                ids = column_values(split, column).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+                side = SOURCE if column == "input_ids" else TARGET
+                shares[f"{side}s of {name}"] = float(np.mean(ids == tokenizer.unk_token_id))
+        return shares
+
+    def callbacks(self) -> Sequence[TrainerCallback]:
+        """Scheduled sampling, where it is asked for."""
+        share = self.training.scheduled_sampling
+        return [ScheduledSampling(share)] if share else []
+
+    def make_collator(self, processor: PairProcessor, model: PreTrainedModel) -> Callable[[list], dict]:
+        """Padding of both sides."""
+        return PairCollator(processor.tokenizer.pad_token_id)
+
+    def make_scorer(self) -> PairScorer | None:
+        """BLEU, chrF and exact matches of the validation split; None where nothing is written."""
+        if not self.training.predict_with_generate:
+            return None
+        return PairScorer(self.processor, self.loaded.splits["validation"][TARGET][:], *self._bleu_options())
+
+    def _bleu_options(self) -> tuple[str | None, bool]:
+        return self.training.bleu_tokenize, self.training.bleu_lowercase
+
+    def best_metric(self) -> tuple[str, bool]:
+        """BLEU; of targets of a few words exact matches."""
+        if not self.training.predict_with_generate:
+            return "loss", False
+        targets = self.loaded.splits["validation"][TARGET][:]
+        joined = sum(len(text.split()) if " " in text.strip() else len(text) / 4 for text in targets)
+        return ("bleu" if joined >= _WORDS_FOR_BLEU * len(targets) else "exact_match"), True
+
+    def metric_directions(self) -> dict[str, bool]:
+        """All scores; the loss alone where nothing is written."""
+        return PairScorer.directions() if self.training.predict_with_generate else {"loss": False}
+
+    def measure(self, trainer: AttnLSTMSeq2SeqTrainer, rows: Dataset, prefix: str) -> Measured:
+        """Write all texts of a split with the beams of the model, and compare them."""
+        model, training = trainer.model.eval(), self.training
+        loader = trainer.get_eval_dataloader(rows)
+        output = trainer.evaluation_loop(loader, "Loss", prediction_loss_only=True, metric_key_prefix=prefix)
+        loss = {f"{prefix}_loss": output.metrics[f"{prefix}_loss"]}
+        pairs = self.loaded.splits["validation" if prefix == "eval" else prefix]
+        tokenize, lowercase = self._bleu_options()
+        evaluation = evaluate_pairs(
+            model,
+            trainer.processing_class,
+            pairs[SOURCE][:],
+            pairs[TARGET][:],
+            tokenize=tokenize,
+            lowercase=lowercase,
+            bounds=True,
+            copy_unknown=training.copy_unknown,
+            progress=lambda done, total: self.show_progress(f"Writing {prefix}", done, total),
+        )
+        metrics = {f"{prefix}_{name}": value for name, value in evaluation.scores.metrics().items()}
+        return Measured(loss | metrics, {}, evaluation)
+
+    def describe(self, evaluation: TextEvaluation, split: str) -> str:
+        """Texts beside what they should be."""
+        return describe_texts(evaluation, split)
+
+    def card_parts(self, examples: DatasetDict, processor: PairProcessor, model: PreTrainedModel) -> CardParts:
+        """Pairs, tokens and sizes."""
+        return seq2seq_card(self, examples, processor, model.config)

@@ -1,0 +1,148 @@
+"""The flags of a model that writes texts from others: where pairs come from, and which model learns from them."""
+
+# No `from __future__ import annotations`: HfArgumentParser wants types, and TrainingArguments' are types.
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import torch
+from transformers import Seq2SeqTrainingArguments
+
+from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
+from .arguments import Passes, RunArguments, flag
+from .context_arguments import ContextArguments
+
+
+# What follows from the pairs, or from flags of other names.
+_FROM_THE_DATA = frozenset({"vocab_size", "label_smoothing"})
+# Processors whose bfloat16 makes such a training faster.
+_FAST_BFLOAT16 = ("avx512_bf16", "amx_bf16")
+
+
+@dataclass
+class PairArguments:
+    """Where the pairs of texts come from."""
+
+    dataset: str | None = flag(None, "Hub name, folder, or file, in place of train_file.")
+    dataset_config: str | None = flag(None, "Configuration of the data set, where it has several.")
+    train_file: list[str] | None = flag(
+        None, "File with the training pairs: tsv, csv, jsonl or parquet; or two files, each with a text a line."
+    )
+    validation_file: list[str] | None = flag(None, "The same for validation; some pairs are held out without.")
+    test_file: list[str] | None = flag(None, "The same for the test metrics.")
+    source_column: str | None = flag(
+        None, "Column of what is read, or its language in a column translation; found by its name without."
+    )
+    target_column: str | None = flag(None, "The same of what is written.")
+    validation_size: float | None = flag(
+        None, "Share of the training pairs held out without validation pairs; a tenth, but at most 2,000 pairs."
+    )
+    split_seed: int = flag(42, "Seed of that split alone; --seed is that of the run.")
+    max_train_samples: int | None = flag(None, "Train on so many pairs only, to try things out.")
+
+
+@dataclass
+class Seq2SeqModelArguments(ContextArguments):
+    """Which model writes."""
+
+    model_name_or_path: str | None = flag(None, "Model to go on from, with its flags; a new one without.")
+    tokenizer_kind: Literal["bpe", "word", "char"] = flag(
+        "bpe", "What a token is: a frequent piece of a word, a word, or a character."
+    )
+    vocab_size: int = flag(8_000, "Tokens at most.")
+    separate_vocabularies: bool = flag(False, "Whether sources and targets have a vocabulary each.")
+    lowercase: bool = flag(False, "Whether upper and lower case are the same, which all that is written then lacks.")
+    max_length: int = flag(128, "Tokens of a text at most, on either side.")
+    embedding_size: int = flag(256, "Width of the embeddings.")
+    hidden_size: int = flag(512, "Width of the encoder's states, both directions together.")
+    num_hidden_layers: int = flag(1, "LSTM layers of the encoder.")
+    bidirectional: bool = flag(True, "Whether the encoder also reads from the end.")
+    direction_merge: Literal["concat", "sum", "mean", "weighted"] = flag("concat", "How two directions become one.")
+    residual: bool = flag(False, "Whether a layer's input is added to its output, in the encoder.")
+    decoder_hidden_size: int | None = flag(None, "Width of the decoder's states; hidden_size without.")
+    num_decoder_layers: int = flag(1, "LSTM layers of the decoder.")
+    input_feeding: bool = flag(True, "Whether the decoder reads what its last token was predicted by.")
+    cross_attention_score: Literal["additive", "linear", "dot", "general", "diagonal_dot"] = flag(
+        "additive", "Score of the attention."
+    )
+    cross_attention_size: int | None = flag(None, "Inner width of the score; hidden_size without.")
+    cross_attention_num_heads: int = flag(1, "Attention heads.")
+    cross_attention_normalizer: Literal["softmax", "sparsemax", "entmax15"] = flag("softmax", "Scores to weights.")
+    cross_attention_temperature: float = flag(1.0, "Divides the scores.")
+    coverage: bool = flag(False, "Whether the score is told where attention has been.")
+    coverage_loss_coef: float = flag(0.0, "Weight of the attention that goes where attention has been.")
+    hidden_dropout_prob: float = flag(0.2, "Dropout between layers, and on what the decoder attends to.")
+    embedding_dropout: float = flag(0.3, "Dropout on the embeddings.")
+    locked_dropout: bool = flag(False, "Whether these drop the same units at every token.")
+    word_dropout: float = flag(0.0, "Share of the tokens left out in training, on both sides.")
+    readout_dropout: float = flag(0.3, "Dropout on what a token is predicted by.")
+    tie_word_embeddings: bool = flag(True, "Whether tokens are predicted by the embeddings that are read.")
+    initializer_range: float = flag(0.1, "Standard deviation of the initial embedding.")
+
+
+@dataclass
+class Seq2SeqRunArguments(RunArguments, Seq2SeqTrainingArguments):
+    """The flags of the run, with the defaults of a model that writes."""
+
+    num_train_epochs: float | None = flag(
+        None, "Passes over the training pairs; without, as many as give 8,000 updates, but 4 to 40.", "epochs"
+    )
+    learning_rate: float = flag(2e-3, "Highest learning rate.", "lr")
+    per_device_train_batch_size: int = flag(64, "Pairs in a training batch of one process.", "batch_size")
+    per_device_eval_batch_size: int = flag(128, "Pairs in an evaluation batch of one process.")
+    warmup_steps: float = flag(0.05, "Share of the steps, or steps, in which the learning rate rises.")
+    label_smoothing_factor: float = flag(0.1, "Share of the target that the loss spreads over all tokens.")
+    ema_decay: float | None = flag(
+        0.998, "Keep an average of the weights, of which a step leaves so much; 0 for the weights themselves."
+    )
+    bf16: bool | None = flag(
+        None, "Whether matrices are multiplied in bfloat16; without, where the processor is faster in it."
+    )
+    predict_with_generate: bool = flag(True, "Whether evaluations write texts, and not only measure the loss.")
+    generation_num_beams: int | None = flag(5, "Beams with which the model writes when it is trained.")
+    generation_max_length: int | None = flag(
+        None, "Tokens that it writes at most; half as many again as the longest target without."
+    )
+    scheduled_sampling: float = flag(
+        0.0, "Share of its own tokens that the model reads at the end of the training, rising from 0."
+    )
+    copy_unknown: bool = flag(False, "Whether words that are not known are copied when the model is measured.")
+    bleu_tokenize: Literal["13a", "intl", "zh", "char", "none"] | None = flag(
+        None, "How sacreBLEU cuts texts; by their script without."
+    )
+    bleu_lowercase: bool = flag(False, "Whether BLEU and chrF take upper and lower case for the same.")
+
+    passes: ClassVar[tuple[Passes, ...]] = (Passes(8_000, 4, 40),) * 3
+    unit: ClassVar[str] = "pairs"
+
+    def __post_init__(self) -> None:
+        wanted = self.bf16
+        self.bf16 = bool(wanted)
+        super().__post_init__()
+        self.asked.bf16 = wanted
+        if wanted is None and not (self.fp16 or self.fp16_full_eval):
+            self.bf16 = has_fast_bfloat16_products(self.device)
+
+
+def has_fast_bfloat16_products(device: torch.device) -> bool:
+    """Whether the processor multiplies matrices faster in bfloat16 than in float32.
+
+    The fused LSTM is not, unless there are tile units; here, products of matrices take most of the time.
+
+    Example:
+
+    ```python
+    >>> has_fast_bfloat16_products(torch.device("meta"))
+    False
+    ```
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older versions of torch cannot tell.
+    found = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return any(found.get(name, False) for name in _FAST_BFLOAT16)
+
+
+def seq2seq_fields(arguments: Seq2SeqModelArguments) -> dict[str, Any]:
+    """The flags that are fields of [`AttnLSTMSeq2SeqConfig`], by name, but for what the pairs decide."""
+    names = {item.name for item in fields(AttnLSTMSeq2SeqConfig)} & {item.name for item in fields(arguments)}
+    return {name: getattr(arguments, name) for name in names - _FROM_THE_DATA}
