@@ -28,6 +28,7 @@ TABLES = {
     "explain": "explain",
     "forecast": "forecast",
     "tagging": "tagging",
+    "writing": "writing",
     "growth": "growth",
     "attention": "attention",
     "limit": "limit",

@@ -22,6 +22,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     # Type checkers cannot follow a table; a test holds the two equal.
     from ._released import released_model
+    from .data.captions import load_captions
     from .data.embedding import embed_texts
     from .data.image_text_processor import ImageTextProcessor
     from .data.loading import describe_labels, load_texts
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .modeling.modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel
     from .modeling.modeling_conditional_generation import AttnLSTMForConditionalGeneration
     from .modeling.modeling_forecaster import AttnLSTMForecasterModel, AttnLSTMForecasterPreTrainedModel
+    from .modeling.modeling_image_captioning import AttnLSTMForImageCaptioning
     from .modeling.modeling_image_text_classification import AttnLSTMForImageTextClassification
     from .modeling.modeling_pretraining import AttnLSTMForPreTraining
     from .modeling.modeling_seq2seq import AttnLSTMSeq2SeqPreTrainedModel
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from .modeling.modeling_token_classification import AttnLSTMForTokenClassification
     from .modeling.pair_processor import PairProcessor
     from .modeling.pipeline_image_text_classification import AttnLSTMImageTextClassificationPipeline
+    from .modeling.pipeline_image_to_text import AttnLSTMImageToTextPipeline
     from .modeling.pipeline_text2text import AttnLSTMText2TextPipeline
     from .modeling.pipeline_text_classification import AttnLSTMTextClassificationPipeline
     from .modeling.pipeline_token_classification import AttnLSTMTokenClassificationPipeline
@@ -97,6 +100,7 @@ _HOME = {
     "evaluate_tagger": "training.tagged_evaluation",
     "evaluate_texts": "training.text_evaluation",
     "export_onnx": "deploy.onnx_export",
+    "load_captions": "data.captions",
     "load_image_texts": "data.pictures",
     "load_pairs": "data.pairs",
     "load_series": "data.series_files",

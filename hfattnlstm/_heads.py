@@ -40,6 +40,7 @@ ATTENTION_TEXT_CLASSIFICATION = "attention-text-classification"
 ATTENTION_TOKEN_CLASSIFICATION = "attention-token-classification"
 ATTENTION_IMAGE_TEXT_CLASSIFICATION = "attention-image-text-classification"
 ATTENTION_TEXT2TEXT = "attention-text2text"
+ATTENTION_IMAGE_TO_TEXT = "attention-image-to-text"
 _TEXT_CONFIG = "configuration_attnlstm", "AttnLSTMConfig"
 _SERIES_CONFIG = "configuration_forecaster", "AttnLSTMForecasterConfig"
 _SEQ2SEQ_CONFIG = "configuration_seq2seq", "AttnLSTMSeq2SeqConfig"
@@ -94,6 +95,13 @@ HEADS = (
         "AttnLSTMForConditionalGeneration",
         *_SEQ2SEQ_CONFIG,
         Pipeline(ATTENTION_TEXT2TEXT, "pipeline_text2text", "AttnLSTMText2TextPipeline"),
+    ),
+    Head(
+        "AutoModelForImageTextToText",
+        "modeling_image_captioning",
+        "AttnLSTMForImageCaptioning",
+        *_SEQ2SEQ_CONFIG,
+        Pipeline(ATTENTION_IMAGE_TO_TEXT, "pipeline_image_to_text", "AttnLSTMImageToTextPipeline", "multimodal"),
     ),
 )
 

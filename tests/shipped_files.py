@@ -45,13 +45,18 @@ TAGGER = {
 IMAGE_TEXT = {
     *BACKBONE,
     *("attention_entries", "cross_modal", "image_inputs", "image_opening", "image_regions", "losses"),
-    *("modeling_image_text_classification", "pipeline_image_text_classification", "pooled_head"),
+    *("modeling_image_text_classification", "picture_reader", "pipeline_image_text_classification", "pooled_head"),
     *("text_cuts", "text_inputs", "text_rows"),
 }
 WRITER = {
     *BACKBONE,
     *("configuration_seq2seq", "decoder", "modeling_conditional_generation", "modeling_seq2seq", "pair_processor"),
-    *("pipeline_text2text", "text_cuts", "text_generation", "text_inputs"),
+    *("pipeline_text2text", "text_cuts", "text_generation", "text_inputs", "token_writing"),
+}
+CAPTIONER = {
+    *(BACKBONE - {"modeling_attnlstm"}),
+    *("configuration_seq2seq", "decoder", "image_inputs", "image_opening", "image_regions"),
+    *("modeling_image_captioning", "modeling_seq2seq", "picture_reader", "pipeline_image_to_text", "token_writing"),
 }
 SERIES = {*SHARED, "configuration_forecaster", "modeling_forecaster", "series_fronts", "series_scaling"}
 # What the checkpoint of each model carries.
@@ -62,6 +67,7 @@ SHIPPED = {
     "AttnLSTMForTokenClassification": TAGGER,
     "AttnLSTMForImageTextClassification": IMAGE_TEXT,
     "AttnLSTMForConditionalGeneration": WRITER,
+    "AttnLSTMForImageCaptioning": CAPTIONER,
     "AttnLSTMForecasterModel": SERIES,
     "AttnLSTMForTimeSeriesPrediction": {
         *(*SERIES, "forecast_distributions", "forecast_heads", "forecast_losses"),

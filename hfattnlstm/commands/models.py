@@ -21,6 +21,7 @@ from transformers import (
 
 from .._heads import (
     ATTENTION_IMAGE_TEXT_CLASSIFICATION,
+    ATTENTION_IMAGE_TO_TEXT,
     ATTENTION_TEXT_CLASSIFICATION,
     ATTENTION_TOKEN_CLASSIFICATION,
 )
@@ -38,7 +39,7 @@ from ..modeling.pipeline_token_classification import AttnLSTMTokenClassification
 
 
 _OF_PICTURES = "AttnLSTMForImageTextClassification"
-_WRITER = "AttnLSTMForConditionalGeneration"
+_WRITER, _CAPTIONER = "AttnLSTMForConditionalGeneration", "AttnLSTMForImageCaptioning"
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
@@ -61,6 +62,11 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     """
     config = load_backbone_config(_onnx_folder(name) or name, trust_remote_code)
     kinds = getattr(config, "architectures", None) or ()
+    if describes_pictures(config):
+        raise ValueError(
+            f"{name} describes pictures, which this command does not: ask for one with hfattnlstm explain --image, or "
+            f"for many with pipeline({ATTENTION_IMAGE_TO_TEXT!r}) in Python."
+        )
     if reads_pictures(config):
         raise ValueError(
             f"{name} reads texts with a picture each, which this command does not: ask for one with hfattnlstm "
@@ -136,6 +142,19 @@ def load_writer(name: str, config: PretrainedConfig, trust_remote_code: bool = F
     return AttnLSTMText2TextPipeline(
         model, processor.tokenizer, None if processor.is_joint else processor.target_tokenizer
     )
+
+
+def describes_pictures(config: PretrainedConfig) -> bool:
+    """Whether a model of this package writes a text from a picture.
+
+    Example:
+
+    ```python
+    >>> describes_pictures(load_config("my-model"))
+    False
+    ```
+    """
+    return _CAPTIONER in (getattr(config, "architectures", None) or ())
 
 
 def load_tagger(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:

@@ -51,14 +51,32 @@ def encode_image_texts(split: Dataset, processor: ImageTextProcessor) -> Dataset
     ```
     """
     kept = [name for name in (GROUP, KIND) if name in split.column_names]
-    pictures = [_pixels(split, processor)] if IMAGE in split.column_names else []
-    if IMAGE_FEATURES in split.column_names:
-        pictures = [split.select_columns(IMAGE_FEATURES)]
     further = [split.select_columns(kept)] if kept else []
-    rows = concatenate_datasets([encode_split(split, processor.encoder), *pictures, *further], axis=1)
+    pictures = encode_pictures(split, processor)
+    rows = concatenate_datasets([encode_split(split, processor.encoder), pictures, *further], axis=1)
     if GROUP in kept:
         rows = rows.rename_column(GROUP, BATCH_GROUP)
-    # Lists of lists of numbers would take as long to make as the model takes to read them.
+    return with_arrays(rows)
+
+
+def encode_pictures(split: Dataset, processor: ImageTextProcessor) -> Dataset:
+    """The pictures of a split, resized, or their features.
+
+    Args:
+        split: With the columns `image`, and `text` by which one is told that cannot be read, or `image_features`.
+        processor: Resizes pictures.
+
+    Returns:
+        The column `pixel_values`, the bytes of each, or `image_features`.
+
+    Raises:
+        ValueError: A picture cannot be read; names its file and its text.
+    """
+    return split.select_columns(IMAGE_FEATURES) if IMAGE_FEATURES in split.column_names else _pixels(split, processor)
+
+
+def with_arrays(rows: Dataset) -> Dataset:
+    """The same rows, whose features come as arrays: lists of lists would take as long to make as a model to read."""
     if IMAGE_FEATURES in rows.column_names:
         return rows.with_format("numpy", columns=[IMAGE_FEATURES], output_all_columns=True)
     return rows
@@ -129,12 +147,14 @@ class ImageTextCollator:
                 "image_features": torch.zeros(len(rows), 1, self.region_size),
                 "image_mask": torch.zeros(len(rows), 1, dtype=torch.bool),
             }
-        return batch | self._pictures(rows)
+        return batch | picture_batch(rows, self.processor)
 
-    def _pictures(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        if IMAGE_FEATURES in rows[0]:
-            return padded_features([row[IMAGE_FEATURES] for row in rows])
-        size = self.processor.image_processor.size
-        flat = np.frombuffer(b"".join(row[PIXELS] for row in rows), dtype=np.uint8)
-        # A copy, because torch may not write to bytes.
-        return {PIXELS: self.processor.scaled(flat.reshape(len(rows), -1, size["height"], size["width"]).copy())}
+
+def picture_batch(rows: Sequence[Mapping[str, Any]], processor: ImageTextProcessor) -> dict[str, Tensor]:
+    """The pictures of rows of [`encode_pictures`] as a model reads them."""
+    if IMAGE_FEATURES in rows[0]:
+        return padded_features([row[IMAGE_FEATURES] for row in rows])
+    size = processor.image_processor.size
+    flat = np.frombuffer(b"".join(row[PIXELS] for row in rows), dtype=np.uint8)
+    # A copy, because torch may not write to bytes.
+    return {PIXELS: processor.scaled(flat.reshape(len(rows), -1, size["height"], size["width"]).copy())}

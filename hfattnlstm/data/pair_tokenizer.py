@@ -93,6 +93,20 @@ def train_pair_tokenizer(
     )
 
 
+def is_lowercased(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether upper and lower case are the same for a tokenizer.
+
+    Example:
+
+    ```python
+    >>> is_lowercased(train_pair_tokenizer(["A dog"], lowercase=True, min_frequency=1))
+    True
+    ```
+    """
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    return normalizer is not None and normalizer.normalize_str("A").endswith("a")
+
+
 def _splitter(kind: str) -> pre_tokenizers.PreTokenizer:
     spaces = pre_tokenizers.Metaspace(SPACE, prepend_scheme="always", split=True)
     pattern = {"char": rf"{SPACE}?[^{SPACE}]", "word": f"{_ALONE}|{_HAN}", "bpe": _ALONE}[kind]

@@ -1,4 +1,4 @@
-"""Where each word of a text looks in a picture, drawn on the picture (`pip install "hfattnlstm[plots,images]"`)."""
+"""Where each word of a text or caption looks, drawn on the picture (`pip install "hfattnlstm[plots,images]"`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def plot_regions(image: Image, result: Mapping[str, Any]) -> Figure:
 
     Args:
         image: The picture that the pipeline was given.
-        result: What `pipeline("attention-image-text-classification")` gave for it; the first 40 words are drawn.
+        result: What `pipeline("attention-image-text-classification")` or `pipeline("attention-image-to-text")` gave
+            for it; the first 40 words are drawn.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -69,6 +70,8 @@ def plot_regions(image: Image, result: Mapping[str, Any]) -> Figure:
 
 
 def _label(result: Mapping[str, Any]) -> str:
+    if "generated_text" in result:
+        return "read"
     best = result if "label" in result else (result["labels"] or [{"label": "none", "score": 0.0}])[0]
     return f"{best['label']} {best['score']:.2f}"
 

@@ -9,11 +9,16 @@ from huggingface_hub.dataclasses import strict
 from .configuration_attnlstm import AttnLSTMConfig
 from .configuration_base import MOST_UNITS, UPPER_BOUNDS, AttnLSTMBaseConfig
 from .configuration_checks import check_positive
-from .configuration_images import check_images
+from .configuration_images import check_images, region_width
 from .configuration_pooled import SIZED_SCORES
 
 
 MOST_TOKENS = 50_000_000
+# What is for pictures, and for texts, that are read.
+IMAGE_FIELDS = ("image_feature_size", "image_conv_sizes", "num_image_channels")
+TEXT_FIELDS = (
+    *("num_hidden_layers", "bidirectional", "direction_merge", "residual", "context_layers", "decoder_vocab_size"),
+)
 # What the encoder is told under another name, or has no use for.
 _ENCODER_FIELDS = (
     *("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "bidirectional", "direction_merge"),
@@ -146,6 +151,11 @@ class AttnLSTMSeq2SeqConfig(AttnLSTMBaseConfig):
         return self.decoder_vocab_size or self.vocab_size
 
     @property
+    def region_size(self) -> int:
+        """Width of a region of a picture, as `image_features` have it."""
+        return region_width(self)
+
+    @property
     def encoder_config(self) -> AttnLSTMConfig:
         """The configuration of the encoder of a text."""
         return AttnLSTMConfig(**{name: getattr(self, name) for name in _ENCODER_FIELDS})
@@ -161,6 +171,12 @@ class AttnLSTMSeq2SeqConfig(AttnLSTMBaseConfig):
             num_hidden_layers=self.num_decoder_layers,
         )
         return own
+
+    def refuse_without_effect(self, names: tuple[str, ...], why: str) -> None:
+        """ValueError for the first of these fields that is not at its default, with what is in the way."""
+        for name in names:
+            if getattr(self, name) != getattr(type(self), name):
+                raise ValueError(f"{name} has no effect in {why}: leave it out.")
 
     def validate_architecture(self) -> None:
         """Sizes, probabilities and the fields that depend on each other."""

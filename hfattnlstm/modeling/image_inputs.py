@@ -42,3 +42,33 @@ def padded_features(features: Sequence[Any]) -> dict[str, Tensor]:
     for place, row in enumerate(rows):
         padded[place, : len(row)], mask[place, : len(row)] = row, True
     return {"image_features": torch.from_numpy(padded), "image_mask": torch.from_numpy(mask)}
+
+
+def checked_features(given: Any, width: int, position: int) -> np.ndarray:
+    """Features of a picture that somebody gives.
+
+    Args:
+        given: Numbers (regions, width).
+        width: Of a region.
+        position: Of the picture among others, for the sentence of a mistake.
+
+    Raises:
+        ValueError: They have another shape, or are no finite numbers.
+
+    Example:
+
+    ```python
+    >>> checked_features([[0.5, 1.0]], 2, position=0)
+    array([[0.5, 1. ]], dtype=float32)
+    ```
+    """
+    try:
+        features = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError):
+        features = np.empty(0)
+    if features.ndim != 2 or features.shape[1] != width or not np.isfinite(features).all():
+        raise ValueError(
+            f"The image_features of number {position} must be {width} numbers for each region, as a table (regions, "
+            f"{width})."
+        )
+    return features

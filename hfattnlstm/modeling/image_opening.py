@@ -110,3 +110,18 @@ def _as_rgb(image: Any) -> Any:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def image_processor_of(model: Any) -> Any:
+    """That of a model which was loaded, from where it was loaded.
+
+    Raises:
+        ValueError: There is none.
+    """
+    try:
+        return load_image_processor(model.name_or_path, revision=getattr(model.config, "_commit_hash", None))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "The model reads pictures, and has no image processor beside it: give image_processor, the one of its "
+            "training."
+        ) from error

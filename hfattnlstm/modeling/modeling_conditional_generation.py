@@ -9,7 +9,7 @@ from transformers import GenerationMixin
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_seq2seq import AttnLSTMSeq2SeqConfig
+from .configuration_seq2seq import IMAGE_FIELDS, AttnLSTMSeq2SeqConfig
 from .decoder import DecoderState
 from .modeling_attnlstm import AttnLSTMModel
 from .modeling_seq2seq import AttnLSTMSeq2SeqPreTrainedModel, as_encoder_output, memory_of
@@ -45,6 +45,7 @@ class AttnLSTMForConditionalGeneration(AttnLSTMSeq2SeqPreTrainedModel, Generatio
 
     def __init__(self, config: AttnLSTMSeq2SeqConfig):
         super().__init__(config)
+        config.refuse_without_effect(IMAGE_FIELDS, "a model that reads texts")
         self.encoder = AttnLSTMModel(config.encoder_config, add_pooling_layer=False)
         self._make_decoder(config)
         source = "encoder.embeddings.word_embeddings.weight"

@@ -14,13 +14,12 @@ from transformers.utils.generic import can_return_tuple
 from .configuration_attnlstm import AttnLSTMConfig
 from .context import attention_run, last_states
 from .cross_modal import CrossModalLayer, CrossModalWeights
-from .image_regions import RegionEncoder
 from .layout import zero_where
 from .losses import sequence_loss
 from .modeling_attnlstm import AttnLSTMModel, AttnLSTMPreTrainedModel, text_pooler
+from .picture_reader import PictureReader
 from .pooled_head import PooledHead
 from .pooling import PooledStates
-from .reading_order import boolean_mask
 
 
 if TYPE_CHECKING:
@@ -77,10 +76,10 @@ class AttnLSTMForImageTextClassification(AttnLSTMPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.attnlstm = AttnLSTMModel(config, add_pooling_layer=False)
-        sizes = config.image_conv_sizes
-        self.region_encoder = RegionEncoder(config.num_image_channels, sizes) if sizes else None
-        self.region_projection = nn.Linear(config.region_size, config.hidden_size)
-        self.text_norm, self.image_norm = nn.LayerNorm(config.hidden_size), nn.LayerNorm(config.hidden_size)
+        self.picture_reader = PictureReader(
+            config.region_size, config.hidden_size, config.image_conv_sizes, config.num_image_channels
+        )
+        self.text_norm = nn.LayerNorm(config.hidden_size)
         self.layers = nn.ModuleList(
             CrossModalLayer(
                 config.hidden_size,
@@ -141,7 +140,9 @@ class AttnLSTMForImageTextClassification(AttnLSTMPreTrainedModel):
         kwargs |= {"output_mask": True, "return_dict": True}
         outputs = self.attnlstm(input_ids, attention_mask, inputs_embeds, **kwargs)
         text, text_mask = self.text_norm(outputs.last_hidden_state), outputs.mask
-        image, image_mask = self._regions(text, image_features, image_mask, pixel_values)
+        image, image_mask = self.picture_reader(image_features, image_mask, pixel_values)
+        if len(image) != len(text):
+            raise ValueError(f"There are {len(text)} texts and {len(image)} pictures: give one for each text.")
         layers = []
         for layer in self.layers:
             text, image, weights = layer(text, text_mask, image, image_mask, run)
@@ -155,46 +156,6 @@ class AttnLSTMForImageTextClassification(AttnLSTMPreTrainedModel):
             **_attentions(outputs.attentions, layers, of_text.weights, of_image.weights, run.output_attentions),
         )
 
-    def _regions(
-        self,
-        text: Tensor,
-        image_features: Tensor | None,
-        image_mask: Tensor | None,
-        pixel_values: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """States (batch, regions, hidden_size) of the regions, 0 on padding, and their mask as booleans."""
-        features = self._features(image_features, pixel_values)
-        if features.dim() != 3 or features.shape[0] != text.shape[0] or features.shape[2] != self.config.region_size:
-            raise ValueError(
-                f"image_features must be of shape (batch, regions, {self.config.region_size}), for {text.shape[0]} "
-                f"texts, got {tuple(features.shape)}."
-            )
-        mask = _image_mask(image_mask, features)
-        if not features.shape[1]:
-            # Attention cannot do without one.
-            features, mask = features.new_zeros(len(features), 1, features.shape[2]), mask.new_zeros(len(mask), 1)
-        projected = self.region_projection(features.to(text.dtype).masked_fill(~mask[..., None], 0.0))
-        return zero_where(~mask[..., None], self.image_norm(projected)), mask
-
-    def _features(self, image_features: Tensor | None, pixel_values: Tensor | None) -> Tensor:
-        if (image_features is None) == (pixel_values is None):
-            raise ValueError(
-                "Give exactly one of image_features and pixel_values; an image_mask of 0 leaves a picture out."
-            )
-        if pixel_values is None:
-            return image_features
-        if self.region_encoder is None:
-            raise ValueError(
-                "The model reads image_features, not pixel_values: give those, or set image_conv_sizes in the "
-                "configuration."
-            )
-        if pixel_values.dim() != 4 or pixel_values.shape[1] != self.config.num_image_channels:
-            raise ValueError(
-                f"pixel_values must be of shape (batch, {self.config.num_image_channels}, height, width), got "
-                f"{tuple(pixel_values.shape)}."
-            )
-        return self.region_encoder(pixel_values.to(self.region_projection.weight.dtype))
-
 
 class _Pooling(nn.Module):
     """Normalisation and pooling of one side."""
@@ -207,19 +168,6 @@ class _Pooling(nn.Module):
     def forward(self, states: Tensor, mask: Tensor) -> PooledStates:
         states = zero_where(~mask[..., None], self.norm(states))
         return self.pooler(states, mask, last_states(states, mask))
-
-
-def _image_mask(mask: Tensor | None, features: Tensor) -> Tensor:
-    """Boolean (batch, regions)."""
-    batch, regions = features.shape[:2]
-    if mask is None:
-        return torch.ones(batch, regions, dtype=torch.bool, device=features.device)
-    if mask.dim() != 2 or mask.shape[0] != batch or mask.shape[1] not in (1, regions):
-        raise ValueError(
-            f"image_mask must be of shape {(batch, regions)}, or {(batch, 1)} for whole pictures, got "
-            f"{tuple(mask.shape)}."
-        )
-    return boolean_mask(mask, features.device, "image_mask").expand(batch, regions)
 
 
 def _attentions(

@@ -13,8 +13,8 @@ from transformers import Pipeline, PreTrainedTokenizerBase
 
 from .attention_entries import attention_entries, shared_out, weighted_parts
 from .configuration_base import MULTI_LABEL, REGRESSION
-from .image_inputs import padded_features
-from .image_opening import load_image_processor, open_image
+from .image_inputs import checked_features, padded_features
+from .image_opening import image_processor_of, open_image
 from .image_regions import region_grid
 from .losses import probabilities
 from .text_inputs import EncodedText, TextEncoder, pad_ids
@@ -79,10 +79,10 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
         self, model: Any, tokenizer: PreTrainedTokenizerBase, image_processor: Any | None = None, **kwargs: Any
     ):
         config = model.config
-        if not hasattr(model, "region_projection"):
+        if not hasattr(model, "picture_reader") or not hasattr(model, "classifier"):
             raise ValueError(f"The model is a {type(model).__name__}, which reads no pictures: name one that does.")
         if config.image_conv_sizes and image_processor is None:
-            image_processor = _image_processor_of(model)
+            image_processor = image_processor_of(model)
         if len(tokenizer) > config.vocab_size:
             raise ValueError(
                 f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding has {config.vocab_size} rows: "
@@ -199,7 +199,9 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
         batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         if not self._reads_pixels:
             width = self.model.config.region_size
-            return batch | padded_features([_features(row.picture, width, position + n) for n, row in enumerate(rows)])
+            return batch | padded_features(
+                [checked_features(row.picture, width, position + n) for n, row in enumerate(rows)]
+            )
         images = []
         for number, row in enumerate(rows, position):
             try:
@@ -209,16 +211,6 @@ class AttnLSTMImageTextClassificationPipeline(Pipeline):
         return batch | {"pixel_values": self.image_processor(images, return_tensors="pt")["pixel_values"]}
 
 
-def _image_processor_of(model: Any) -> Any:
-    try:
-        return load_image_processor(model.name_or_path, revision=getattr(model.config, "_commit_hash", None))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            "The model reads pictures, and has no image processor beside it: give image_processor, the one of its "
-            "training."
-        ) from error
-
-
 def _check_finite(logits: Tensor, position: int) -> None:
     broken = ~logits.isfinite().all(-1)
     if broken.any():
@@ -226,20 +218,6 @@ def _check_finite(logits: Tensor, position: int) -> None:
             f"The model computes NaN or infinity for number {position + int(broken.nonzero()[0])}: load its weights "
             "again if they are damaged, or use float32 if float16 overflows."
         )
-
-
-def _features(given: Any, width: int, position: int) -> np.ndarray:
-    """Features (regions, width) of a picture."""
-    try:
-        features = np.asarray(given, dtype=np.float32)
-    except (TypeError, ValueError):
-        features = np.empty(0)
-    if features.ndim != 2 or features.shape[1] != width or not np.isfinite(features).all():
-        raise ValueError(
-            f"The image_features of number {position} must be {width} numbers for each region, as a table (regions, "
-            f"{width})."
-        )
-    return features
 
 
 def _entries(

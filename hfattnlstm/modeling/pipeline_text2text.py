@@ -11,13 +11,13 @@ from transformers import Pipeline, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .pair_processor import PairProcessor
-from .text_generation import Written, shown_span, token_spans, whole_words, write_texts
+from .text_generation import Written, write_texts, written_spans
 from .text_inputs import check_texts
+from .token_writing import LEVELS, entry_of, token_groups
 
 
 logger = logging.get_logger(__name__)
 
-LEVELS = ("word", "token")
 # Texts that are read ahead and sorted by length, and those of a batch.
 _TEXTS_AT_ONCE, _BATCH = 1_024, 64
 # What a call may say of the tokens that are written, as `generate` takes it.
@@ -160,15 +160,15 @@ class AttnLSTMText2TextPipeline(Pipeline):
     def _aligned(self, text: str, written: Written, level: str) -> tuple[list[dict], list[dict]]:
         """The words or tokens of both texts, those that were written with their weights."""
         spans = [span or (0, 0) for span in written.source.spans]
-        read = _groups(text, spans, level)
-        own = token_spans(written.token_ids, self.pair_processor, written.copied)
-        said = _groups(written.text, own, level)
+        read = token_groups(text, spans, level)
+        own = written_spans(written, self.pair_processor)
+        said = token_groups(written.text, own, level)
         weights = np.stack([written.weights[:, tokens].sum(1) for tokens in read], 1) if read else None
         target = []
         for tokens in said:
             shares = [] if weights is None else weights[tokens].mean(0).tolist()
-            target.append({**_entry(written.text, [own[token] for token in tokens]), "weights": shares})
-        return [_entry(text, [spans[token] for token in tokens]) for tokens in read], target
+            target.append({**entry_of(written.text, [own[token] for token in tokens]), "weights": shares})
+        return [entry_of(text, [spans[token] for token in tokens]) for tokens in read], target
 
 
 def _processor_of(model: Any, tokenizer: PreTrainedTokenizerBase, target_tokenizer: Any | None) -> PairProcessor:
@@ -186,18 +186,6 @@ def _processor_of(model: Any, tokenizer: PreTrainedTokenizerBase, target_tokeniz
                 "that belongs to the model."
             )
     return processor
-
-
-def _groups(text: str, spans: Sequence[tuple[int, int]], level: str) -> list[list[int]]:
-    """The tokens of each word, or of each token by itself, that have a character."""
-    if level == "word":
-        return whole_words(text, spans)
-    return [[number] for number, (start, end) in enumerate(spans) if text[start:end].strip()]
-
-
-def _entry(text: str, spans: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    start, end = shown_span(text, spans)
-    return {"text": text[start:end], "start": start, "end": end}
 
 
 def _tell_left_out(written: Sequence[Written]) -> None:

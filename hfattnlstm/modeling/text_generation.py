@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,10 +12,7 @@ from transformers import PreTrainedModel
 
 from .pair_processor import PairProcessor
 from .text_inputs import EncodedText, pad_ids
-
-
-# Letters of scripts without spaces between words, by the beginning of their names in Unicode.
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+from .token_writing import joins, token_spans, write_tokens
 
 
 @dataclass(frozen=True)
@@ -50,10 +44,7 @@ def write_texts(
     copy_unknown: bool = False,
     **options: Any,
 ) -> list[Written]:
-    """Write a text from each of some, all in one batch.
-
-    What was written is read once more, which gives the attention and the probability of each token whatever way it
-    was found: by beams, by drawing, or as the most probable one.
+    """Write a text from each of some, all in one batch; see [`write_tokens`].
 
     Args:
         model: An [`AttnLSTMForConditionalGeneration`] in evaluation mode.
@@ -76,34 +67,16 @@ def write_texts(
     encoded = processor.sources_of(texts)
     ids, mask = pad_ids([each.input_ids for each in encoded], processor.tokenizer.pad_token_id)
     inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-    inputs = {name: values.to(model.device) for name, values in inputs.items()}
     if copy_unknown:
         options["suppress_tokens"] = _without_unknown(model, processor)
-    with torch.no_grad():
-        sequences = model.generate(**inputs, **options, return_dict_in_generate=False)
-        each = len(sequences) // len(texts)
-        repeated = {name: values.repeat_interleave(each, 0) for name, values in inputs.items()}
-        outputs = model(**repeated, decoder_input_ids=sequences[:, :-1], output_attentions=True, return_dict=True)
-    written = sequences[:, 1:]
-    logs = outputs.logits.float().log_softmax(-1).gather(2, written[..., None]).squeeze(2).cpu().numpy()
-    weights = outputs.cross_attentions[0].float().mean(1).cpu().numpy()
-    found = []
-    for row, tokens in enumerate(written.tolist()):
-        source = encoded[row // each]
-        length = _length(tokens, model.generation_config.eos_token_id)
-        own = weights[row, :length, : len(source.input_ids)]
-        kept = tokens[:length]
-        copied = _copied(kept, own, source, texts[row // each], processor) if copy_unknown else {}
-        found.append(
-            Written(
-                text=_text_of(kept, copied, processor),
-                token_ids=kept,
-                score=float(logs[row, :length].mean()) if length else 0.0,
-                weights=own,
-                source=source,
-                copied=copied,
-            )
-        )
+    rows = write_tokens(model, inputs, **options)
+    each, found = len(rows) // len(texts), []
+    for number, row in enumerate(rows):
+        source, text = encoded[number // each], texts[number // each]
+        own = row.weights[:, : len(source.input_ids)]
+        copied = _copied(row.token_ids, own, source, text, processor) if copy_unknown else {}
+        shown = _text_of(row.token_ids, copied, processor)
+        found.append(Written(shown, row.token_ids, row.score, own, source, copied))
     return found
 
 
@@ -115,12 +88,6 @@ def _without_unknown(model: PreTrainedModel, processor: PairProcessor) -> list[i
         if number != processor.target_tokenizer.unk_token_id
     ]
     return others or None
-
-
-def _length(tokens: Sequence[int], ends: int | Sequence[int] | None) -> int:
-    """How many tokens there are up to the first that ends a text, with it."""
-    wanted = set(ends) if isinstance(ends, (list, tuple)) else {ends}
-    return next((place + 1 for place, token in enumerate(tokens) if token in wanted), len(tokens))
 
 
 def _copied(
@@ -151,78 +118,22 @@ def _text_of(tokens: Sequence[int], copied: Mapping[int, str], processor: PairPr
         since = []
         if token is not None:
             word = copied[place]
-            text += (" " if text and _joins(text[-1], word[:1]) else "") + word
+            text += (" " if text and joins(text[-1], word[:1]) else "") + word
     return text
 
 
-def _joins(before: str, after: str) -> bool:
-    """Whether two characters would be one word, side by side."""
-    return all(character.isalnum() and not _is_unspaced(character) for character in (before, after) if character)
-
-
-def _is_unspaced(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(_UNSPACED)
-
-
-def token_spans(
-    tokens: Sequence[int], processor: PairProcessor, copied: Mapping[int, str] = MappingProxyType({})
-) -> list[tuple[int, int]]:
-    """Start and end of each token of a text that was written.
-
-    Args:
-        tokens: Its tokens.
-        processor: Has their texts.
-        copied: What stands in the place of unknown ones.
+def written_spans(written: Written, processor: PairProcessor) -> list[tuple[int, int]]:
+    """Start and end of each token in a text that was written.
 
     Example:
 
     ```python
-    >>> token_spans(processor.targets(["A dog barks."])[0], processor)[:2]
+    >>> written_spans(write_texts(model, processor, ["Ein Hund bellt."])[0], processor)[:2]
     [(0, 1), (1, 5)]
     ```
     """
-    prefixes = [tokens[:count] for count in range(len(tokens) + 1)]
-    texts = [_text_of(prefix, copied, processor) for prefix in prefixes] if copied else processor.decode(prefixes)
-    ends = np.maximum.accumulate([len(text) for text in texts]).tolist()
-    return list(pairwise(ends))
 
+    def decode(rows: list[Sequence[int]]) -> list[str]:
+        return [_text_of(row, written.copied, processor) for row in rows] if written.copied else processor.decode(rows)
 
-def whole_words(text: str, spans: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Which tokens make up a word: those between which neither a space nor a mark stands, nor a new character of a
-    script without spaces.
-
-    Args:
-        text: The text.
-        spans: Start and end of each token; empty for what stands nowhere.
-
-    Returns:
-        Of each word the numbers of its tokens, in order; tokens without any character are in none.
-
-    Example:
-
-    ```python
-    >>> whole_words("un do it", [(0, 2), (2, 2), (2, 5), (5, 8)])
-    [[0], [2], [3]]
-    ```
-    """
-    words: list[list[int]] = []
-    before = -1
-    for number, (start, end) in enumerate(spans):
-        own = text[start:end]
-        if not own.strip():
-            before = -1
-            continue
-        goes_on = words and start == before and _joins(text[start - 1], own[0])
-        if goes_on:
-            words[-1].append(number)
-        else:
-            words.append([number])
-        before = end
-    return words
-
-
-def shown_span(text: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Start and end of tokens that follow each other, without the spaces around them."""
-    start, end = spans[0][0], spans[-1][1]
-    own = text[start:end]
-    return start + len(own) - len(own.lstrip()), end - len(own) + len(own.rstrip())
+    return token_spans(written.token_ids, decode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from .._wording import flags_in_sentences
 from ..data.columns import column_values
 from ..data.encoding import tell_unknown_shares
 from ..data.pair_rows import PairCollator, encode_pairs
-from ..data.pair_tokenizer import train_pair_tokenizer
+from ..data.pair_tokenizer import is_lowercased, train_pair_tokenizer
 from ..data.pairs import SOURCE, TARGET, LoadedPairs, load_pairs
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from ..modeling.modeling_conditional_generation import AttnLSTMForConditionalGeneration
@@ -176,12 +177,20 @@ class Seq2SeqTask(Task):
             own.num_beams = training.generation_num_beams or 1
         training.generation_num_beams = own.num_beams
         if is_new or training.generation_max_length is not None:
-            longest = max(map(len, processor.targets(examples["train"][TARGET][:])))
+            longest = self._longest_target(examples, processor)
             own.max_length = training.generation_max_length or int(_LONGER * longest) + 2
         training.generation_max_length = own.max_length
-        unknown = processor.target_tokenizer.unk_token_id
+        unknown = self._written_by(processor).unk_token_id
         if is_new and unknown is not None:
             own.suppress_tokens = [unknown]
+
+    def _longest_target(self, examples: DatasetDict, processor: Any) -> int:
+        """Tokens of the longest training text that is written."""
+        return max(map(len, processor.targets(examples["train"][TARGET][:])))
+
+    def _written_by(self, processor: Any) -> PreTrainedTokenizerBase:
+        """The tokenizer of what is written."""
+        return processor.target_tokenizer
 
     def encode(self, examples: DatasetDict, processor: PairProcessor, model: PreTrainedModel) -> DatasetDict:
         """Token ids of both sides."""
@@ -228,16 +237,23 @@ class Seq2SeqTask(Task):
         """BLEU, chrF and exact matches of the validation split; None where nothing is written."""
         if not self.training.predict_with_generate:
             return None
-        return PairScorer(self.processor, self.loaded.splits["validation"][TARGET][:], *self._bleu_options())
+        decode, pad = self._written_by(self.processor), self._written_by(self.processor).pad_token_id
+        return PairScorer(decode, pad, self._references("validation"), *self._bleu_options())
+
+    def _references(self, split: str) -> Sequence[Any]:
+        """What should be written of a split, a text or several for each row."""
+        return self.loaded.splits[split][TARGET][:]
 
     def _bleu_options(self) -> tuple[str | None, bool]:
-        return self.training.bleu_tokenize, self.training.bleu_lowercase
+        own = self.training.bleu_lowercase
+        lowercase = is_lowercased(self._written_by(self.processor)) if own is None else own
+        return self.training.bleu_tokenize, lowercase
 
     def best_metric(self) -> tuple[str, bool]:
         """BLEU; of targets of a few words exact matches."""
         if not self.training.predict_with_generate:
             return "loss", False
-        targets = self.loaded.splits["validation"][TARGET][:]
+        targets = [own if isinstance(own, str) else own[0] for own in self._references("validation")]
         joined = sum(len(text.split()) if " " in text.strip() else len(text) / 4 for text in targets)
         return ("bleu" if joined >= _WORDS_FOR_BLEU * len(targets) else "exact_match"), True
 
@@ -247,25 +263,28 @@ class Seq2SeqTask(Task):
 
     def measure(self, trainer: AttnLSTMSeq2SeqTrainer, rows: Dataset, prefix: str) -> Measured:
         """Write all texts of a split with the beams of the model, and compare them."""
-        model, training = trainer.model.eval(), self.training
+        model = trainer.model.eval()
         loader = trainer.get_eval_dataloader(rows)
         output = trainer.evaluation_loop(loader, "Loss", prediction_loss_only=True, metric_key_prefix=prefix)
         loss = {f"{prefix}_loss": output.metrics[f"{prefix}_loss"]}
-        pairs = self.loaded.splits["validation" if prefix == "eval" else prefix]
-        tokenize, lowercase = self._bleu_options()
-        evaluation = evaluate_pairs(
+        evaluation = self._write(model, trainer.processing_class, "validation" if prefix == "eval" else prefix, prefix)
+        metrics = {f"{prefix}_{name}": value for name, value in evaluation.scores.metrics().items()}
+        return Measured(loss | metrics, {}, evaluation)
+
+    def _write(self, model: PreTrainedModel, processor: Any, split: str, prefix: str) -> TextEvaluation:
+        """Write all texts of a split, and compare them."""
+        pairs, (tokenize, lowercase) = self.loaded.splits[split], self._bleu_options()
+        return evaluate_pairs(
             model,
-            trainer.processing_class,
+            processor,
             pairs[SOURCE][:],
             pairs[TARGET][:],
             tokenize=tokenize,
             lowercase=lowercase,
             bounds=True,
-            copy_unknown=training.copy_unknown,
+            copy_unknown=self.training.copy_unknown,
             progress=lambda done, total: self.show_progress(f"Writing {prefix}", done, total),
         )
-        metrics = {f"{prefix}_{name}": value for name, value in evaluation.scores.metrics().items()}
-        return Measured(loss | metrics, {}, evaluation)
 
     def describe(self, evaluation: TextEvaluation, split: str) -> str:
         """Texts beside what they should be."""

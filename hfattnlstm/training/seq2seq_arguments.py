@@ -109,7 +109,9 @@ class Seq2SeqRunArguments(RunArguments, Seq2SeqTrainingArguments):
     bleu_tokenize: Literal["13a", "intl", "zh", "char", "none"] | None = flag(
         None, "How sacreBLEU cuts texts; by their script without."
     )
-    bleu_lowercase: bool = flag(False, "Whether BLEU and chrF take upper and lower case for the same.")
+    bleu_lowercase: bool | None = flag(
+        None, "Whether the scores take upper and lower case for the same; without, where the model writes lower case."
+    )
 
     passes: ClassVar[tuple[Passes, ...]] = (Passes(8_000, 4, 40),) * 3
     unit: ClassVar[str] = "pairs"

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from sacrebleu.metrics import CHRF
-from transformers import EvalPrediction, PreTrainedModel
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 
+from ..data.pair_tokenizer import is_lowercased
 from ..data.pairs import SOURCE, TARGET, read_pairs
 from ..modeling.pair_processor import PairProcessor
 from ..modeling.text_generation import write_texts
@@ -27,23 +28,24 @@ class TextEvaluation:
 
     Attributes:
         scores: Of all of them.
-        sources, references, written: What was read, what should be written, and what was.
+        sources, references, written: What was read, what should be written, a text or several for each, and what was.
     """
 
     scores: TextScores
     sources: Sequence[str]
-    references: Sequence[str]
+    references: Sequence[Any]
     written: Sequence[str]
 
     def examples(self, count: int) -> list[tuple[str, str, str]]:
         """Some of the pairs with what was written, from all over the split."""
         places = np.linspace(0, len(self.written) - 1, min(count, len(self.written))).round().astype(int)
-        return [(self.sources[place], self.references[place], self.written[place]) for place in places]
+        return [(self.sources[place], _first(self.references[place]), self.written[place]) for place in places]
 
     def furthest(self, count: int) -> list[tuple[str, str, str]]:
         """Pairs with what was written, those first of which least is right, in characters."""
         chrf = CHRF()
-        rows = [row for row in zip(self.sources, self.references, self.written) if row[1] != row[2]]
+        rows = zip(self.sources, map(_first, self.references), self.written)
+        rows = [row for row in rows if row[1] != row[2]]
         return sorted(rows, key=lambda row: chrf.sentence_score(row[2], [row[1]]).score)[:count]
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,6 +56,10 @@ class TextEvaluation:
             "signatures": self.scores.signatures,
             "texts": [dict(zip(("source", "target", "written"), row)) for row in rows],
         }
+
+
+def _first(reference: str | Sequence[str]) -> str:
+    return reference if isinstance(reference, str) else reference[0]
 
 
 def evaluate_pairs(
@@ -140,6 +146,7 @@ def evaluate_writer(
         writer.pair_processor,
         pairs[SOURCE][:],
         pairs[TARGET][:],
+        lowercase=is_lowercased(writer.pair_processor.target_tokenizer),
         bounds=True,
         batch_size=batch_size,
         copy_unknown=copy_unknown,
@@ -151,14 +158,15 @@ class PairScorer:
     """The `compute_metrics` of a Trainer that writes.
 
     Args:
-        processor: Decodes what was written.
+        tokenizer: Decodes what was written.
+        pad_token_id: What fills it up.
         references: What should be, in the order of the rows.
         tokenize, lowercase: As in [`score_texts`].
 
     Example:
 
     ```python
-    >>> scorer = PairScorer(processor, ["A dog barks."])
+    >>> scorer = PairScorer(processor.tokenizer, 0, ["A dog barks."])
     >>> scorer(EvalPrediction(np.array(processor.targets(["A dog barks."])), None))["exact_match"]
     1.0
     ```
@@ -166,19 +174,20 @@ class PairScorer:
 
     def __init__(
         self,
-        processor: PairProcessor,
-        references: Sequence[str],
+        tokenizer: PreTrainedTokenizerBase,
+        pad_token_id: int | None,
+        references: Sequence[Any],
         tokenize: str | None = None,
         lowercase: bool = False,
     ):
-        self.processor, self.references = processor, references
+        self.tokenizer, self.pad_token_id, self.references = tokenizer, pad_token_id or 0, references
         self.tokenize, self.lowercase = tokenize, lowercase
 
     def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
         """Scores of token ids (rows, length)."""
         ids = np.asarray(prediction.predictions)
-        ids = np.where(ids == IGNORED, self.processor.pad_token_id or 0, ids)
-        written = self.processor.decode(ids.tolist())
+        ids = np.where(ids == IGNORED, self.pad_token_id, ids)
+        written = self.tokenizer.batch_decode(ids.tolist(), skip_special_tokens=True)
         return score_texts(written, self.references, tokenize=self.tokenize, lowercase=self.lowercase).metrics()
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
+from typing import Any
 
 from ..modeling.configuration_pooled import SIZED_SCORES
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
@@ -28,26 +29,46 @@ CHANGEABLE = (
 _DECIDED = ("tokenizer_kind", "vocab_size", "separate_vocabularies", "lowercase", "max_length")
 # What only a training reads, of the data and of the run.
 _OF_A_TRAINING = ("max_train_samples", "scheduled_sampling", "label_smoothing_factor", "ema_decay")
-_MODEL_EFFECTS = (
+DECODER_EFFECTS = (
     Effect(
         ("cross_attention_size",),
         lambda model: model.cross_attention_score in SIZED_SCORES,
         "with a --cross_attention_score that has no inner width: choose additive or diagonal_dot, or leave it out",
     ),
     Effect(("coverage_loss_coef",), lambda model: model.coverage, without("--coverage true")),
+    Effect(
+        ("locked_dropout",),
+        lambda model: model.embedding_dropout or model.hidden_dropout_prob,
+        without("--embedding_dropout or --hidden_dropout_prob"),
+    ),
+)
+_MODEL_EFFECTS = (
+    *DECODER_EFFECTS,
     Effect(("direction_merge",), lambda model: model.bidirectional, beside("--no_bidirectional")),
     Effect(
         ("residual",),
         lambda model: model.num_hidden_layers > 1 or model.embedding_size == model.hidden_size,
         "with one layer that is wider or narrower than the embedding: add --num_hidden_layers 2, or leave it out",
     ),
-    Effect(
-        ("locked_dropout",),
-        lambda model: model.embedding_dropout or model.hidden_dropout_prob,
-        without("--embedding_dropout or --hidden_dropout_prob"),
-    ),
     *CONTEXT_EFFECTS,
 )
+
+
+def run_effects(training: Seq2SeqRunArguments) -> tuple[Effect, ...]:
+    """When flags of a run have an effect that trains a model which writes."""
+    return (
+        Effect(MEANINGLESS, lambda _: False, "in this task: leave it out"),
+        Effect(
+            (*CHANGEABLE, *_OF_A_TRAINING),
+            lambda _: training.do_train,
+            beside("--do_train false, which only measures"),
+        ),
+        Effect(
+            ("bleu_tokenize", "bleu_lowercase", "copy_unknown"),
+            lambda _: training.do_eval or training.do_predict,
+            beside("--do_eval false, where nothing is measured"),
+        ),
+    )
 
 
 def check_seq2seq(
@@ -66,33 +87,41 @@ def check_seq2seq(
     check_measured(training.do_train, starts=start is not None)
     decided = tuple(sorted({*seq2seq_fields(model), *_DECIDED} - set(CHANGEABLE)))
     effects = (
-        Effect(MEANINGLESS, lambda _: False, "in this task: leave it out"),
-        Effect(
-            (*CHANGEABLE, *_OF_A_TRAINING),
-            lambda _: training.do_train,
-            beside("--do_train false, which only measures"),
-        ),
+        *run_effects(training),
         *source_effects(data, training),
         Effect(("split_seed",), lambda _: data.validation_file is None, beside("--validation_file")),
         Effect(decided, lambda _: start is None or resumes, beside("--model_name_or_path, whose weights decided it")),
-        Effect(
-            ("bleu_tokenize", "bleu_lowercase", "copy_unknown"),
-            lambda _: training.do_eval or training.do_predict,
-            beside("--do_eval false, where nothing is measured"),
-        ),
         *(_MODEL_EFFECTS if start is None else ()),
     )
     check_effects(effects, given, model)
-    _check_numbers(model, training)
+    check_numbers(model, training)
+    check_sizes(seq2seq_fields(model))
+
+
+def check_sizes(overrides: dict[str, Any]) -> None:
+    """Refuse impossible sizes before anything is loaded, as the configuration will.
+
+    Raises:
+        ValueError: Names the flag.
+    """
     try:
-        AttnLSTMSeq2SeqConfig(**seq2seq_fields(model))
+        AttnLSTMSeq2SeqConfig(**overrides)
     except ValueError as error:
         # Its fields are called as the flags are.
-        names = "|".join(sorted(seq2seq_fields(model), key=len, reverse=True))
+        names = "|".join(sorted(overrides, key=len, reverse=True))
         raise ValueError(re.sub(rf"\b({names})\b", r"--\1", str(error))) from None
 
 
-def _check_numbers(model: Seq2SeqModelArguments, training: Seq2SeqRunArguments) -> None:
+def check_numbers(model: Any, training: Seq2SeqRunArguments) -> None:
+    """Refuse numbers out of bounds.
+
+    Args:
+        model: The flags of the model, of which `max_length` is one.
+        training: Those of the run.
+
+    Raises:
+        ValueError: Names the flag.
+    """
     if model.max_length < 2:
         raise ValueError(
             f"--max_length must be 2 or more, for a token and the one that ends it, got {model.max_length}."

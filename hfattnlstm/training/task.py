@@ -33,6 +33,7 @@ TASKS = {
     "tagging": "tagging:TaggingTask",
     "image-text-classification": "image_text:ImageTextTask",
     "seq2seq": "seq2seq:Seq2SeqTask",
+    "image-captioning": "captioning:CaptioningTask",
 }
 # What holds for every model of texts.
 TEXT_LIMITS = (

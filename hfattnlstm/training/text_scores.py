@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
@@ -48,7 +49,7 @@ class TextScores:
 
 def score_texts(
     written: Sequence[str],
-    references: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
     *,
     tokenize: str | None = None,
     lowercase: bool = False,
@@ -58,9 +59,9 @@ def score_texts(
 
     Args:
         written: The texts.
-        references: One for each.
+        references: One for each, or a list of them for each.
         tokenize: How BLEU cuts them, one of `BLEU_TOKENIZERS`; by their script without.
-        lowercase: Whether BLEU and chrF take upper and lower case for the same.
+        lowercase: Whether upper and lower case are taken for the same.
         bounds: Whether the interval of BLEU is found.
 
     Raises:
@@ -76,25 +77,35 @@ def score_texts(
     """
     if not references or len(written) != len(references):
         raise ValueError(f"There are {len(written)} texts and {len(references)} references: give one for each.")
-    bleu = BLEU(tokenize=tokenize or suitable_tokenizer(references), lowercase=lowercase, trg_lang="")
+    several = [[own] if isinstance(own, str) else list(own) for own in references]
+    first = [own[0] for own in several]
+    bleu = BLEU(tokenize=tokenize or suitable_tokenizer(first), lowercase=lowercase, trg_lang="")
     chrf = CHRF(lowercase=lowercase)
-    corpus = [list(references)]
+    # By their place, a text for each, or None where there are no more.
+    corpus = [list(column) for column in zip_longest(*several)]
     score = bleu.corpus_score(list(written), corpus)
-    same = [" ".join(one.split()) == " ".join(two.split()) for one, two in zip(written, references)]
+    shown = [_compared(text, lowercase) for text in written]
+    same = [text in [_compared(other, lowercase) for other in own] for text, own in zip(shown, several)]
     return TextScores(
         # Rounding makes a little more of it.
         min(score.score, FULL),
         min(chrf.corpus_score(list(written), corpus).score, FULL),
         float(np.mean(same)),
         {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
-        _bleu_bounds(bleu, written, references) if bounds else None,
+        _bleu_bounds(bleu, written, corpus) if bounds else None,
     )
 
 
-def _bleu_bounds(bleu: BLEU, written: Sequence[str], references: Sequence[str]) -> tuple[float, float]:
+def _compared(text: str, lowercase: bool) -> str:
+    """A text without needless spaces, and perhaps in lower case."""
+    text = " ".join(text.split())
+    return text.lower() if lowercase else text
+
+
+def _bleu_bounds(bleu: BLEU, written: Sequence[str], corpus: list[list[str]]) -> tuple[float, float]:
     """The 2.5 and 97.5 % percentiles of the scores of corpora that are drawn anew from this one."""
     # Counts of n-grams of each text, which add up to those of a corpus.
-    statistics = np.array(bleu._extract_corpus_statistics(list(written), [list(references)]))
+    statistics = np.array(bleu._extract_corpus_statistics(list(written), corpus))
     generator, scores = np.random.default_rng(_SEED), []
     for _ in range(_DRAWS):
         drawn = statistics[generator.integers(len(statistics), size=len(statistics))].sum(0)

@@ -193,7 +193,7 @@ class TestOutputs:
         model = image_model(**PIXELS)
         batch = image_batch(model)
         pixels = batch.pop("pixel_values")
-        regions = model.region_encoder(pixels)
+        regions = model.picture_reader.region_encoder(pixels)
         assert regions.shape == (4, REGIONS, model.config.region_size)
         assert model(**batch, image_features=regions).logits.equal(model(**batch, pixel_values=pixels).logits)
 

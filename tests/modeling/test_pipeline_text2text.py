@@ -11,7 +11,8 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
 
 from hfattnlstm import AttnLSTMText2TextPipeline, PairProcessor, train_pair_tokenizer
-from hfattnlstm.modeling.text_generation import token_spans, whole_words, write_texts
+from hfattnlstm.modeling.text_generation import write_texts
+from hfattnlstm.modeling.token_writing import token_spans, whole_words
 from loopback_hub import run_python
 from training.pair_helpers import WORDS, save_writer
 
@@ -146,7 +147,7 @@ class TestWords:
         for kind in ("bpe", "word", "char"):
             processor = PairProcessor(train_pair_tokenizer(texts, kind=kind, min_frequency=1))
             for text, ids in zip(texts, processor.targets(texts)):
-                assert "".join(text[start:end] for start, end in token_spans(ids, processor)) == text
+                assert "".join(text[start:end] for start, end in token_spans(ids, processor.decode)) == text
 
 
 @pytest.mark.parametrize(

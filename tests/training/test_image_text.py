@@ -168,7 +168,7 @@ def test_features_and_files(tmp_path: Path) -> None:
     # Here the text says it all.
     assert found.metrics["eval_accuracy"] == 1.0
     loaded = AttnLSTMForImageTextClassification.from_pretrained(tmp_path / "model")
-    assert loaded.config.image_feature_size == 3 and loaded.region_encoder is None
+    assert loaded.config.image_feature_size == 3 and loaded.picture_reader.region_encoder is None
     assert not (tmp_path / "model" / "preprocessor_config.json").exists()
     assert '"image_features": features' in (tmp_path / "model" / "README.md").read_text("utf-8")
     photos = picture_files(tmp_path)
