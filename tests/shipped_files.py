@@ -54,7 +54,7 @@ WRITER = {
     *("pipeline_text2text", "text_cuts", "text_generation", "text_inputs", "token_writing"),
 }
 CAPTIONER = {
-    *(BACKBONE - {"modeling_attnlstm"}),
+    *(BACKBONE - {"context", "modeling_attnlstm"}),
     *("configuration_seq2seq", "decoder", "image_inputs", "image_opening", "image_regions"),
     *("modeling_image_captioning", "modeling_seq2seq", "picture_reader", "pipeline_image_to_text", "token_writing"),
 }

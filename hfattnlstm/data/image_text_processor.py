@@ -188,7 +188,8 @@ class ImageTextProcessor:
         with loading_from(name) as place, needs_extra("Reading pictures"):
             image_processor = load_image_processor(place) if config.image_conv_sizes else None
         with loading_from(name, "tokenizer") as place:
-            return cls(AutoTokenizer.from_pretrained(place), image_processor, config.truncation)
+            # Captions are read from their beginning.
+            return cls(AutoTokenizer.from_pretrained(place), image_processor, getattr(config, "truncation", "head"))
 
 
 def _has_one_size(image_processor: Any) -> bool:

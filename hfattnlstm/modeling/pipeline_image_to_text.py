@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 from transformers import Pipeline, PreTrainedTokenizerBase
 
@@ -64,9 +64,9 @@ class AttnLSTMImageToTextPipeline(Pipeline):
     def __init__(
         self, model: Any, tokenizer: PreTrainedTokenizerBase, image_processor: Any | None = None, **kwargs: Any
     ):
-        config = model.config
         if not hasattr(model, "decoder_embeddings") or not hasattr(model.encoder, "region_encoder"):
             raise ValueError(f"The model is a {type(model).__name__}, which writes no captions: name one that does.")
+        config = model.config
         if config.image_conv_sizes and image_processor is None:
             image_processor = image_processor_of(model)
         if len(tokenizer) > config.vocab_size:
@@ -95,7 +95,7 @@ class AttnLSTMImageToTextPipeline(Pipeline):
         forward, post = self._sanitize_parameters(**kwargs)[1:]
         forward, post = {**self._forward_params, **forward}, {**self._postprocess_params, **post}
         size = batch_size or self._batch_size or _BATCH
-        if isinstance(inputs, (str, Mapping)) or not isinstance(inputs, Iterable) or np.ndim(inputs) == 2:
+        if isinstance(inputs, (str, Mapping)) or not isinstance(inputs, Iterable) or _is_table(inputs):
             return next(self._stream([inputs], 1, forward, post))
         results = self._stream(inputs, size, forward, post)
         return list(results) if isinstance(inputs, Sequence) else results
@@ -135,7 +135,7 @@ class AttnLSTMImageToTextPipeline(Pipeline):
             grid = region_grid(*inputs["pixel_values"].shape[-2:], len(self.model.config.image_conv_sizes))
         rows = write_tokens(self.model, inputs, **options)
         kept = [slice(None)] * len(rows) if mask is None else list(mask.cpu().numpy())
-        return {"written": [(row._replace(weights=row.weights[:, own]), grid) for row, own in zip(rows, kept)]}
+        return {"written": [(replace(row, weights=row.weights[:, own]), grid) for row, own in zip(rows, kept)]}
 
     def postprocess(
         self, model_outputs: tuple[WrittenTokens, tuple[int, int] | None], level: str = "word"
@@ -157,3 +157,8 @@ class AttnLSTMImageToTextPipeline(Pipeline):
     @property
     def _reads_pixels(self) -> bool:
         return bool(self.model.config.image_conv_sizes)
+
+
+def _is_table(given: Any) -> bool:
+    """Whether it is one array of features."""
+    return getattr(given, "ndim", None) == 2

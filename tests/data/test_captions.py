@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict, Features, Image, List, Value
 
-from data.image_text_helpers import picture
 from hfattnlstm import ImageTextProcessor, load_captions, train_pair_tokenizer
 from hfattnlstm.data.caption_rows import CaptionCollator, encode_captions
 from hfattnlstm.data.picture_sets import save_picture_set
 from hfattnlstm.data.scenes import examples
 
 
-pytest.importorskip("PIL")
+Pictures = pytest.importorskip("PIL.Image")
 COLOURS = ["red", "blue", "green", "yellow", "black", "white"]
+
+
+def picture(colour: str):
+    return Pictures.new("RGB", (16, 16), colour)
 
 
 def rows(captions, colours=COLOURS, **more) -> Dataset:

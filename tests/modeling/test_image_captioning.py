@@ -98,9 +98,9 @@ def test_every_parameter_learns_and_a_batch_is_overfitted(name):
         optimizer.step()
     assert model.eval()(**inputs, labels=LABELS).loss < 0.1
     written = model.generate(**inputs, num_beams=3, max_new_tokens=5)
-    assert [[token for token in row if token] for row in written.tolist()] == [
-        [START, *[token for token in row if token > 0]] for row in LABELS.tolist()
-    ]
+    for row, labels in zip(written.tolist(), LABELS.tolist()):
+        right = [START, *(token for token in labels if token > 0)]
+        assert row[: len(right)] == right
 
 
 @pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"do_sample": True}], ids=str)
@@ -165,7 +165,7 @@ def test_the_vocabulary_can_grow_and_shrink(size):
     ("inputs", "sentence"),
     [
         ({}, "exactly one of image_features and pixel_values"),
-        ({"image_features": torch.zeros(3, 4, 8)}, "image_features must be of shape"),
+        ({"image_features": torch.zeros(3, 4, 9)}, "image_features must be of shape"),
         ({"pixel_values": torch.zeros(3, 1, 8, 8)}, "pixel_values must be of shape"),
     ],
 )

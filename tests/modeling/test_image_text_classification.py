@@ -315,10 +315,10 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         FEATURES,
         {"image_features": torch.zeros(3, 4, 6)},
-        r"of shape \(batch, regions, 5\), for 3 texts, got \(3, 4, 6\)",
+        r"of shape \(batch, regions, 5\), got \(3, 4, 6\)",
     ),
-    (FEATURES, {"image_features": torch.zeros(2, 4, 5)}, r"for 3 texts, got \(2, 4, 5\)"),
-    (FEATURES, {"image_features": torch.zeros(3, 5)}, r"for 3 texts, got \(3, 5\)"),
+    (FEATURES, {"image_features": torch.zeros(2, 4, 5)}, "There are 3 texts and 2 pictures"),
+    (FEATURES, {"image_features": torch.zeros(3, 5)}, r"of shape \(batch, regions, 5\), got \(3, 5\)"),
     (PIXELS, {"pixel_values": torch.zeros(3, 1, 8, 8)}, r"of shape \(batch, 3, height, width\), got \(3, 1, 8, 8\)"),
     (
         FEATURES,

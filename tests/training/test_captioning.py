@@ -12,14 +12,19 @@ import torch
 from datasets import Dataset, DatasetDict, Features, Image, List, Value
 from transformers import pipeline
 
-from data.image_text_helpers import picture
 from hfattnlstm.commands.main import main
 from hfattnlstm.data.picture_sets import save_splits
 from hfattnlstm.training import TaskRun, parse_task, run_task
 
 
-pytest.importorskip("PIL")
+Pictures = pytest.importorskip("PIL.Image")
 COLOURS = ["red", "blue", "green", "yellow", "black", "white"]
+
+
+def picture(colour: str):
+    return Pictures.new("RGB", (16, 16), colour)
+
+
 SMALL = (
     *("--embedding_size", "16", "--hidden_size", "24", "--image_side", "8", "--image_conv_sizes", "6", "8"),
     *("--disable_tqdm", "true", "--use_cpu", "--bf16", "false", "--report_to", "none"),
@@ -54,8 +59,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def trained(data: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[TaskRun, Path]:
     folder = tmp_path_factory.mktemp("trained") / "model"
-    flags = ("--dataset", data, "--do_predict", "--further_splits", "hard", "--epochs", "25", "--batch_size", "16")
-    return run(folder, *flags, *SMALL, "--lr", "0.02", "--ema_decay", "0"), folder
+    flags = ("--dataset", data, "--do_predict", "--further_splits", "hard", "--epochs", "60", "--batch_size", "16")
+    return run(folder, *flags, *SMALL, "--lr", "0.01", "--ema_decay", "0"), folder
 
 
 def test_colours_are_learnt_and_every_split_is_measured(trained) -> None:
