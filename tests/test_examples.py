@@ -16,7 +16,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = [
-    *("classify_your_csv", "forecast_with_intervals", "from_scikit_learn"),
+    *("classify_your_csv", "dates_in_one_form", "forecast_with_intervals", "from_scikit_learn"),
     *("language_without_spaces", "multi_label_with_thresholds", "statements_on_pictures", "tag_words_of_recipes"),
 ]
 
@@ -168,3 +168,12 @@ def test_statements_on_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert abs(ran.share("text_alone_") - 0.5) < 0.06 and abs(ran.share("image_alone_") - 0.5) < 0.06
     assert re.search(r"^yellow +\d\.\d\d$", ran.text, re.M)
     assert sum("image/png" in output.get("data", {}) for output in ran.outputs) == 1
+
+
+@pytest.mark.long
+def test_dates_in_one_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = Ran("dates_in_one_form", tmp_path, monkeypatch)
+    assert ran.measured("test_exact_match") > 0.95
+    shown = "".join(output.data["text/plain"] for output in ran.outputs if "text/plain" in output.get("data", {}))
+    assert "'1989-07-14', '2021-12-03', '1955-05-03'" in shown
+    assert '<table class="alignment">' in ran.pages[-1] and (tmp_path / "alignment.html").exists()
