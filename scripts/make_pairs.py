@@ -22,16 +22,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", help="reverse, dates, sums or names")
     parser.add_argument("folder", help="where the files are written")
-    parser.add_argument("--train_size", type=int, default=20_000, help="training pairs (20,000; of sums 12,000)")
+    parser.add_argument("--train_size", type=int, help="training pairs (20,000; of sums 12,000)")
     parser.add_argument("--other_size", type=int, default=1_000, help="pairs of validation and test each (1,000)")
     parser.add_argument("--seed", type=int, default=0, help="of what is made (0)")
     parsed = parser.parse_args(arguments)
+    if parsed.train_size is None:
+        # There are no more sums.
+        parsed.train_size = 12_000 if parsed.task == "sums" else 20_000
     for name in ("train_size", "other_size"):
         if getattr(parsed, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(parsed, name)}.")
-    if parsed.task == "sums" and parsed.train_size == parser.get_default("train_size"):
-        # There are no more of them.
-        parsed.train_size = 12_000
     sizes = {"train": parsed.train_size, "validation": parsed.other_size, "test": parsed.other_size}
     try:
         with needs_extra("make_pairs.py"):

@@ -121,8 +121,11 @@ def _namespace(module: str, text: str) -> dict[str, Any]:
     own = {name: value for name, value in vars(importlib.import_module(module)).items() if not name.startswith("__")}
     fixtures = FIXTURES | OF_SERIES if re.search("forecast|time_series_prediction", module) else FIXTURES
     fixtures = (
-        fixtures | OF_PAIRS if re.search("seq2seq|pair|text2text|text_generation|predict_texts", module) else fixtures
+        fixtures | OF_PAIRS
+        if re.search("seq2seq|pair|text2text|text_generation|token_writing|predict_texts", module)
+        else fixtures
     )
+    fixtures = fixtures | OF_CAPTIONS if "caption_rows" in module else fixtures
     fixtures = fixtures | OF_CONTEXT if "context_maps(" in text else fixtures
     return {**names, **own, **{name: make() for name, make in fixtures.items() if name in words - set(own)}}
 
@@ -157,6 +160,7 @@ def make_files(folder: Path) -> None:
     _make_series(folder)
     _make_scenes(folder)
     _make_translator(folder)
+    _make_captioner(folder)
 
 
 def _make_translator(folder: Path) -> None:
@@ -256,6 +260,20 @@ def _make_scenes(folder: Path) -> None:
     for name, parts in {"scenes-model": (model, processor), "my-vit": (vision, image_processor)}.items():
         for part in parts:
             part.save_pretrained(folder / name)
+
+
+def _make_captioner(folder: Path) -> None:
+    """A model with random weights that writes statements of the pictures."""
+    images = hfattnlstm.load_image_texts(folder / "scenes")[0].splits["train"]["image"][:4]
+    tokenizer = hfattnlstm.train_pair_tokenizer(["it is red", "it is blue"], kind="word", min_frequency=1)
+    torch.manual_seed(0)
+    config = hfattnlstm.AttnLSTMSeq2SeqConfig(
+        vocab_size=len(tokenizer), embedding_size=8, hidden_size=12, image_conv_sizes=[4, 4, 8, 8]
+    )
+    model = hfattnlstm.AttnLSTMForImageCaptioning(config)
+    model.generation_config.update(max_length=7, num_beams=2, suppress_tokens=[1])
+    model.eval().save_pretrained(folder / "captioner")
+    hfattnlstm.ImageTextProcessor.fit(tokenizer, images).save_pretrained(folder / "captioner")
 
 
 def vision_model() -> tuple[Any, Any]:
@@ -406,6 +424,11 @@ OF_PAIRS: dict[str, Callable[[], Any]] = {
         _writer().model, Seq2SeqRunArguments("out", eval_strategy="no", save_strategy="no")
     ),
     "parsed": lambda: _parser().parse_args(["translator", "Ein Hund bellt."]),
+}
+OF_CAPTIONS: dict[str, Callable[[], Any]] = {
+    "processor": lambda: hfattnlstm.ImageTextProcessor.from_pretrained(
+        "captioner", transformers.AutoConfig.from_pretrained("captioner")
+    ),
 }
 # The same names, where words attend to each other.
 OF_CONTEXT: dict[str, Callable[[], Any]] = {"model": lambda: small_model(context_layers=["attention"]).eval()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._extras import needs_extra
 from .._files import check_writable, same_file
 from .._parsing import SentenceParser
+from .._wording import flags_in_sentences
 from ..data.problem_types import problem_type_of
 from ..data.progress import no_progress_bars, only_errors
 from .models import is_tagger, load_classifier, load_config, load_tagger, load_writer, writes_texts
@@ -129,12 +130,20 @@ def _evaluate_tags(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
 
 def _evaluate_texts(parsed: argparse.Namespace, config: PretrainedConfig) -> int:
     """The same for a model that writes, on pairs of texts."""
-    from ..training.seq2seq_evaluation import evaluate_writer
     from .text_report import print_text_evaluation
 
     check_flags_of_kind(parsed, TEXTS, "text_column", "label_column", "plots")
     writer = load_writer(parsed.model, config, parsed.trust_remote_code)
-    found = evaluate_writer(
+    with flags_in_sentences():
+        found = _measured(writer, parsed)
+    _tell(found, parsed, partial(print_text_evaluation, mistakes=parsed.mistakes), lambda folder: None)
+    return 0
+
+
+def _measured(writer: Any, parsed: argparse.Namespace) -> Any:
+    from ..training.seq2seq_evaluation import evaluate_writer
+
+    return evaluate_writer(
         writer,
         parsed.file if parsed.target_file is None else (parsed.file, parsed.target_file),
         source_column=parsed.source_column,
@@ -143,9 +152,9 @@ def _evaluate_texts(parsed: argparse.Namespace, config: PretrainedConfig) -> int
         batch_size=parsed.batch_size,
         num_beams=parsed.num_beams,
         copy_unknown=bool(parsed.copy_unknown),
+        tokenize=parsed.bleu_tokenize,
+        lowercase=parsed.bleu_lowercase,
     )
-    _tell(found, parsed, partial(print_text_evaluation, mistakes=parsed.mistakes), lambda folder: None)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,6 +176,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target_column", help="of a model that writes, column of what should be written")
     parser.add_argument(
         "--target_file", help="of a model that writes, where the file has a text a line, that with the targets"
+    )
+    parser.add_argument(
+        "--bleu_tokenize",
+        choices=("13a", "intl", "zh", "char", "none"),
+        help="of a model that writes, how BLEU cuts texts; by their script without",
+    )
+    parser.add_argument(
+        "--bleu_lowercase",
+        action="store_const",
+        const=True,
+        help="of a model that writes, scores in which case does not matter",
     )
     parser.add_argument("--label_column", help="column with the labels; found by its name without")
     parser.add_argument(
@@ -198,7 +218,7 @@ def _check_flags(parsed: argparse.Namespace) -> None:
         raise ValueError("Standard output is closed, and the figures would be lost: name a file by --output.")
     if parsed.output is not None:
         check_writable(parsed.output)
-        if same_file(parsed.output, parsed.file):
+        if any(same_file(parsed.output, name) for name in (parsed.file, parsed.target_file) if name is not None):
             raise ValueError(f"--output {parsed.output} is the file with the texts: write to another one.")
         check_model_files(parsed.output, parsed.model)
     if parsed.plots is not None:

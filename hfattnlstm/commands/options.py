@@ -53,7 +53,10 @@ _WHO = {LABELS: "models that label texts", TAGS: "taggers", TEXTS: "models that 
 _FLAGS_OF = {
     LABELS: ("top_k", "threshold", "level", "dtype"),
     TAGS: ("tokens_column", "tagging_scheme"),
-    TEXTS: ("num_beams", "copy_unknown", "source_column", "target_column", "target_file"),
+    TEXTS: (
+        *("num_beams", "copy_unknown", "source_column", "target_column", "target_file"),
+        *("bleu_tokenize", "bleu_lowercase"),
+    ),
 }
 
 

@@ -14,7 +14,8 @@ from transformers import PretrainedConfig
 
 from .._files import written_beside
 from ..data.progress import no_progress_bars
-from .inputs import is_conversation, read_inputs
+from .arriving import Arrivals
+from .inputs import is_conversation, is_stream, read_inputs
 from .models import load_writer
 from .options import TEXTS, check_flags_of_kind
 from .outputs import check_form
@@ -63,7 +64,9 @@ def predict_texts(parsed: argparse.Namespace, form: str, config: PretrainedConfi
         for name in ("num_beams", "copy_unknown", "batch_size")
         if getattr(parsed, name) is not None
     }
-    found = _written(writer, texts, 1 if is_conversation(parsed) else _AT_ONCE, options)
+    bursts = Arrivals(texts).bursts() if is_stream(parsed) else [texts]
+    at_once = 1 if is_conversation(parsed) else _AT_ONCE
+    found = (one for burst in bursts for one in _written(writer, burst, at_once, options))
     if parsed.output is None:
         _FORMS[form](found, sys.stdout, parsed.model)
         return 0

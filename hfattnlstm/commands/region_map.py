@@ -11,7 +11,7 @@ from typing import Any
 from transformers import AutoModelForImageTextToText, AutoModelForVisualQuestionAnswering, PretrainedConfig, pipeline
 
 from .._extras import needs_extra
-from .._heads import ATTENTION_IMAGE_TEXT_CLASSIFICATION
+from .._heads import ATTENTION_IMAGE_TEXT_CLASSIFICATION, ATTENTION_IMAGE_TO_TEXT
 from ..data.figures import write_figure
 from ..data.image_text_processor import ImageTextProcessor
 from ..data.progress import no_progress_bars
@@ -62,9 +62,9 @@ def explain_picture(parsed: argparse.Namespace) -> None:
     if not (reads_pictures(config) or describes_pictures(config)):
         raise ValueError(f"{parsed.model} reads no pictures: leave --image out, or name a model that does.")
     if not config.image_conv_sizes:
+        task = ATTENTION_IMAGE_TO_TEXT if describes_pictures(config) else ATTENTION_IMAGE_TEXT_CLASSIFICATION
         raise ValueError(
-            f"{parsed.model} reads features of regions, not pictures: give it these in Python, by "
-            f"pipeline({ATTENTION_IMAGE_TEXT_CLASSIFICATION!r})."
+            f"{parsed.model} reads features of regions, not pictures: give it these in Python, by pipeline({task!r})."
         )
     if describes_pictures(config):
         _describe(parsed, config)

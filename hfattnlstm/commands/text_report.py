@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import RenderableType
@@ -14,6 +14,9 @@ from .terminal import printable
 
 if TYPE_CHECKING:
     from ..training.seq2seq_evaluation import TextEvaluation
+
+
+_LEAST_FOR_BLEU = 4
 
 
 def print_text_evaluation(evaluation: TextEvaluation, title: str, stream: TextIO, mistakes: int = 10) -> None:
@@ -39,6 +42,10 @@ def print_text_evaluation(evaluation: TextEvaluation, title: str, stream: TextIO
     print_parts(_parts(evaluation, title, mistakes), stream)
 
 
+def _words(reference: str | Sequence[str]) -> list[str]:
+    return (reference if isinstance(reference, str) else max(reference, key=len)).split()
+
+
 def _parts(evaluation: TextEvaluation, title: str, mistakes: int) -> Iterator[RenderableType]:
     count = len(evaluation.written)
     yield Text(printable(f"{title}: {count:,} text{'s' * (count != 1)}"), style="bold")
@@ -50,6 +57,8 @@ def _parts(evaluation: TextEvaluation, title: str, mistakes: int) -> Iterator[Re
         ("exact_match", f"{scores.exact_match:.4f}", ""),
     ]
     yield section("", table(("score", "value", "95 % interval"), rows))
+    if not scores.bleu and all(len(_words(reference)) < _LEAST_FOR_BLEU for reference in evaluation.references):
+        yield Text("BLEU counts runs of four words, and no reference has so many: go by the others.")
     for name, signature in scores.signatures.items():
         yield Text(f"{name}: {signature}")
     for source, reference, written in evaluation.furthest(mistakes):

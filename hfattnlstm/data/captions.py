@@ -13,6 +13,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from .columns import column_values, kind_of
+from .loading import MANY_SHARED
 from .naming import quote
 from .picture_files import PictureSplit, read_picture_source, undecoded
 from .pictures import IMAGE, IMAGE_FEATURES, PictureColumns
@@ -94,6 +95,7 @@ def load_captions(
     held_out = "validation" not in parts
     if held_out:
         parts["train"], parts["validation"] = _hold_out(parts["train"], validation_size, seed)
+    _tell_shared(parts)
     further = {name: _rows(_named(found, name), column, columns) for name in further_splits}
     order = [name for name in ("train", "validation", "test") if name in parts]
     return LoadedCaptions(DatasetDict({name: parts[name] for name in order}), further, column, columns.image, held_out)
@@ -141,15 +143,19 @@ def _rows(found: PictureSplit, column: str, columns: PictureColumns) -> Dataset:
     kept = [name for name in (IMAGE, IMAGE_FEATURES) if name in pictures.column_names]
     pictures = pictures.select_columns(kept)
     own: dict[Any, tuple[int, dict[str, None]]] = {}
+    said_of = 0
     for row, (key, said) in enumerate(zip(_keys(pictures), column_values(split.data, column).to_pylist())):
         texts = [text for text in (said if isinstance(said, list) else [said]) if text is not None and text.strip()]
+        said_of += bool(texts)
         if texts:
             own.setdefault(key, (row, {}))[1].update(dict.fromkeys(texts))
     if not own:
         raise ValueError(f"The column {column!r} of the {split.origin} holds empty texts only: name another.")
-    left_out = len(pictures) - sum(1 for _ in own)
-    if left_out:
-        logger.info("Of the %s, %s rows with %s pictures are read.", split.origin, len(pictures), len(own))
+    blank = len(pictures) - said_of
+    if blank:
+        logger.warning(
+            "%s of the %s rows of the %s have no caption: they are left out.", blank, len(pictures), split.origin
+        )
     captions = Dataset.from_dict(
         {CAPTIONS: [[*texts] for _, texts in own.values()]}, features=Features({CAPTIONS: List(Value("string"))})
     )
@@ -165,6 +171,21 @@ def _keys(pictures: Dataset) -> list[Any]:
         hashlib.sha256(value["bytes"]).digest() if value["bytes"] else value["path"]
         for value in undecoded(pictures, IMAGE)[IMAGE]
     ]
+
+
+def _tell_shared(parts: Mapping[str, Dataset]) -> None:
+    """Warn where a model is measured on pictures that it has learnt by heart."""
+    known = set(_keys(parts["train"]))
+    for name in ("validation", "test"):
+        if name in parts:
+            shared = sum(key in known for key in _keys(parts[name]))
+            if shared >= MANY_SHARED * len(parts[name]):
+                logger.warning(
+                    "%s of the %s pictures for %s are among those for training, too: figures on them are too good.",
+                    shared,
+                    len(parts[name]),
+                    name,
+                )
 
 
 def _hold_out(rows: Dataset, size: float | int | None, seed: int) -> tuple[Dataset, Dataset]:

@@ -107,6 +107,22 @@ def is_lowercased(tokenizer: PreTrainedTokenizerFast) -> bool:
     return normalizer is not None and normalizer.normalize_str("A").endswith("a")
 
 
+def kind_of_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
+    """The kind of a tokenizer that was trained here.
+
+    Example:
+
+    ```python
+    >>> kind_of_tokenizer(train_pair_tokenizer(["A dog"], kind="char", min_frequency=1))
+    'char'
+    ```
+    """
+    backend = tokenizer.backend_tokenizer
+    if isinstance(backend.model, models.BPE):
+        return "bpe"
+    return "char" if len(backend.pre_tokenizer.pre_tokenize_str("ab")) == 2 else "word"
+
+
 def _splitter(kind: str) -> pre_tokenizers.PreTokenizer:
     spaces = pre_tokenizers.Metaspace(SPACE, prepend_scheme="always", split=True)
     pattern = {"char": rf"{SPACE}?[^{SPACE}]", "word": f"{_ALONE}|{_HAN}", "bpe": _ALONE}[kind]

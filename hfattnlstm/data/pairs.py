@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
@@ -17,8 +15,9 @@ from transformers.utils import logging
 from .._wording import flags_are_named, option
 from .columns import column_values, kind_of
 from .csv_files import TAB
+from .loading import MANY_SHARED
 from .naming import quote
-from .sources import FILE_ENDINGS, Split, choose_splits, read_source
+from .sources import FILE_ENDINGS, SPLIT_NAMES, Split, choose_splits, read_source
 from .splitting import check_size, held_out_count, split_groups
 from .text_lines import ending_of, lines_of_file
 
@@ -35,8 +34,6 @@ PAIR_COLUMNS = (
 TRANSLATION = "translation"
 # What is held out of the training pairs, where nobody says otherwise.
 HELD_OUT, MOST_HELD_OUT = 0.1, 2_000
-# A share that chance hardly gives: from it on, a warning tells of them.
-_MANY_SHARED = 0.1
 
 
 class LoadedPairs(NamedTuple):
@@ -96,9 +93,7 @@ def load_pairs(
     """
     if validation_size is not None:
         check_size(validation_size)
-    if (source_column is None) != (target_column is None):
-        missing = "target_column" if target_column is None else "source_column"
-        raise ValueError(f"{option(missing)} is missing: name both columns, or none.")
+    _check_both(source_column, target_column)
     found = choose_splits(_read(source, config_name, (source_column, target_column)))
     names = _names(found["train"], source_column, target_column)
     parts = {name: _pairs_of(split, *names) for name, split in found.items()}
@@ -132,9 +127,10 @@ def read_pairs(
     ['source', 'target']
     ```
     """
+    _check_both(source_column, target_column)
     found = _read(source, None, (source_column, target_column))
     if split is None and len(found) > 1:
-        found = choose_splits(found)
+        found = {SPLIT_NAMES.get(name, name): own for name, own in found.items()}
         split = next((name for name in ("test", "validation") if name in found), None)
     chosen = next(iter(found.values())) if len(found) == 1 and split is None else found.get(split)
     if chosen is None:
@@ -142,6 +138,12 @@ def read_pairs(
             f"The data have no split {split!r}; they have {quote(found)}: name one with {option('split')}."
         )
     return _pairs_of(chosen, *_names(chosen, source_column, target_column))
+
+
+def _check_both(source_column: str | None, target_column: str | None) -> None:
+    if (source_column is None) != (target_column is None):
+        missing = "target_column" if target_column is None else "source_column"
+        raise ValueError(f"{option(missing)} is missing: name both columns, or none.")
 
 
 def _is_two_files(source: object) -> bool:
@@ -160,7 +162,10 @@ def _read(source: object, config_name: str | None, named: tuple[str | None, str 
 
 
 def _may_lack_names(source: object) -> bool:
-    return isinstance(source, (str, PathLike)) and ending_of(Path(source)) == ".tsv" and Path(source).is_file()
+    if not isinstance(source, (str, PathLike)):
+        return False
+    path = Path(source).expanduser()
+    return ending_of(path) == ".tsv" and path.is_file()
 
 
 def _read_part(part: object, named: tuple[str | None, str | None]) -> object:
@@ -188,7 +193,10 @@ def _read_lines(source: Path, target: Path) -> Split:
             raise ValueError(
                 f"{path} is a table, and of two files each has a text a line: name one table, or two such files."
             )
-        texts.append(_without_last_blank(list(lines_of_file(path, f"The file {path}"))))
+        # Each line of the file is one, whatever else ends a line elsewhere.
+        texts.append(list(lines_of_file(path, f"The file {path}", old_ends=False)))
+    if len(texts[0]) != len(texts[1]):
+        texts = [_without_blank_end(lines) for lines in texts]
     if len(texts[0]) != len(texts[1]):
         raise ValueError(
             f"The file {source} has {len(texts[0]):,} lines, and {target} has {len(texts[1]):,}: each line of the one "
@@ -197,8 +205,9 @@ def _read_lines(source: Path, target: Path) -> Split:
     return Split(Dataset.from_dict({SOURCE: texts[0], TARGET: texts[1]}), f"files {source} and {target}")
 
 
-def _without_last_blank(lines: list[str]) -> list[str]:
-    return lines[:-1] if lines and not lines[-1] else lines
+def _without_blank_end(lines: list[str]) -> list[str]:
+    last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
+    return lines[:last]
 
 
 def _read_columns(path: Path, named: tuple[str | None, str | None]) -> object:
@@ -310,10 +319,8 @@ def _texts(data: Dataset, name: str) -> pa.ChunkedArray:
     if name in data.column_names:
         return column_values(data, name).cast(pa.string())
     values = column_values(data, TRANSLATION)
-    chunks = [
-        chunk.field(name).filter(pc.is_valid(chunk)) if chunk.null_count else chunk.field(name)
-        for chunk in values.chunks
-    ]
+    # Rows without any translation have no side either.
+    chunks = [pc.struct_field(chunk, name).cast(pa.string()) for chunk in values.chunks]
     return pa.chunked_array(chunks, pa.string()) if chunks else pa.chunked_array([], pa.string())
 
 
@@ -343,24 +350,29 @@ def _joined_groups(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
     for side in (sources, targets):
         first: dict[str, int] = {}
         for place, text in enumerate(side):
-            key = " ".join(text.split()).lower()
+            key = _folded(text)
             known = first.setdefault(key, place)
             if known != place:
                 parents[root(place)] = root(known)
     return [f"{root(place):012d}" for place in range(len(sources))]
 
 
+def _folded(text: str) -> str:
+    """The key of a text, in which case and white space do not matter."""
+    return " ".join(text.split()).lower()
+
+
 def _tell_shared(parts: Mapping[str, Dataset]) -> None:
-    """Warn where a model is measured on pairs that it has learnt by heart."""
-    known = Counter(zip(parts["train"][SOURCE][:], parts["train"][TARGET][:]))
+    """Warn where a model is measured on texts that it has learnt by heart."""
+    known = set(map(_folded, parts["train"][SOURCE][:]))
     for name in ("validation", "test"):
         if name not in parts:
             continue
-        shared = np.array([pair in known for pair in zip(parts[name][SOURCE][:], parts[name][TARGET][:])])
-        if shared.mean() >= _MANY_SHARED:
+        shared = sum(_folded(text) in known for text in parts[name][SOURCE][:])
+        if shared >= MANY_SHARED * len(parts[name]):
             logger.warning(
-                "%s of the %s pairs for %s are among those for training, too: figures on them are too good.",
-                int(shared.sum()),
-                len(shared),
+                "%s of the %s sources for %s are among those for training, too: figures on them are too good.",
+                shared,
+                len(parts[name]),
                 name,
             )

@@ -47,12 +47,13 @@ def open_bytes(path: Path) -> BinaryIO:
     return _OPENERS.get(path.suffix.lower(), open)(path, "rb")
 
 
-def lines_of_file(path: Path, name: str) -> Iterator[str]:
+def lines_of_file(path: Path, name: str, old_ends: bool = True) -> Iterator[str]:
     """The lines of a file; see [`read_lines`].
 
     Args:
         path: Of the file, which may be compressed.
         name: What the sentence of an error begins with.
+        old_ends: Whether a `\\r` by itself ends a line, too.
 
     Raises:
         OSError: The file cannot be read.
@@ -67,25 +68,26 @@ def lines_of_file(path: Path, name: str) -> Iterator[str]:
     """
     if path.is_file() and path.stat().st_size <= len(_BOM) and not path.read_bytes().removeprefix(_BOM):
         raise ValueError(f"{name} is empty.")
-    return _lines_of(path, name)
+    return _lines_of(path, name, old_ends)
 
 
-def _lines_of(path: Path, name: str) -> Iterator[str]:
+def _lines_of(path: Path, name: str, old_ends: bool) -> Iterator[str]:
     with open_bytes(path) as stream:
         try:
-            yield from read_lines(stream, name)
+            yield from read_lines(stream, name, old_ends)
         except DAMAGED as error:
             if path.suffix.lower() not in COMPRESSED:
                 raise
             raise ValueError(f"{name} is no whole {path.suffix} file: {error}") from error
 
 
-def read_lines(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[str]:
+def read_lines(stream: BinaryIO | Iterable[bytes], name: str, old_ends: bool = True) -> Iterator[str]:
     """The lines of a UTF-8 text without their ends and without a byte-order mark, as they come.
 
     Args:
         stream: Lines of bytes; they may hold further line ends of the old kind, `\\r`.
         name: What the sentence of an error begins with.
+        old_ends: Whether these end a line.
 
     Raises:
         ValueError: A line is no UTF-8 text, or holds a NUL, as UTF-16 does; it names the line.
@@ -100,7 +102,8 @@ def read_lines(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[str]:
     number = 0
     for raw in stream:
         raw = raw if number else raw.removeprefix(_BOM)
-        for line in raw.removesuffix(b"\n").removesuffix(b"\r").split(b"\r"):
+        whole = raw.removesuffix(b"\n").removesuffix(b"\r")
+        for line in whole.split(b"\r") if old_ends else [whole]:
             number += 1
             yield _decoded(line, number, name)
 

@@ -158,7 +158,9 @@ class AttnLSTMSeq2SeqConfig(AttnLSTMBaseConfig):
     @property
     def encoder_config(self) -> AttnLSTMConfig:
         """The configuration of the encoder of a text."""
-        return AttnLSTMConfig(**{name: getattr(self, name) for name in _ENCODER_FIELDS})
+        own = AttnLSTMConfig(**{name: getattr(self, name) for name in _ENCODER_FIELDS})
+        own._attn_implementation = self._attn_implementation
+        return own
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "AttnLSTMSeq2SeqConfig":
         """This configuration; for the decoder, with its sizes under their general names, as generation reads them."""

@@ -27,6 +27,9 @@ class DecoderState:
         length: Tokens that have been read.
     """
 
+    # `generate` asks whether a compiler may take it.
+    is_compileable = False
+
     def __init__(self, memory: AttentionMemory, lstm: LSTMState, readout: Tensor, coverage: Tensor, length: int = 0):
         self.memory, self.lstm, self.readout, self.coverage, self.length = memory, lstm, readout, coverage, length
 

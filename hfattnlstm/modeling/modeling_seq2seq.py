@@ -14,7 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from .configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from .decoder import AttentionDecoder, DecoderOutput, DecoderState, Replace
 from .embeddings import TokenEmbeddings
-from .layout import can_be_read, zero_where
+from .layout import can_be_read
 from .modeling_base import AttnLSTMBaseModel
 from .reading_order import boolean_mask
 
@@ -136,7 +136,8 @@ class AttnLSTMSeq2SeqPreTrainedModel(AttnLSTMBaseModel):
         mask = _decoder_mask(decoder_attention_mask, embedded)
         state = past_key_values
         if state is None:
-            dropped = zero_where(~memory.mask[..., None], self.memory_dropout(memory.states))
+            # Not in place: the states may be somebody else's.
+            dropped = self.memory_dropout(memory.states).masked_fill(~memory.mask[..., None], 0.0)
             state = self.decoder.start(dropped, memory.mask)
         output = self.decoder(embedded, state, mask, self._replacement(embedded))
         logits = self.lm_head(self.readout_dropout(output.readouts))

@@ -133,7 +133,7 @@ class AttnLSTMImageToTextPipeline(Pipeline):
         mask, grid = inputs.get("image_mask"), None
         if self._reads_pixels:
             grid = region_grid(*inputs["pixel_values"].shape[-2:], len(self.model.config.image_conv_sizes))
-        rows = write_tokens(self.model, inputs, **options)
+        rows = write_tokens(self.model, inputs, **options, num_return_sequences=1)
         kept = [slice(None)] * len(rows) if mask is None else list(mask.cpu().numpy())
         return {"written": [(replace(row, weights=row.weights[:, own]), grid) for row, own in zip(rows, kept)]}
 

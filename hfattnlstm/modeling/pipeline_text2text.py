@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -43,7 +43,7 @@ class AttnLSTMText2TextPipeline(Pipeline):
             attention was shared out among the words of `source`; it sums to 1 but for what goes to the end of the
             text. Not with `alignment=False`.
 
-    With `num_return_sequences`, a list of such dictionaries stands in the place of each, the best first.
+    With `num_return_sequences`, a list of such dictionaries stands in the place of each, as `generate` orders them.
 
     The parameters can be given when the pipeline is made or when it is called:
 
@@ -108,7 +108,7 @@ class AttnLSTMText2TextPipeline(Pipeline):
             raise ValueError(f"batch_size must be a whole number of at least 1, or None, got {size!r}.")
         if isinstance(inputs, str):
             return next(self._stream([inputs], 1, parameters))
-        if isinstance(inputs, (bytes, bytearray)) or not isinstance(inputs, Iterable):
+        if isinstance(inputs, (bytes, bytearray, Mapping)) or not isinstance(inputs, Iterable):
             raise TypeError(f"The pipeline takes a text or texts, got {type(inputs).__name__}.")
         found = self._stream(inputs, size or _BATCH, parameters)
         return list(found) if isinstance(inputs, Sequence) else found
@@ -174,6 +174,8 @@ class AttnLSTMText2TextPipeline(Pipeline):
 def _processor_of(model: Any, tokenizer: PreTrainedTokenizerBase, target_tokenizer: Any | None) -> PairProcessor:
     config = model.config
     if config.decoder_vocab_size is not None and target_tokenizer is None:
+        if not model.name_or_path:
+            raise ValueError("The model writes other tokens than it reads: give target_tokenizer, too.")
         own = PairProcessor.from_pretrained(
             model.name_or_path, config, revision=getattr(config, "_commit_hash", None) or "main"
         )

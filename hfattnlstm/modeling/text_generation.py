@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from .pair_processor import PairProcessor
 from .text_inputs import EncodedText, pad_ids
-from .token_writing import joins, token_spans, write_tokens
+from .token_writing import WrittenTokens, joins, token_spans, write_tokens
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Written:
         score: Mean logarithm of their probabilities.
         weights: (tokens, source tokens), the attention at each, which sums to 1.
         source: The text that was read.
-        copied: The tokens that are unknown, and what stands in their place.
+        copied: The tokens that are unknown, and what stands in their place, with a space before what begins a word.
     """
 
     text: str
@@ -55,7 +55,7 @@ def write_texts(
         **options: As `generate` takes them.
 
     Returns:
-        For each text as many as `num_return_sequences` says, one without.
+        For each text as many as `num_return_sequences` says, one without; of a blank text, blank ones.
 
     Example:
 
@@ -65,26 +65,37 @@ def write_texts(
     ```
     """
     encoded = processor.sources_of(texts)
-    ids, mask = pad_ids([each.input_ids for each in encoded], processor.tokenizer.pad_token_id)
-    inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-    if copy_unknown:
-        options["suppress_tokens"] = _without_unknown(model, processor)
-    rows = write_tokens(model, inputs, **options)
-    each, found = len(rows) // len(texts), []
+    read = [place for place, one in enumerate(encoded) if any(span is not None for span in one.spans)]
+    rows: list[WrittenTokens] = []
+    if read:
+        ids, mask = pad_ids([encoded[place].input_ids for place in read], processor.tokenizer.pad_token_id)
+        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if copy_unknown:
+            options["suppress_tokens"] = _without_unknown(model, processor, options)
+        rows = write_tokens(model, inputs, **options)
+    each = len(rows) // len(read) if read else options.get("num_return_sequences") or 1
+    found = [[_nothing(one)] * each for one in encoded]
     for number, row in enumerate(rows):
-        source, text = encoded[number // each], texts[number // each]
+        place = read[number // each]
+        source = encoded[place]
         own = row.weights[:, : len(source.input_ids)]
-        copied = _copied(row.token_ids, own, source, text, processor) if copy_unknown else {}
+        copied = _copied(row.token_ids, own, source, texts[place], processor) if copy_unknown else {}
         shown = _text_of(row.token_ids, copied, processor)
-        found.append(Written(shown, row.token_ids, row.score, own, source, copied))
-    return found
+        found[place][number % each] = Written(shown, row.token_ids, row.score, own, source, copied)
+    return [one for group in found for one in group]
 
 
-def _without_unknown(model: PreTrainedModel, processor: PairProcessor) -> list[int] | None:
+def _nothing(source: EncodedText) -> Written:
+    """What is written where there is nothing to read."""
+    return Written("", [], 0.0, np.zeros((0, len(source.input_ids)), np.float32), source, {})
+
+
+def _without_unknown(model: PreTrainedModel, processor: PairProcessor, options: Mapping[str, Any]) -> list[int] | None:
     """Tokens that must not be written, without the unknown one."""
+    own = options.get("generation_config") or model.generation_config
     others = [
         number
-        for number in model.generation_config.suppress_tokens or ()
+        for number in options.get("suppress_tokens") or own.suppress_tokens or ()
         if number != processor.target_tokenizer.unk_token_id
     ]
     return others or None
@@ -100,7 +111,8 @@ def _copied(
     for place, token in enumerate(tokens):
         if token == unknown and real.any():
             start, end = source.spans[int(np.where(real, weights[place], -1.0).argmax())]
-            found[place] = text[start:end].strip()
+            begins = start == 0 or text[start - 1].isspace() or text[start:end][:1].isspace()
+            found[place] = " " * begins + text[start:end].strip()
     return found
 
 
@@ -117,8 +129,10 @@ def _text_of(tokens: Sequence[int], copied: Mapping[int, str], processor: PairPr
         text += (" " if text and part and starts_word else "") + part
         since = []
         if token is not None:
-            word = copied[place]
-            text += (" " if text and joins(text[-1], word[:1]) else "") + word
+            # Where words have spaces between them, one that begins a word there does so here.
+            word = copied[place].lstrip()
+            begins = copied[place] != word and joins(text[-1:], word[:1])
+            text += (" " if text and begins else "") + word
     return text
 
 

@@ -45,6 +45,9 @@ def write_tokens(model: PreTrainedModel, inputs: Mapping[str, Tensor], **options
         inputs: What is read, batch first.
         **options: As `generate` takes them.
 
+    Raises:
+        ValueError: The model computes what is no number.
+
     Returns:
         For each row as many as `num_return_sequences` says, one without.
 
@@ -61,6 +64,12 @@ def write_tokens(model: PreTrainedModel, inputs: Mapping[str, Tensor], **options
         each = len(sequences) // len(next(iter(inputs.values())))
         repeated = {name: values.repeat_interleave(each, 0) for name, values in inputs.items()}
         outputs = model(**repeated, decoder_input_ids=sequences[:, :-1], output_attentions=True, return_dict=True)
+    broken = ~outputs.logits.isfinite().flatten(1).all(1)
+    if broken.any():
+        raise ValueError(
+            "The model computes NaN or infinity: load its weights again if they are damaged, or use float32 if "
+            "float16 overflows."
+        )
     written = sequences[:, 1:]
     logs = outputs.logits.float().log_softmax(-1).gather(2, written[..., None]).squeeze(2).cpu().numpy()
     weights = outputs.cross_attentions[0].float().mean(1).cpu().numpy()

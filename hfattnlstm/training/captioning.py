@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -13,6 +14,7 @@ from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.caption_rows import CaptionCollator, encode_captions
 from ..data.captions import CAPTIONS, LoadedCaptions, load_captions
+from ..data.encoding import tell_unknown_shares
 from ..data.image_text_processor import ImageTextProcessor
 from ..data.image_text_rows import pictures_of
 from ..data.pair_tokenizer import train_pair_tokenizer
@@ -201,6 +203,13 @@ class CaptioningTask(Seq2SeqTask):
         self._encoded = DatasetDict(
             {name: encode_captions(split, processor, every=name == "train") for name, split in examples.items()}
         )
+        self._tell_cut(self._encoded, processor)
+        unknown = processor.tokenizer.unk_token_id
+        shares = {
+            f"captions of {name}": float(np.mean([token == unknown for row in split["labels"][:] for token in row]))
+            for name, split in self._encoded.items()
+        }
+        tell_unknown_shares(shares, self._loaded_config is None)
         return self._encoded
 
     def make_collator(self, processor: ImageTextProcessor, model: PreTrainedModel) -> Callable[[list], dict]:
@@ -216,7 +225,7 @@ class CaptioningTask(Seq2SeqTask):
         collate, written = CaptionCollator(processor), []
         for start in range(0, len(rows), _AT_ONCE):
             batch = collate([rows[place] for place in range(start, min(start + _AT_ONCE, len(rows)))])
-            tokens = [row.token_ids for row in write_tokens(model, batch)]
+            tokens = [row.token_ids for row in write_tokens(model, batch, num_return_sequences=1)]
             written += processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
             self.show_progress(f"Writing {prefix}", len(written), len(rows))
         tokenize, lowercase = self._bleu_options()

@@ -8,7 +8,7 @@ from ..data.image_text_processor import ImageTextProcessor
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from .captioning_arguments import CaptionArguments, CaptionModelArguments, CaptionRunArguments, caption_fields
 from .flag_effects import Effect, beside, check_effects, without
-from .seq2seq_flags import CHANGEABLE, DECODER_EFFECTS, check_numbers, check_sizes, run_effects
+from .seq2seq_flags import CHANGEABLE, DECODER_EFFECTS, check_numbers, check_sizes, run_effects, tokenizer_has
 from .shared_flags import check_measured, check_sources, check_unchanged, source_effects
 
 
@@ -67,6 +67,7 @@ def check_resumed_captions(
     """
     has = {flag: getattr(config, flag) for flag in caption_fields(model)}
     has |= {"max_length": processor.tokenizer.model_max_length, "image_conv_sizes": config.image_conv_sizes}
+    has |= tokenizer_has(processor.tokenizer, model)
     if processor.image_processor is not None:
         has["image_side"] = processor.image_processor.size["height"]
     check_unchanged(name, given, vars(model), has)

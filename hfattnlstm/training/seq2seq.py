@@ -35,6 +35,8 @@ logger = logging.get_logger(__name__)
 
 # Below so many words a text, BLEU, which counts runs of four, says nothing.
 _WORDS_FOR_BLEU = 4
+# Tokens that `generate` of transformers writes where nothing is said.
+_DEFAULT_LENGTH = 20
 # What is written may be so much longer than the longest target.
 _LONGER = 1.5
 
@@ -176,13 +178,28 @@ class Seq2SeqTask(Task):
         if is_new or "generation_num_beams" in self.given:
             own.num_beams = training.generation_num_beams or 1
         training.generation_num_beams = own.num_beams
-        if is_new or training.generation_max_length is not None:
-            longest = self._longest_target(examples, processor)
-            own.max_length = training.generation_max_length or int(_LONGER * longest) + 2
+        if training.generation_max_length is not None:
+            # It counts the token that begins, too.
+            own.max_length = training.generation_max_length + 1
+        elif training.do_train and self.checkpoint is None:
+            needed = int(_LONGER * self._longest_target(examples, processor)) + 2
+            own.max_length = max(needed, own.max_length or 0)
+        else:
+            self._tell_too_long(own.max_length or _DEFAULT_LENGTH, examples, processor)
         training.generation_max_length = own.max_length
         unknown = self._written_by(processor).unk_token_id
         if is_new and unknown is not None:
             own.suppress_tokens = [unknown]
+
+    def _tell_too_long(self, most: int, examples: DatasetDict, processor: Any) -> None:
+        longest = self._longest_target(examples, processor)
+        if longest >= most:
+            logger.warning(
+                "The model writes %s tokens at most, and the longest training target has %s: --generation_max_length "
+                "raises it.",
+                most - 1,
+                longest,
+            )
 
     def _longest_target(self, examples: DatasetDict, processor: Any) -> int:
         """Tokens of the longest training text that is written."""
@@ -202,7 +219,8 @@ class Seq2SeqTask(Task):
     def _tell_cut(self, encoded: DatasetDict, processor: PairProcessor) -> None:
         most = processor.tokenizer.model_max_length
         for name, split in encoded.items():
-            cut = sum(max(map(len, row)) >= most for row in zip(split["input_ids"][:], split["labels"][:]))
+            sides = [split[name][:] for name in ("input_ids", "labels") if name in split.column_names]
+            cut = sum(max(map(len, row)) >= most for row in zip(*sides))
             if cut > len(split) // 100:
                 logger.warning(
                     "%s of the %s pairs for %s have %s tokens or more on a side, and are cut to that: --max_length "
@@ -267,6 +285,8 @@ class Seq2SeqTask(Task):
         loader = trainer.get_eval_dataloader(rows)
         output = trainer.evaluation_loop(loader, "Loss", prediction_loss_only=True, metric_key_prefix=prefix)
         loss = {f"{prefix}_loss": output.metrics[f"{prefix}_loss"]}
+        if not self.training.predict_with_generate:
+            return Measured(loss, {}, None)
         evaluation = self._write(model, trainer.processing_class, "validation" if prefix == "eval" else prefix, prefix)
         metrics = {f"{prefix}_{name}": value for name, value in evaluation.scores.metrics().items()}
         return Measured(loss | metrics, {}, evaluation)

@@ -117,12 +117,13 @@ class Seq2SeqRunArguments(RunArguments, Seq2SeqTrainingArguments):
     unit: ClassVar[str] = "pairs"
 
     def __post_init__(self) -> None:
-        wanted = self.bf16
-        self.bf16 = bool(wanted)
+        # The base class decides by it.
+        wanted, self.bf16 = self.bf16, bool(self.bf16)
+        if wanted is None and not (self.fp16 or self.fp16_full_eval):
+            accelerator = None if self.use_cpu else torch.accelerator.current_accelerator(check_available=True)
+            self.bf16 = has_fast_bfloat16_products(accelerator or torch.device("cpu"))
         super().__post_init__()
         self.asked.bf16 = wanted
-        if wanted is None and not (self.fp16 or self.fp16_full_eval):
-            self.bf16 = has_fast_bfloat16_products(self.device)
 
 
 def has_fast_bfloat16_products(device: torch.device) -> bool:

@@ -94,6 +94,7 @@ def evaluate_pairs(
     ```
     """
     written = [""] * len(sources)
+    options = {**options, "num_return_sequences": 1}
     order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
     size = batch_size or _BATCH
     for start in range(0, len(order), size):
@@ -116,6 +117,8 @@ def evaluate_writer(
     batch_size: int | None = None,
     num_beams: int | None = None,
     copy_unknown: bool = False,
+    tokenize: str | None = None,
+    lowercase: bool | None = None,
 ) -> TextEvaluation:
     """Measure a trained model on pairs of texts.
 
@@ -127,6 +130,8 @@ def evaluate_writer(
         batch_size: Texts that are written at once.
         num_beams: How many beams; the model's own number without.
         copy_unknown: Whether words that are not known are copied.
+        tokenize, lowercase: As in [`score_texts`]; without, case does not matter to a model that writes small letters
+            alone.
 
     Raises:
         FileNotFoundError: The source does not exist.
@@ -141,12 +146,15 @@ def evaluate_writer(
     """
     pairs = read_pairs(source, source_column, target_column, split)
     options = {} if num_beams is None else {"num_beams": num_beams}
+    if lowercase is None:
+        lowercase = is_lowercased(writer.pair_processor.target_tokenizer)
     return evaluate_pairs(
         writer.model,
         writer.pair_processor,
         pairs[SOURCE][:],
         pairs[TARGET][:],
-        lowercase=is_lowercased(writer.pair_processor.target_tokenizer),
+        tokenize=tokenize,
+        lowercase=lowercase,
         bounds=True,
         batch_size=batch_size,
         copy_unknown=copy_unknown,

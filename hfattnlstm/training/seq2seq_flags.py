@@ -6,6 +6,9 @@ import re
 from collections.abc import Set
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
+from ..data.pair_tokenizer import is_lowercased, kind_of_tokenizer
 from ..modeling.configuration_pooled import SIZED_SCORES
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from ..modeling.pair_processor import PairProcessor
@@ -136,6 +139,21 @@ def check_numbers(model: Any, training: Seq2SeqRunArguments) -> None:
         )
 
 
+def tokenizer_has(tokenizer: PreTrainedTokenizerBase, model: Any) -> dict[str, Any]:
+    """What a tokenizer has in place of the flags of a new one.
+
+    Args:
+        tokenizer: Of a checkpoint.
+        model: The flags, of which `vocab_size` may be larger than what was found.
+    """
+    size = len(tokenizer)
+    return {
+        "lowercase": is_lowercased(tokenizer),
+        "tokenizer_kind": kind_of_tokenizer(tokenizer),
+        "vocab_size": model.vocab_size if model.vocab_size >= size else size,
+    }
+
+
 def check_resumed(
     name: str,
     model: Seq2SeqModelArguments,
@@ -156,4 +174,5 @@ def check_resumed(
     """
     has = {flag: getattr(config, flag) for flag in seq2seq_fields(model)}
     has |= {"max_length": processor.tokenizer.model_max_length, "separate_vocabularies": not processor.is_joint}
+    has |= tokenizer_has(processor.tokenizer, model)
     check_unchanged(name, given, vars(model), has)

@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
+from .arguments import RunArguments
 from .trainer import AttnLSTMTrainer
 
 
@@ -40,10 +41,22 @@ class AttnLSTMSeq2SeqTrainer(AttnLSTMTrainer, Seq2SeqTrainer):
         self, model: nn.Module | None = None, args: TrainingArguments | None = None, *rest: Any, **kwargs: Any
     ):
         super().__init__(model, args, *rest, **kwargs)
-        config = getattr(self.model, "config", None)
-        if getattr(config, "model_type", None) == AttnLSTMSeq2SeqConfig.model_type:
+        self._smooth(self.model)
+
+    def _smooth(self, model: nn.Module | None) -> None:
+        config = getattr(model, "config", None)
+        if getattr(config, "model_type", None) != AttnLSTMSeq2SeqConfig.model_type:
+            return
+        self.label_smoother = None
+        # Arguments that say nothing of it leave the model's own as it is.
+        if self.args.label_smoothing_factor or isinstance(self.args, RunArguments):
             config.label_smoothing = self.args.label_smoothing_factor
-            self.label_smoother = None
+
+    def call_model_init(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """As the base class's; the labels are smoothed in this model, too."""
+        model = super().call_model_init(*args, **kwargs)
+        self._smooth(model)
+        return model
 
     def _lazy_embeddings(self) -> list[nn.Embedding]:
         # What is read is written, too, and so every row has a gradient.

@@ -10,6 +10,8 @@ from itertools import zip_longest
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
+from .._wording import option
+
 
 BLEU_TOKENIZERS = ("13a", "intl", "zh", "char", "none")
 # By which scripts without spaces are cut: Chinese by rules of its own, others into characters.
@@ -65,7 +67,7 @@ def score_texts(
         bounds: Whether the interval of BLEU is found.
 
     Raises:
-        ValueError: There are none, or not as many references.
+        ValueError: There are none, or not as many references, or BLEU cannot cut texts so.
 
     Example:
 
@@ -75,7 +77,9 @@ def score_texts(
     (100.0, 1.0, 'tok:13a')
     ```
     """
-    if not references or len(written) != len(references):
+    if tokenize not in (None, *BLEU_TOKENIZERS):
+        raise ValueError(f"{option('bleu_tokenize')} must be one of {', '.join(BLEU_TOKENIZERS)}, got {tokenize!r}.")
+    if not references or len(written) != len(references) or not all(references):
         raise ValueError(f"There are {len(written)} texts and {len(references)} references: give one for each.")
     several = [[own] if isinstance(own, str) else list(own) for own in references]
     first = [own[0] for own in several]

@@ -12,6 +12,19 @@ MAX_CONVOLUTIONS = 8
 PLACE_SIZE = 2
 
 
+def region_width(config: Any) -> int:
+    """Width of a region of a picture, as `image_features` have it.
+
+    Example:
+
+    ```python
+    >>> region_width(AttnLSTMConfig(image_conv_sizes=[8, 16]))
+    18
+    ```
+    """
+    return config.image_conv_sizes[-1] + PLACE_SIZE if config.image_conv_sizes else config.image_feature_size
+
+
 def check_images(config: Any) -> None:
     """ValueError for pictures that cannot be read so."""
     sizes = config.image_conv_sizes

@@ -7,7 +7,7 @@ from huggingface_hub.dataclasses import strict
 
 from .configuration_base import MOST_UNITS, MULTI_LABEL, REGRESSION
 from .configuration_checks import check_positive, check_threshold, largest_vocabulary
-from .configuration_images import PLACE_SIZE, check_images
+from .configuration_images import check_images, region_width
 from .configuration_pooled import POOLED_BOUNDS, AttnLSTMPooledConfig
 from .configuration_words import CHAR_ENCODERS, check_word_inputs, input_widths
 from .tag_schemes import allowed_tags
@@ -235,7 +235,7 @@ class AttnLSTMConfig(AttnLSTMPooledConfig):
     @property
     def region_size(self) -> int:
         """Width of a region of a picture, as `image_features` have it."""
-        return self.image_conv_sizes[-1] + PLACE_SIZE if self.image_conv_sizes else self.image_feature_size
+        return region_width(self)
 
     def validate_architecture(self) -> None:
         """Sizes, probabilities and the fields that depend on each other."""

@@ -42,6 +42,16 @@ class TestPredict:
         assert main(["predict", folder, "--file", str(path), "--output", str(output)]) == 0
         assert output.read_text().splitlines() == [one["generated_text"] for one in expected]
 
+    def test_a_blank_text_gives_a_blank_one(self, folder, expected, capsys, tmp_path):
+        path = tmp_path / "texts.txt"
+        path.write_text("ant bee\n\n  \ndog <b>\n")
+        assert main(["predict", folder, "--file", str(path)]) == 0
+        texts = [one["generated_text"] for one in expected]
+        assert capsys.readouterr().out.splitlines() == [texts[0], "", "", texts[1]]
+        assert main(["predict", folder, " ", "--format", "json"]) == 0
+        found = records(capsys.readouterr().out)[0]
+        assert (found["generated_text"], found["source"], found["alignment"]) == ("", [], [])
+
     def test_with_the_alignment(self, folder, expected, capsys, tmp_path):
         assert main(["predict", folder, "ant bee", "dog <b>", "--format", "json"]) == 0
         found = records(capsys.readouterr().out)
@@ -123,6 +133,26 @@ class TestEvaluate:
         assert main(["evaluate", folder, path, "--mistakes", "2"]) == 0
         printed = capsys.readouterr().out
         assert "BLEU" in printed and "nrefs:1" in printed and printed.count("should be") == 2
+
+    def test_as_it_is_asked_to_cut_texts(self, folder, capsys, tmp_path):
+        path = write_pairs(tmp_path / "pairs.tsv", [("ant bee", "bee Ant"), ("ant", "ant")])
+        assert main(["evaluate", folder, path, "--bleu_tokenize", "char", "--bleu_lowercase"]) == 0
+        printed = capsys.readouterr().out
+        assert "tok:char" in printed and "case:lc" in printed
+
+    def test_targets_without_four_words(self, folder, capsys, tmp_path):
+        path = write_pairs(tmp_path / "pairs.tsv", [("ant bee", "gnu"), ("ant", "gnu")])
+        assert main(["evaluate", folder, path]) == 0
+        assert "no reference has so many" in capsys.readouterr().out
+
+    def test_the_data_stay_as_they_are(self, folder, capsys, tmp_path):
+        for name in ("a.x", "a.y"):
+            (tmp_path / name).write_text("ant\nbee\n")
+        source, target = str(tmp_path / "a.x"), str(tmp_path / "a.y")
+        sentence = refusal(["evaluate", folder, source, "--target_file", target, "--output", target], capsys)
+        assert "is the file with the texts" in sentence and (tmp_path / "a.y").read_text() == "ant\nbee\n"
+        sentence = refusal(["evaluate", folder, source, "--target_column", "x"], capsys)
+        assert "--source_column is missing" in sentence
 
     def test_of_two_files(self, folder, capsys, tmp_path):
         for name, side in (("a.x", 0), ("a.y", 1)):

@@ -39,12 +39,13 @@ def test_scenes_have_each_picture_once(tmp_path):
         assert len(texts) == 1 and texts[0].startswith("a ")
 
 
-def test_captions_of_one_picture_come_together():
+def test_captions_of_one_picture_come_together(caplog):
     data = rows(
         ["it is red", "red it is", "it is red", "a", "b", "c"], ["red", "red", "red", "blue", "green", "black"]
     )
     loaded = load_captions(DatasetDict(train=data, validation=data))
     assert loaded.splits["train"]["captions"][:] == [["it is red", "red it is"], ["a"], ["b"], ["c"]]
+    assert "4 of the 4 pictures for validation are among those for training, too" in caplog.text
 
 
 def test_lists_of_captions_and_blank_ones():

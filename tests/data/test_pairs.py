@@ -111,6 +111,18 @@ class TestColumns:
         with pytest.raises(ValueError, match=sentence):
             load_pairs(table(**columns), **options)
 
+    def test_one_column_alone(self):
+        for name in ("source_column", "target_column"):
+            with pytest.raises(ValueError, match="is missing: name both columns, or none"):
+                read_pairs(table(a=["x"], b=["y"]), **{name: "a"})
+
+    def test_rows_without_a_translation_are_told(self, caplog):
+        kind = Features({"translation": {"de": Value("string"), "en": Value("string")}})
+        rows = [{"de": one, "en": two} for one, two in PAIRS]
+        data = Dataset.from_dict({"translation": [*rows, None]}, features=kind)
+        assert both(load_pairs(data, source_column="de", target_column="en").splits) == set(PAIRS)
+        assert "1 of the 21 pairs" in caplog.text
+
     def test_splits_with_other_columns(self):
         splits = DatasetDict(train=table(source=["a", "b"], target=["c", "d"]), validation=table(src=["a"], tgt=["b"]))
         with pytest.raises(ValueError, match="no column 'source' with texts; it has 'src', 'tgt'"):
@@ -131,6 +143,22 @@ class TestLines:
         target = write(tmp_path / "a.en", [two for _, two in PAIRS])
         assert both(load_pairs((source, target)).splits) == set(PAIRS) - {PAIRS[5]}
         assert "1 of the 20 pairs" in caplog.text and "have an empty side" in caplog.text
+
+    def test_each_line_of_the_files_is_one_pair(self, tmp_path):
+        expected = {(f"satz {number}", f"sentence {number}") for number in range(1, 12)}
+        source = [one for one, _ in sorted(expected)]
+        target = [two for _, two in sorted(expected)]
+        (tmp_path / "a.de").write_bytes("\n".join([*source[:3], source[3] + "\rrest", *source[4:]]).encode())
+        (tmp_path / "a.en").write_bytes("\r\n".join([*target[:7], target[7] + "\rrest", *target[8:]]).encode())
+        found = both(load_pairs((tmp_path / "a.de", tmp_path / "a.en")).splits)
+        assert {(one.split("\r")[0], two.split("\r")[0]) for one, two in found} == expected
+
+    def test_blank_lines_at_the_end(self, tmp_path):
+        source = write(tmp_path / "a.de", [*(one for one, _ in PAIRS), "", ""])
+        target = write(tmp_path / "a.en", [two for _, two in PAIRS])
+        assert both(load_pairs((source, target)).splits) == set(PAIRS)
+        source = write(tmp_path / "a.de", [*(one for one, _ in PAIRS[:-1]), ""])
+        assert both(load_pairs((source, target)).splits) == set(PAIRS[:-1])
 
     def test_what_is_no_file_of_lines(self, tmp_path):
         path = write(tmp_path / "a.csv", ["x,y"])
@@ -178,4 +206,8 @@ class TestHeldOut:
     def test_what_is_measured_on_pairs_that_were_learnt(self, caplog):
         data = table(source=[one for one, _ in PAIRS], target=[two for _, two in PAIRS])
         load_pairs(DatasetDict(train=data, validation=data.select(range(5))))
-        assert "5 of the 5 pairs for validation are among those for training, too" in caplog.text
+        assert "5 of the 5 sources for validation are among those for training, too" in caplog.text
+        caplog.clear()
+        near = table(source=[f"EIN  {one[4:]}" for one, _ in PAIRS], target=["z"] * len(PAIRS))
+        load_pairs(DatasetDict(train=data, validation=near))
+        assert "20 of the 20 sources for validation" in caplog.text

@@ -147,6 +147,16 @@ class TestOutputs:
         read = model.decoder_embeddings.word_embeddings(targets)
         assert_near(model(ids, decoder_inputs_embeds=read).logits, expected)
 
+    def test_what_is_given_stays_as_it_is(self):
+        model = tiny_writer()
+        ids, mask, labels = writer_batch(model, "left").values()
+        given = model.encoder(ids, mask)
+        # Also what stands under the mask.
+        given.last_hidden_state = given.last_hidden_state + 1
+        before = given.last_hidden_state.detach().clone()
+        model(encoder_outputs=given, attention_mask=mask, labels=labels)
+        assert torch.equal(given.last_hidden_state, before)
+
     def test_what_the_encoder_has_read_can_be_given(self):
         model = tiny_writer()
         batch = writer_batch(model, "holes")

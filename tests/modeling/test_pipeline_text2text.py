@@ -118,7 +118,7 @@ class TestCopying:
 
         processor = PairProcessor(train_pair_tokenizer(["I met you ,", "我见"], kind="word", min_frequency=1))
         ids = processor.targets(["I met you"])[0]
-        assert _text_of([*ids[:2], 1, *ids[2:]], {2: "Tom"}, processor) == "I met Tom you"
+        assert _text_of([*ids[:2], 1, *ids[2:]], {2: " Tom"}, processor) == "I met Tom you"
         comma = processor.targets([" ,"])[0][:1]
         assert _text_of([1, *comma], {0: "Tom"}, processor).replace(" ", "") == "Tom,"
         chinese = processor.targets(["我见"])[0][:2]
@@ -156,6 +156,7 @@ class TestWords:
         (["ant", 7], {}, "Text number 1 is of type int"),
         (7, {}, "takes a text or texts, got int"),
         (b"ant", {}, "takes a text or texts, got bytes"),
+        ({"text": "ant"}, {}, "takes a text or texts, got dict"),
         ("ant", {"beams": 2}, "no parameter 'beams'"),
         ("ant", {"level": "line"}, "level must be one of word, token"),
         ("ant", {"alignment": 1}, "alignment must be True or False"),
@@ -165,6 +166,15 @@ class TestWords:
 def test_what_cannot_be_is_refused(writer, given, options, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         writer(given, **options)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_broken_weights_are_told(folder, beams):
+    broken = pipeline("attention-text2text", model=folder)
+    with torch.no_grad():
+        broken.model.lm_head.bias[3] = float("nan")
+    with pytest.raises(ValueError, match="The model computes NaN or infinity"):
+        broken("ant bee", num_beams=beams)
 
 
 def test_what_does_not_belong_together(folder, tmp_path):

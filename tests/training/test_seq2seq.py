@@ -101,6 +101,8 @@ def test_a_resumed_run_is_bit_equal(data, tmp_path) -> None:
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
     with pytest.raises(ValueError, match="--hidden_size contradicts the checkpoint"):
         run(tmp_path / "half", *flags, "--resume_from_checkpoint", checkpoint, "--hidden_size", "34")
+    with pytest.raises(ValueError, match="--tokenizer_kind contradicts the checkpoint"):
+        run(tmp_path / "half", *flags, "--resume_from_checkpoint", checkpoint, "--tokenizer_kind", "char")
 
 
 def test_a_model_goes_on_and_can_be_measured_alone(trained, data, tmp_path) -> None:
@@ -113,6 +115,26 @@ def test_a_model_goes_on_and_can_be_measured_alone(trained, data, tmp_path) -> N
     )
     assert measured.metrics["test_bleu"] == pytest.approx(trained[0].metrics["test_bleu"])
     assert not (tmp_path / "measured" / "config.json").exists()
+
+
+def test_longer_targets_may_be_written_by_a_model_that_goes_on(trained, data, tmp_path) -> None:
+    _, folder = trained
+    before = trained[0].model.generation_config.max_length
+    longer = write_pairs(tmp_path / "long.tsv", [(f"ant {number}", f"bee ant {number} " * 20) for number in range(20)])
+    start = ("--train_file", longer, "--model_name_or_path", folder, "--max_steps", "1")
+    assert run_without_sizes(tmp_path / "long", *start).model.generation_config.max_length > 60 > before
+    shorter = write_pairs(tmp_path / "short.tsv", [(f"ant {number}", f"bee {number}") for number in range(20)])
+    start = ("--train_file", shorter, "--model_name_or_path", folder, "--max_steps", "1")
+    assert run_without_sizes(tmp_path / "short", *start).model.generation_config.max_length == before
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_it_computes_in_bfloat16_where_that_is_faster(fast, data, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("hfattnlstm.training.seq2seq_arguments.has_fast_bfloat16_products", lambda device: fast)
+    flags = ["--task", "seq2seq", "--train_file", data[0], "--output_dir", str(tmp_path), "--use_cpu"]
+    task = parse_task(flags)
+    assert (task.training.bf16, task.training.mixed_precision) == ((True, "bf16") if fast else (False, "no"))
+    assert parse_task([*flags, "--bf16", "false"]).training.mixed_precision == "no"
 
 
 def run_without_sizes(folder: Path, *flags) -> TaskRun:
@@ -158,7 +180,7 @@ def test_flags_reach_the_model_and_the_run(data, tmp_path) -> None:
     found = run(tmp_path, "--train_file", data[0], "--max_train_samples", "40", "--max_steps", "1", *flags, *more)
     assert {name: getattr(found.model.config, name) for name in options} == options
     assert found.model.config.label_smoothing == 0.2
-    assert (found.model.generation_config.max_length, found.model.generation_config.num_beams) == (11, 2)
+    assert (found.model.generation_config.max_length, found.model.generation_config.num_beams) == (12, 2)
     assert found.metrics["train_samples"] == 40
     assert found.trainer.label_smoother is None
 
