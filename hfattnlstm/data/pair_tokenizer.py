@@ -38,7 +38,8 @@ def train_pair_tokenizer(
     """Train a tokenizer whose tokens can be turned back into the text that they were made of.
 
     A space is a part of the token behind it; runs of white space are one. Digits and marks of punctuation are tokens
-    of their own. Characters that are too rare are unknown.
+    of their own. Letters with accents are in the composed form (NFC), however they come. Characters that are too rare
+    are unknown.
 
     Args:
         texts: The texts; they are read once. For one vocabulary of sources and targets, both.
@@ -65,7 +66,8 @@ def train_pair_tokenizer(
     if kind not in PIECE_KINDS:
         raise ValueError(f"{option('tokenizer_kind')} must be one of {', '.join(PIECE_KINDS)}, got {kind!r}.")
     tokenizer = Tokenizer(models.WordLevel({}, unk_token=UNK))
-    steps = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    # One form of letters with accents; `TextEncoder` gives the marks back to the spans.
+    steps = [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
     tokenizer.normalizer = normalizers.Sequence(steps + ([normalizers.Lowercase()] if lowercase else []))
     tokenizer.pre_tokenizer = _splitter(kind)
     counts = _counted(tokenizer, texts)

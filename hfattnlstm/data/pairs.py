@@ -223,10 +223,16 @@ def _read_columns(path: Path, named: tuple[str | None, str | None]) -> object:
             f"The file {path} has no tab in row {short}: a tsv has a source and a target in each row, with a tab "
             "between them."
         )
+    if len(first) > 2 and all(row[0].isdecimal() for row in rows):
+        raise ValueError(
+            f"The first of the {len(first)} columns of {path} holds only numbers: write a line with their names on "
+            "top, of which two are source and target."
+        )
     logger.warning(
-        "The first line of %s has no names of columns that are known: the first column is taken for what is read, and "
-        "the second for what is written.",
+        "The first line of %s has no names of columns that are known: the first column is taken for what is read, "
+        "such as %r, and the second for what is written, such as %r.",
         path,
+        *first[:2],
     )
     data = Dataset.from_dict({SOURCE: [row[0] for row in rows], TARGET: [row[1] for row in rows]})
     return Split(data, f"file {path}")

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics import CHRF
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
+from ..data.encoding import MUCH_UNKNOWN
 from ..data.pair_tokenizer import is_lowercased
 from ..data.pairs import SOURCE, TARGET, read_pairs
 from ..modeling.pair_processor import PairProcessor
 from ..modeling.text_generation import write_texts
 from .text_scores import TextScores, score_texts
 
+
+logger = logging.get_logger(__name__)
 
 # Texts that are written at once, with several beams each.
 _BATCH = 64
@@ -146,6 +150,7 @@ def evaluate_writer(
     """
     pairs = read_pairs(source, source_column, target_column, split)
     options = {} if num_beams is None else {"num_beams": num_beams}
+    _tell_unknown(writer.pair_processor, pairs[SOURCE][:])
     if lowercase is None:
         lowercase = is_lowercased(writer.pair_processor.target_tokenizer)
     return evaluate_pairs(
@@ -160,6 +165,16 @@ def evaluate_writer(
         copy_unknown=copy_unknown,
         **options,
     )
+
+
+def _tell_unknown(processor: PairProcessor, sources: Sequence[str]) -> None:
+    tokens = [token for row in processor.sources(sources) for token in row]
+    share = tokens.count(processor.tokenizer.unk_token_id) / len(tokens)
+    if share >= MUCH_UNKNOWN:
+        logger.warning(
+            "%s of the tokens that are read are unknown to the model: are these texts like those that it has learnt?",
+            f"{share:.0%}",
+        )
 
 
 class PairScorer:

@@ -57,7 +57,7 @@ def score_texts(
     lowercase: bool = False,
     bounds: bool = False,
 ) -> TextScores:
-    """Compare texts with what they should be.
+    """Compare texts with what they should be, both in NFC.
 
     Args:
         written: The texts.
@@ -81,7 +81,11 @@ def score_texts(
         raise ValueError(f"{option('bleu_tokenize')} must be one of {', '.join(BLEU_TOKENIZERS)}, got {tokenize!r}.")
     if not references or len(written) != len(references) or not all(references):
         raise ValueError(f"There are {len(written)} texts and {len(references)} references: give one for each.")
-    several = [[own] if isinstance(own, str) else list(own) for own in references]
+    # Composed and decomposed letters are the same.
+    written = [unicodedata.normalize("NFC", text) for text in written]
+    several = [
+        [unicodedata.normalize("NFC", one) for one in ([own] if isinstance(own, str) else own)] for own in references
+    ]
     first = [own[0] for own in several]
     bleu = BLEU(tokenize=tokenize or suitable_tokenizer(first), lowercase=lowercase, trg_lang="")
     chrf = CHRF(lowercase=lowercase)

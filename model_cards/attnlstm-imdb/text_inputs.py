@@ -19,6 +19,8 @@ from .text_cuts import TRUNCATIONS, KeptTokens, TextCutter, equal_shares, shorte
 # What `model_max_length` means in practice when a tokenizer has none.
 NO_MAX_LENGTH = 1_000_000
 
+# Vowels and final consonants of decomposed Korean.
+_PARTS_OF_SYLLABLES = re.compile("[\u1160-\u11ff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -310,7 +312,7 @@ def _with_combining_marks(spans: list[tuple[int, int]], text: str) -> list[tuple
     starts = [start for start, _ in spans[1:]] + [len(text)]
     extended = []
     for (start, end), limit in zip(spans, starts):
-        while end < limit and unicodedata.combining(text[end]):
+        while end < limit and (unicodedata.combining(text[end]) or _PARTS_OF_SYLLABLES.match(text[end])):
             end += 1
         extended.append((start, end))
     return extended

@@ -140,6 +140,11 @@ class TestEvaluate:
         printed = capsys.readouterr().out
         assert "tok:char" in printed and "case:lc" in printed
 
+    def test_texts_of_another_kind(self, folder, caplog, tmp_path):
+        path = write_pairs(tmp_path / "pairs.tsv", [("xxx yyy", "ant"), ("zzz", "bee")])
+        assert main(["evaluate", folder, path]) == 0
+        assert "60% of the tokens that are read are unknown to the model" in caplog.text
+
     def test_targets_without_four_words(self, folder, capsys, tmp_path):
         path = write_pairs(tmp_path / "pairs.tsv", [("ant bee", "gnu"), ("ant", "gnu")])
         assert main(["evaluate", folder, path]) == 0

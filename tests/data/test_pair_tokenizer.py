@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from transformers import AutoTokenizer
 
 from hfattnlstm import train_pair_tokenizer
 from hfattnlstm.data.pair_tokenizer import PIECE_KINDS
+from hfattnlstm.modeling.text_inputs import TextEncoder
 
 
 TEXTS = [
@@ -114,3 +116,14 @@ def test_mistakes(texts, options, sentence):
 def test_what_is_no_text():
     with pytest.raises(TypeError, match="Text number 1 is of type int"):
         train_pair_tokenizer(["a", 7])
+
+
+@pytest.mark.parametrize("kind", PIECE_KINDS)
+def test_decomposed_letters_are_those_that_are_composed(kind):
+    text = "malý kůň 한글 Straße"
+    parts = unicodedata.normalize("NFD", text)
+    tokenizer = train_pair_tokenizer([text], kind=kind, min_frequency=1)
+    encoded, other = TextEncoder(tokenizer)([text, parts])
+    assert parts != text and encoded.input_ids == other.input_ids and tokenizer.unk_token_id not in other.input_ids
+    spans = zip(encoded.spans[:-1], other.spans[:-1])
+    assert all(unicodedata.normalize("NFC", parts[slice(*two)]) == text[slice(*one)] for one, two in spans)

@@ -38,6 +38,13 @@ class TestForms:
         assert both(loaded.splits) == set(PAIRS) and loaded.held_out
         assert "the first column is taken for what is read" in caplog.text
 
+    def test_a_tsv_that_begins_with_numbers(self, tmp_path):
+        path = write(tmp_path / "pairs.tsv", [f"{number}\t{one}\t{two}" for number, (one, two) in enumerate(PAIRS)])
+        with pytest.raises(ValueError, match=r"first of the 3 columns of .* holds only numbers"):
+            load_pairs(path)
+        path = write(tmp_path / "words.tsv", [f"{number}\t{one}" for number, (one, _) in enumerate(PAIRS)])
+        assert len(both(load_pairs(path).splits)) == len(PAIRS)
+
     def test_a_tsv_with_names(self, tmp_path, caplog):
         path = write(tmp_path / "pairs.tsv", ["target\tsource", *(f"{two}\t{one}" for one, two in PAIRS)])
         loaded = load_pairs(path)

@@ -42,6 +42,11 @@ def test_texts_are_cut_by_their_script(text, tokenizer):
     assert f"tok:{tokenizer}" in score_texts([text], [text]).signatures["bleu"]
 
 
+def test_composed_letters_are_those_in_parts():
+    scores = score_texts(["mal\u00fd k\u016f\u0148 a pes"], ["maly\u0301 ku\u030an\u030c a pes"])
+    assert scores.exact_match == 1.0 and scores.bleu == pytest.approx(100)
+
+
 def test_spaces_make_no_other_text():
     assert score_texts(["a  b "], ["a b"]).exact_match == 1.0
 
