@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transformers import (
@@ -61,7 +61,7 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     ```
     """
     config = load_backbone_config(_onnx_folder(name) or name, trust_remote_code)
-    kinds = getattr(config, "architectures", None) or ()
+    kinds = _architectures(config)
     if describes_pictures(config):
         raise ValueError(
             f"{name} describes pictures, which this command does not: ask for one with hfattnlstm explain --image, or "
@@ -78,6 +78,10 @@ def load_config(name: str, trust_remote_code: bool = False) -> PretrainedConfig:
     return config
 
 
+def _architectures(config: PretrainedConfig) -> Sequence[str]:
+    return getattr(config, "architectures", None) or ()
+
+
 def is_tagger(config: PretrainedConfig) -> bool:
     """Whether a model of this package tags words.
 
@@ -88,7 +92,7 @@ def is_tagger(config: PretrainedConfig) -> bool:
     False
     ```
     """
-    return AttnLSTMForTokenClassification.__name__ in (getattr(config, "architectures", None) or ())
+    return AttnLSTMForTokenClassification.__name__ in _architectures(config)
 
 
 def reads_pictures(config: PretrainedConfig) -> bool:
@@ -101,7 +105,7 @@ def reads_pictures(config: PretrainedConfig) -> bool:
     False
     ```
     """
-    return _OF_PICTURES in (getattr(config, "architectures", None) or ())
+    return _OF_PICTURES in _architectures(config)
 
 
 def writes_texts(config: PretrainedConfig) -> bool:
@@ -114,7 +118,7 @@ def writes_texts(config: PretrainedConfig) -> bool:
     False
     ```
     """
-    return _WRITER in (getattr(config, "architectures", None) or ())
+    return _WRITER in _architectures(config)
 
 
 def load_writer(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:
@@ -154,7 +158,7 @@ def describes_pictures(config: PretrainedConfig) -> bool:
     False
     ```
     """
-    return _CAPTIONER in (getattr(config, "architectures", None) or ())
+    return _CAPTIONER in _architectures(config)
 
 
 def load_tagger(name: str, config: PretrainedConfig, trust_remote_code: bool = False) -> Pipeline:

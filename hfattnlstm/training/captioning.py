@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from .._places import loading_from
 from .._wording import flags_in_sentences
 from ..data.caption_rows import CaptionCollator, encode_captions
 from ..data.captions import CAPTIONS, LoadedCaptions, load_captions
-from ..data.encoding import tell_unknown_shares
 from ..data.image_text_processor import ImageTextProcessor
 from ..data.image_text_rows import pictures_of
-from ..data.pair_tokenizer import train_pair_tokenizer
 from ..data.picture_files import undecoded
 from ..data.pictures import IMAGE, IMAGE_FEATURES
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
@@ -28,7 +23,6 @@ from .captioning_card import captioning_card
 from .captioning_flags import OF_PICTURES, check_captioning, check_resumed_captions
 from .seq2seq import Seq2SeqTask
 from .seq2seq_evaluation import TextEvaluation
-from .seq2seq_flags import CHANGEABLE
 from .shared_flags import tell_learnt
 from .starting_point import config_to_start_from
 from .task import CardParts
@@ -54,6 +48,7 @@ class CaptioningTask(Seq2SeqTask):
     """
 
     name = "image-captioning"
+    model_class = AttnLSTMForImageCaptioning
     data_arguments = CaptionArguments
     model_arguments = CaptionModelArguments
     training_arguments = CaptionRunArguments
@@ -88,8 +83,7 @@ class CaptioningTask(Seq2SeqTask):
         """The pictures with their captions, some of them held out."""
         data, name = self.data, self._loaded_from()
         if name is not None:
-            kinds = AttnLSTMSeq2SeqConfig, AttnLSTMForImageCaptioning
-            self._loaded_config = config_to_start_from(name, *kinds)
+            self._loaded_config = config_to_start_from(name, AttnLSTMSeq2SeqConfig, self.model_class)
         files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
         with flags_in_sentences():
             self.loaded = load_captions(
@@ -139,15 +133,9 @@ class CaptioningTask(Seq2SeqTask):
             if self.checkpoint is not None:
                 check_resumed_captions(name, self.model, self.given, self._loaded_config, self.processor)
             return self.processor
-        train, flags = examples["train"], self.model
+        train = examples["train"]
         with flags_in_sentences():
-            tokenizer = train_pair_tokenizer(
-                (text for texts in train[CAPTIONS] for text in texts),
-                kind=flags.tokenizer_kind,
-                vocab_size=flags.vocab_size,
-                lowercase=flags.lowercase,
-                model_max_length=flags.max_length,
-            )
+            tokenizer = self._train_tokenizer(text for texts in train[CAPTIONS] for text in texts)
         if self.reads_features:
             self.processor = ImageTextProcessor(tokenizer)
         else:
@@ -158,24 +146,10 @@ class CaptioningTask(Seq2SeqTask):
                 for row in measured
                 for picture in pictures_of({IMAGE: [row[IMAGE]], "text": [row[CAPTIONS][0]]})
             )
-            self.processor = ImageTextProcessor.fit(tokenizer, images, side=flags.image_side)
+            self.processor = ImageTextProcessor.fit(tokenizer, images, side=self.model.image_side)
         return self.processor
 
-    def make_model(self, examples: DatasetDict, processor: ImageTextProcessor) -> PreTrainedModel:
-        """A new model, or the one to go on from."""
-        name = self._loaded_from()
-        if name is None:
-            model = AttnLSTMForImageCaptioning(self._new_caption_config(examples, processor))
-        else:
-            changes = {flag: getattr(self.model, flag) for flag in CHANGEABLE if flag in self.given}
-            with loading_from(name) as place:
-                model = AttnLSTMForImageCaptioning.from_pretrained(place, dtype=torch.float32, **changes)
-            if not self.training.do_train:
-                model.check_trained()
-        self._set_generation(model, examples, processor, is_new=name is None)
-        return model
-
-    def _new_caption_config(self, examples: DatasetDict, processor: ImageTextProcessor) -> AttnLSTMSeq2SeqConfig:
+    def _new_config(self, examples: DatasetDict, processor: ImageTextProcessor) -> AttnLSTMSeq2SeqConfig:
         tokenizer = processor.tokenizer
         if self.reads_features:
             image = {"image_feature_size": len(examples["train"][0][IMAGE_FEATURES][0])}
@@ -203,13 +177,7 @@ class CaptioningTask(Seq2SeqTask):
         self._encoded = DatasetDict(
             {name: encode_captions(split, processor, every=name == "train") for name, split in examples.items()}
         )
-        self._tell_cut(self._encoded, processor)
-        unknown = processor.tokenizer.unk_token_id
-        shares = {
-            f"captions of {name}": float(np.mean([token == unknown for row in split["labels"][:] for token in row]))
-            for name, split in self._encoded.items()
-        }
-        tell_unknown_shares(shares, self._loaded_config is None)
+        self._tell_encoded(self._encoded, {"labels": ("captions", processor.tokenizer)})
         return self._encoded
 
     def make_collator(self, processor: ImageTextProcessor, model: PreTrainedModel) -> Callable[[list], dict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ class Seq2SeqTask(Task):
     model_arguments = Seq2SeqModelArguments
     training_arguments = Seq2SeqRunArguments
     trainer_class = AttnLSTMSeq2SeqTrainer
+    model_class: type[PreTrainedModel] = AttnLSTMForConditionalGeneration
     meaningless = frozenset(MEANINGLESS)
     test_split = "a test split with targets: name one with --test_file"
     examples = (
@@ -91,8 +92,7 @@ class Seq2SeqTask(Task):
         data = self.data
         name = self._loaded_from()
         if name is not None:
-            kinds = AttnLSTMSeq2SeqConfig, AttnLSTMForConditionalGeneration
-            self._loaded_config = config_to_start_from(name, *kinds)
+            self._loaded_config = config_to_start_from(name, AttnLSTMSeq2SeqConfig, self.model_class)
         files = {"train": data.train_file, "validation": data.validation_file, "test": data.test_file}
         with flags_in_sentences():
             self.loaded = load_pairs(
@@ -134,7 +134,7 @@ class Seq2SeqTask(Task):
                     self.processor = PairProcessor(self._train_tokenizer([*sides[0], *sides[1]]))
         return self.processor
 
-    def _train_tokenizer(self, texts: Sequence[str]) -> PreTrainedTokenizerBase:
+    def _train_tokenizer(self, texts: Iterable[str]) -> PreTrainedTokenizerBase:
         flags = self.model
         return train_pair_tokenizer(
             texts,
@@ -144,21 +144,21 @@ class Seq2SeqTask(Task):
             model_max_length=flags.max_length,
         )
 
-    def make_model(self, examples: DatasetDict, processor: PairProcessor) -> PreTrainedModel:
+    def make_model(self, examples: DatasetDict, processor: Any) -> PreTrainedModel:
         """A new model, or the one to go on from."""
         name = self._loaded_from()
         if name is None:
-            model = AttnLSTMForConditionalGeneration(self._new_config(processor))
+            model = self.model_class(self._new_config(examples, processor))
         else:
             changes = {flag: getattr(self.model, flag) for flag in CHANGEABLE if flag in self.given}
             with loading_from(name) as place:
-                model = AttnLSTMForConditionalGeneration.from_pretrained(place, dtype=torch.float32, **changes)
+                model = self.model_class.from_pretrained(place, dtype=torch.float32, **changes)
             if not self.training.do_train:
                 model.check_trained()
         self._set_generation(model, examples, processor, is_new=name is None)
         return model
 
-    def _new_config(self, processor: PairProcessor) -> AttnLSTMSeq2SeqConfig:
+    def _new_config(self, examples: DatasetDict, processor: PairProcessor) -> AttnLSTMSeq2SeqConfig:
         target = processor.target_tokenizer
         return AttnLSTMSeq2SeqConfig(
             vocab_size=len(processor.tokenizer),
@@ -212,15 +212,21 @@ class Seq2SeqTask(Task):
     def encode(self, examples: DatasetDict, processor: PairProcessor, model: PreTrainedModel) -> DatasetDict:
         """Token ids of both sides."""
         encoded = DatasetDict({name: encode_pairs(split, processor) for name, split in examples.items()})
-        self._tell_cut(encoded, processor)
-        tell_unknown_shares(self._unknown(encoded, processor), self._loaded_config is None)
+        sides = {
+            "input_ids": (f"{SOURCE}s", processor.tokenizer),
+            "labels": (f"{TARGET}s", processor.target_tokenizer),
+        }
+        self._tell_encoded(encoded, sides)
         return encoded
 
-    def _tell_cut(self, encoded: DatasetDict, processor: PairProcessor) -> None:
-        most = processor.tokenizer.model_max_length
+    def _tell_encoded(self, encoded: DatasetDict, sides: Mapping[str, tuple[str, PreTrainedTokenizerBase]]) -> None:
+        """What is cut and what is unknown, of columns of token ids with what they hold and their tokenizers."""
+        self._tell_cut(encoded, [*sides], next(iter(sides.values()))[1].model_max_length)
+        tell_unknown_shares(_unknown(encoded, sides), self._loaded_config is None)
+
+    def _tell_cut(self, encoded: DatasetDict, columns: Sequence[str], most: int) -> None:
         for name, split in encoded.items():
-            sides = [split[name][:] for name in ("input_ids", "labels") if name in split.column_names]
-            cut = sum(max(map(len, row)) >= most for row in zip(*sides))
+            cut = sum(max(map(len, row)) >= most for row in zip(*(split[column][:] for column in columns)))
             if cut > len(split) // 100:
                 logger.warning(
                     "%s of the %s pairs for %s have %s tokens or more on a side, and are cut to that: --max_length "
@@ -230,17 +236,6 @@ class Seq2SeqTask(Task):
                     name,
                     most,
                 )
-
-    def _unknown(self, encoded: DatasetDict, processor: PairProcessor) -> dict[str, float]:
-        """By split and side, the share of the tokens that are unknown."""
-        shares = {}
-        sides = {"input_ids": processor.tokenizer, "labels": processor.target_tokenizer}
-        for name, split in encoded.items():
-            for column, tokenizer in sides.items():
-                ids = column_values(split, column).combine_chunks().flatten().to_numpy(zero_copy_only=False)
-                side = SOURCE if column == "input_ids" else TARGET
-                shares[f"{side}s of {name}"] = float(np.mean(ids == tokenizer.unk_token_id))
-        return shares
 
     def callbacks(self) -> Sequence[TrainerCallback]:
         """Scheduled sampling, where it is asked for."""
@@ -255,8 +250,8 @@ class Seq2SeqTask(Task):
         """BLEU, chrF and exact matches of the validation split; None where nothing is written."""
         if not self.training.predict_with_generate:
             return None
-        decode, pad = self._written_by(self.processor), self._written_by(self.processor).pad_token_id
-        return PairScorer(decode, pad, self._references("validation"), *self._bleu_options())
+        tokenizer = self._written_by(self.processor)
+        return PairScorer(tokenizer, tokenizer.pad_token_id, self._references("validation"), *self._bleu_options())
 
     def _references(self, split: str) -> Sequence[Any]:
         """What should be written of a split, a text or several for each row."""
@@ -313,3 +308,13 @@ class Seq2SeqTask(Task):
     def card_parts(self, examples: DatasetDict, processor: PairProcessor, model: PreTrainedModel) -> CardParts:
         """Pairs, tokens and sizes."""
         return seq2seq_card(self, examples, processor, model.config)
+
+
+def _unknown(encoded: DatasetDict, sides: Mapping[str, tuple[str, PreTrainedTokenizerBase]]) -> dict[str, float]:
+    """By split and side, the share of the tokens that are unknown."""
+    shares = {}
+    for name, split in encoded.items():
+        for column, (held, tokenizer) in sides.items():
+            ids = column_values(split, column).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            shares[f"{held} of {name}"] = float(np.mean(ids == tokenizer.unk_token_id))
+    return shares

@@ -14,6 +14,7 @@ from transformers.utils import logging
 from ..data.encoding import MUCH_UNKNOWN
 from ..data.pair_tokenizer import is_lowercased
 from ..data.pairs import SOURCE, TARGET, read_pairs
+from ..modeling.losses import IGNORED
 from ..modeling.pair_processor import PairProcessor
 from ..modeling.text_generation import write_texts
 from .text_scores import TextScores, score_texts
@@ -23,7 +24,6 @@ logger = logging.get_logger(__name__)
 
 # Texts that are written at once, with several beams each.
 _BATCH = 64
-IGNORED = -100
 
 
 @dataclass(frozen=True)
