@@ -25,11 +25,12 @@ import hfattnlstm
 from hfattnlstm import deploy, explain, training
 from hfattnlstm.commands.predict import _parser
 from hfattnlstm.data import scenes
-from hfattnlstm.data.pair_rows import PairCollator, encode_pairs
+from hfattnlstm.data.batching import SequenceCollator
+from hfattnlstm.data.pair_rows import encode_pairs
 from hfattnlstm.data.pairs import read_pairs
 from hfattnlstm.data.picture_sets import save_picture_set
 from hfattnlstm.data.series_windows import SeriesWindows
-from hfattnlstm.data.tag_rows import TagCollator, encode_tags
+from hfattnlstm.data.tag_rows import encode_tags
 from hfattnlstm.data.word_tokenizer import spelling_tables
 from hfattnlstm.explain.scoring import TextScorer
 from hfattnlstm.modeling.word_tokens import WordEncoder
@@ -184,7 +185,7 @@ def _make_translator(folder: Path) -> None:
     model = hfattnlstm.AttnLSTMForConditionalGeneration(config)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(60):
-        model(**PairCollator(0)(list(rows))).loss.backward()
+        model(**SequenceCollator(0)(list(rows))).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     model.generation_config.update(max_length=9, num_beams=2, suppress_tokens=[1])
@@ -213,7 +214,7 @@ def _make_tagger(folder: Path) -> None:
     )
     model = hfattnlstm.AttnLSTMForTokenClassification(config)
     model.attnlstm.set_spelling(*map(torch.from_numpy, spelling[:-1]))
-    batch = TagCollator(0)(list(encode_tags(tagged_rows(sentences, names), WordEncoder(tokenizer))))
+    batch = SequenceCollator(0)(list(encode_tags(tagged_rows(sentences, names), WordEncoder(tokenizer))))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for _ in range(30):
         model(**batch).loss.backward()

@@ -50,12 +50,12 @@ IMAGE_TEXT = {
 }
 WRITER = {
     *BACKBONE,
-    *("configuration_seq2seq", "decoder", "modeling_conditional_generation", "modeling_seq2seq", "pair_processor"),
-    *("pipeline_text2text", "text_cuts", "text_generation", "text_inputs", "token_writing"),
+    *("configuration_seq2seq", "decoder", "losses", "modeling_conditional_generation", "modeling_seq2seq"),
+    *("pair_processor", "pipeline_text2text", "text_cuts", "text_generation", "text_inputs", "token_writing"),
 }
 CAPTIONER = {
     *(BACKBONE - {"context", "modeling_attnlstm"}),
-    *("configuration_seq2seq", "decoder", "image_inputs", "image_opening", "image_regions"),
+    *("configuration_seq2seq", "decoder", "image_inputs", "image_opening", "image_regions", "losses"),
     *("modeling_image_captioning", "modeling_seq2seq", "picture_reader", "pipeline_image_to_text", "token_writing"),
 }
 SERIES = {*SHARED, "configuration_forecaster", "modeling_forecaster", "series_fronts", "series_scaling"}

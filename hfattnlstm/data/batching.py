@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from ..modeling.losses import IGNORED
 from ..modeling.text_inputs import pad_ids
 from .marks import RATIONALE
 
@@ -149,3 +150,44 @@ class PaddingCollator:
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
+
+
+class SequenceCollator:
+    """Rows of token ids whose labels are sequences as well, as the tensors of a batch, padded on the right.
+
+    Args:
+        pad_token_id: What fills the ids up; labels are filled up with -100.
+
+    Example:
+
+    ```python
+    >>> SequenceCollator(0)([{"input_ids": [7, 3], "labels": [8, 3]}, {"input_ids": [3], "labels": [3]}])["labels"]
+    tensor([[   8,    3],
+            [   3, -100]])
+    ```
+    """
+
+    def __init__(self, pad_token_id: int | None):
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Rows with `input_ids` and, for training, `labels`."""
+        ids, mask = pad_ids([row["input_ids"] for row in rows], self.pad_token_id)
+        return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask), **padded_labels(rows)}
+
+
+def padded_labels(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """The `labels` of rows, sequences that are filled up with -100; nothing where rows have none.
+
+    Example:
+
+    ```python
+    >>> padded_labels([{"labels": [8, 3]}, {"labels": [3]}])
+    {'labels': tensor([[   8,    3],
+            [   3, -100]])}
+    ```
+    """
+    if "labels" not in rows[0]:
+        return {}
+    labels, _ = pad_ids([row["labels"] for row in rows], IGNORED)
+    return {"labels": torch.from_numpy(labels)}

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 from torch import Tensor
 
-from ..modeling.modeling_seq2seq import IGNORED
-from ..modeling.text_inputs import pad_ids
+from .batching import padded_labels
 from .captions import CAPTIONS
 from .image_text_processor import ImageTextProcessor
 from .image_text_rows import encode_pictures, picture_batch, with_arrays
@@ -71,8 +69,4 @@ class CaptionCollator:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Rows with a picture and, for training, `labels`."""
-        batch = picture_batch(rows, self.processor)
-        if "labels" in rows[0]:
-            labels, _ = pad_ids([row["labels"] for row in rows], IGNORED)
-            batch["labels"] = torch.from_numpy(labels)
-        return batch
+        return picture_batch(rows, self.processor) | padded_labels(rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -14,22 +13,15 @@ from transformers.utils import logging
 
 from .._wording import flags_are_named, option
 from .columns import column_values, kind_of
-from .csv_files import TAB
 from .loading import MANY_SHARED
 from .naming import quote
-from .sources import FILE_ENDINGS, SPLIT_NAMES, Split, choose_splits, read_source
+from .pair_files import PAIR_COLUMNS, SOURCE, TARGET, is_two_files, read_pair_source
+from .sources import SPLIT_NAMES, Split, choose_splits
 from .splitting import check_size, held_out_count, split_groups
-from .text_lines import ending_of, lines_of_file
 
 
 logger = logging.get_logger(__name__)
 
-SOURCE, TARGET = "source", "target"
-# Columns that data sets of pairs have; the first is read.
-PAIR_COLUMNS = (
-    *((SOURCE, TARGET), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("input", "target")),
-    *(("input_text", "target_text"), ("text", "summary"), ("document", "summary"), ("article", "highlights")),
-)
 # The column of translations on the Hub, which holds a text for each language.
 TRANSLATION = "translation"
 # What is held out of the training pairs, where nobody says otherwise.
@@ -67,10 +59,11 @@ def load_pairs(
     Args:
         source: A name on the Hub, a folder in its layout or of data files, a csv, tsv, JSON lines or parquet file, two
             files with a text a line, the second with the targets, a mapping from split to any of these, or a `Dataset`
-            or `DatasetDict`. A tsv without a line of names has the sources in its first column, and the targets in
-            its second.
-        source_column: Column of what is read, or its language, where the column `translation` has several; by
-            default, a pair with usual names is found, such as `source` and `target`.
+            or `DatasetDict`. A tsv, or a .txt with tabs, that has no line of names has the sources in its first
+            column, and the targets in its second.
+        source_column: Column of what is read, or its language, where the column `translation` has several, or its
+            number, counted from 1, where no line names the columns; by default, a pair with usual names is found,
+            such as `source` and `target`.
         target_column: The same of what is written.
         config_name: Configuration of a source on the Hub or in a folder, where it has several.
         validation_size: Share or number of the training pairs that make the validation split where there is none; a
@@ -94,7 +87,7 @@ def load_pairs(
     if validation_size is not None:
         check_size(validation_size)
     _check_both(source_column, target_column)
-    found = choose_splits(_read(source, config_name, (source_column, target_column)))
+    found = choose_splits(read_pair_source(source, config_name, (source_column, target_column)))
     names = _names(found["train"], source_column, target_column)
     parts = {name: _pairs_of(split, *names) for name, split in found.items()}
     held_out = "validation" not in parts
@@ -102,7 +95,7 @@ def load_pairs(
         parts["train"], parts["validation"] = _hold_out(parts["train"], validation_size, seed)
     _tell_shared(parts)
     order = [name for name in ("train", "validation", "test") if name in parts]
-    in_files = names == (SOURCE, TARGET) and _is_two_files(source)
+    in_files = names == (SOURCE, TARGET) and is_two_files(source)
     return LoadedPairs(
         DatasetDict({name: parts[name] for name in order}), *((None, None) if in_files else names), held_out
     )
@@ -128,7 +121,7 @@ def read_pairs(
     ```
     """
     _check_both(source_column, target_column)
-    found = _read(source, None, (source_column, target_column))
+    found = read_pair_source(source, None, (source_column, target_column))
     if split is None and len(found) > 1:
         found = {SPLIT_NAMES.get(name, name): own for name, own in found.items()}
         split = next((name for name in ("test", "validation") if name in found), None)
@@ -144,104 +137,6 @@ def _check_both(source_column: str | None, target_column: str | None) -> None:
     if (source_column is None) != (target_column is None):
         missing = "target_column" if target_column is None else "source_column"
         raise ValueError(f"{option(missing)} is missing: name both columns, or none.")
-
-
-def _is_two_files(source: object) -> bool:
-    if isinstance(source, Mapping):
-        return any(map(_is_two_files, source.values()))
-    return isinstance(source, (tuple, list)) and len(source) == 2
-
-
-def _read(source: object, config_name: str | None, named: tuple[str | None, str | None]) -> dict[str, Split]:
-    """The splits of a source; files of columns or of lines, which only pairs have, are read here."""
-    if not isinstance(source, (Mapping, tuple, list)) and not _may_lack_names(source):
-        return read_source(source, config_name)
-    parts = source if isinstance(source, Mapping) else {"train": source}
-    read = {name: _read_part(part, named) for name, part in parts.items()}
-    return read_source(read, config_name) if not isinstance(source, Dataset) else read_source(source, config_name)
-
-
-def _may_lack_names(source: object) -> bool:
-    if not isinstance(source, (str, PathLike)):
-        return False
-    path = Path(source).expanduser()
-    return ending_of(path) == ".tsv" and path.is_file()
-
-
-def _read_part(part: object, named: tuple[str | None, str | None]) -> object:
-    if isinstance(part, (tuple, list)):
-        if len(part) == 1:
-            return _read_part(part[0], named)
-        if len(part) != 2:
-            raise ValueError(
-                f"Pairs come from one table, or from two files with a text a line, and {len(part)} are named: "
-                f"{quote(map(str, part))}."
-            )
-        return _read_lines(Path(part[0]).expanduser(), Path(part[1]).expanduser())
-    if not _may_lack_names(part):
-        return part
-    return _read_columns(Path(part).expanduser(), named)
-
-
-def _read_lines(source: Path, target: Path) -> Split:
-    """Two files with a text a line."""
-    texts = []
-    for path in (source, target):
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}: check its name.")
-        if path.suffix in FILE_ENDINGS:
-            raise ValueError(
-                f"{path} is a table, and of two files each has a text a line: name one table, or two such files."
-            )
-        # Each line of the file is one, whatever else ends a line elsewhere.
-        texts.append(list(lines_of_file(path, f"The file {path}", old_ends=False)))
-    if len(texts[0]) != len(texts[1]):
-        texts = [_without_blank_end(lines) for lines in texts]
-    if len(texts[0]) != len(texts[1]):
-        raise ValueError(
-            f"The file {source} has {len(texts[0]):,} lines, and {target} has {len(texts[1]):,}: each line of the one "
-            "must belong to that of the other."
-        )
-    return Split(Dataset.from_dict({SOURCE: texts[0], TARGET: texts[1]}), f"files {source} and {target}")
-
-
-def _without_blank_end(lines: list[str]) -> list[str]:
-    last = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
-    return lines[:last]
-
-
-def _read_columns(path: Path, named: tuple[str | None, str | None]) -> object:
-    """A tsv, which has a line of names if that has those of the columns; else its first two columns are the pairs."""
-    lines = lines_of_file(path, f"The file {path}")
-    first = next(lines).split(TAB)
-    if _has_names(first, named):
-        return path
-    rows = [first, *(line.split(TAB) for line in lines if line)]
-    short = next((number for number, row in enumerate(rows, 1) if len(row) < 2), None)
-    if short is not None:
-        raise ValueError(
-            f"The file {path} has no tab in row {short}: a tsv has a source and a target in each row, with a tab "
-            "between them."
-        )
-    if len(first) > 2 and all(row[0].isdecimal() for row in rows):
-        raise ValueError(
-            f"The first of the {len(first)} columns of {path} holds only numbers: write a line with their names on "
-            "top, of which two are source and target."
-        )
-    logger.warning(
-        "The first line of %s has no names of columns that are known: the first column is taken for what is read, "
-        "such as %r, and the second for what is written, such as %r.",
-        path,
-        *first[:2],
-    )
-    data = Dataset.from_dict({SOURCE: [row[0] for row in rows], TARGET: [row[1] for row in rows]})
-    return Split(data, f"file {path}")
-
-
-def _has_names(cells: Sequence[str], named: tuple[str | None, str | None]) -> bool:
-    own = {cell.strip().lower() for cell in cells}
-    # What somebody names must be there, and the sentence of a slip shows what there is.
-    return named[0] is not None or any(set(pair) <= own for pair in PAIR_COLUMNS)
 
 
 def _names(split: Split, source_column: str | None, target_column: str | None) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, DatasetDict, Image, List, Value, concatenate_datasets
+from transformers.utils import logging
 
 from .._wording import option
 from .columns import column_names, column_values, kind_of
@@ -22,6 +23,8 @@ from .picture_files import PictureSplit, read_picture_source
 from .sources import SPLIT_NAMES, Split, choose_splits
 from .splitting import check_size, held_out_count, split_groups, split_train
 
+
+logger = logging.get_logger(__name__)
 
 # The columns of what is loaded: pictures, or features of their regions.
 IMAGE, IMAGE_FEATURES = "image", "image_features"
@@ -222,10 +225,14 @@ def _as_images(data: Dataset, column: str, where: str, folder: Path) -> Dataset:
     feature = data.features[column]
     if kind_of(feature) == "string":
         names = column_values(data, column).to_pylist()
+        folder = _folder_with(names[0], folder, where)
         paths = [str(folder / name) for name in names]
         for row, path in enumerate(paths, 1):
             if "://" not in names[row - 1] and not Path(path).is_file():
-                raise ValueError(f"The {where} names in row {row} {path}, where there is no file: mend the name.")
+                raise ValueError(
+                    f"The {where} names in row {row} {path}, where there is no file: mend the "
+                    "name, which begins at the folder of the table or at one in it that has all pictures."
+                )
         shown = [name if "://" in name else path for name, path in zip(names, paths)]
         data = Dataset.from_dict({column: shown})
     elif not isinstance(feature, Image) and not _are_bytes(feature):
@@ -234,6 +241,17 @@ def _as_images(data: Dataset, column: str, where: str, folder: Path) -> Dataset:
             f"{option('image_column')}."
         )
     return data.cast_column(column, Image()).rename_columns({} if column == IMAGE else {column: IMAGE})
+
+
+def _folder_with(name: str, folder: Path, where: str) -> Path:
+    """Where the names of pictures begin: the folder of their table, or the one folder in it that holds the first."""
+    if "://" in name or (folder / name).is_file() or not folder.is_dir():
+        return folder
+    inner = [path for path in folder.iterdir() if path.is_dir() and (path / name).is_file()]
+    if len(inner) != 1:
+        return folder
+    logger.warning("The names in the %s are those of pictures in %s.", where, inner[0])
+    return inner[0]
 
 
 def _are_bytes(feature: Any) -> bool:

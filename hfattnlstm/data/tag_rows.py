@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
-import torch
 from datasets import Dataset, Features, List, Value
-from torch import Tensor
 
 from ..modeling.losses import IGNORED
-from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
 
 
@@ -48,34 +42,6 @@ def encode_tags(sentences: Dataset, encoder: WordEncoder) -> Dataset:
     ids = List(Value("int32"))
     features = {"input_ids": ids, "labels": ids, "length": Value("int32"), "sentence": Value("int64")}
     return Dataset.from_dict(columns, features=Features(features))
-
-
-class TagCollator:
-    """Rows of [`encode_tags`] as the tensors of a batch, padded on the right.
-
-    Args:
-        pad_token_id: What fills the rows up.
-
-    Example:
-
-    ```python
-    >>> TagCollator(0)([{"input_ids": [7, 8], "labels": [0, 1]}, {"input_ids": [9], "labels": [1]}])["labels"]
-    tensor([[   0,    1],
-            [   1, -100]])
-    ```
-    """
-
-    def __init__(self, pad_token_id: int | None):
-        self.pad_token_id = pad_token_id
-
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """Rows with `input_ids` and, for training, `labels`."""
-        ids, mask = pad_ids([row["input_ids"] for row in rows], self.pad_token_id)
-        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        if "labels" in rows[0]:
-            labels, _ = pad_ids([row["labels"] for row in rows], IGNORED)
-            batch["labels"] = torch.from_numpy(labels)
-        return batch
 
 
 def joined_rows(rows: Dataset, values: np.ndarray, count: int) -> list[np.ndarray]:

@@ -163,8 +163,13 @@ class AttnLSTMSeq2SeqConfig(AttnLSTMBaseConfig):
         return own
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "AttnLSTMSeq2SeqConfig":
-        """This configuration; for the decoder, with its sizes under their general names, as generation reads them."""
-        if not decoder or encoder:
+        """This configuration; for the decoder, with its sizes under their general names, as generation reads them.
+
+        So it is, too, where nobody says which of the two and what is written has a vocabulary of its own: transformers
+        asks so for the number of tokens that are scored.
+        """
+        has_own_tokens = self.decoder_vocab_size is not None and decoder is None
+        if encoder or not (decoder or has_own_tokens):
             return self
         own = copy.copy(self)
         vars(own).update(

@@ -50,12 +50,8 @@ class AttnLSTMForConditionalGeneration(AttnLSTMSeq2SeqPreTrainedModel, Generatio
         self._make_decoder(config)
         source = "encoder.embeddings.word_embeddings.weight"
         written = "decoder_embeddings.word_embeddings.weight"
-        if config.decoder_vocab_size is None:
-            self._tied_weights_keys = {written: source, "lm_head.weight": source}
-        else:
-            self._tied_weights_keys = {"lm_head.weight": written}
-        # Whoever loads a checkpoint need not be told that what is one tensor is there once.
-        self._keys_to_ignore_on_save = list(self._tied_weights_keys) if config.tie_word_embeddings else None
+        is_joint = config.decoder_vocab_size is None
+        self._tie(config, {written: source, "lm_head.weight": source} if is_joint else {"lm_head.weight": written})
         self.post_init()
 
     @can_return_tuple

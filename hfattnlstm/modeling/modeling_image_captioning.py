@@ -82,8 +82,7 @@ class AttnLSTMForImageCaptioning(AttnLSTMSeq2SeqPreTrainedModel, GenerationMixin
         self.main_input_name = "pixel_values" if config.image_conv_sizes else "image_features"
         self.encoder.main_input_name = self.main_input_name
         self._make_decoder(config)
-        self._tied_weights_keys = {"lm_head.weight": "decoder_embeddings.word_embeddings.weight"}
-        self._keys_to_ignore_on_save = list(self._tied_weights_keys) if config.tie_word_embeddings else None
+        self._tie(config, {"lm_head.weight": "decoder_embeddings.word_embeddings.weight"})
         self.post_init()
 
     @property

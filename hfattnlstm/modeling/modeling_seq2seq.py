@@ -15,12 +15,9 @@ from .configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from .decoder import AttentionDecoder, DecoderOutput, DecoderState, Replace
 from .embeddings import TokenEmbeddings
 from .layout import can_be_read
+from .losses import IGNORED
 from .modeling_base import AttnLSTMBaseModel
 from .reading_order import boolean_mask
-
-
-# A token with this label counts for nothing in the loss.
-IGNORED = -100
 
 
 @dataclass
@@ -81,6 +78,12 @@ class AttnLSTMSeq2SeqPreTrainedModel(AttnLSTMBaseModel):
         self.memory_dropout = nn.Dropout(config.hidden_dropout_prob)
         self.readout_dropout = nn.Dropout(config.readout_dropout)
         self.lm_head = nn.Linear(config.embedding_size, config.target_vocab_size)
+
+    def _tie(self, config: AttnLSTMSeq2SeqConfig, keys: dict[str, str]) -> None:
+        """Which parameters are others where embeddings are tied, by their names."""
+        self._tied_weights_keys = keys
+        # Whoever loads a checkpoint need not be told that what is one tensor is there once.
+        self._keys_to_ignore_on_save = list(keys) if config.tie_word_embeddings else None
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:

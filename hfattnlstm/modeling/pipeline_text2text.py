@@ -11,7 +11,7 @@ from transformers import Pipeline, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from .pair_processor import PairProcessor
-from .text_generation import Written, write_texts, written_spans
+from .text_generation import Written, unknown_share, write_texts, written_spans
 from .text_inputs import check_texts
 from .token_writing import LEVELS, entry_of, token_groups
 
@@ -20,6 +20,8 @@ logger = logging.get_logger(__name__)
 
 # Texts that are read ahead and sorted by length, and those of a batch.
 _TEXTS_AT_ONCE, _BATCH = 1_024, 64
+# A share of unknown tokens that is told.
+_MUCH_UNKNOWN = 0.25
 # What a call may say of the tokens that are written, as `generate` takes it.
 _GENERATION = (
     *("num_beams", "do_sample", "temperature", "top_k", "top_p", "max_new_tokens", "min_new_tokens", "length_penalty"),
@@ -129,7 +131,7 @@ class AttnLSTMText2TextPipeline(Pipeline):
     def _results(self, texts: list[str], parameters: dict[str, Any]) -> list[Any]:
         written = self.forward({"texts": texts}, **parameters)["written"]
         each = len(written) // len(texts)
-        _tell_left_out(written)
+        _tell_unread(written, self.pair_processor)
         shown = [
             self.postprocess({"text": texts[row // each], "written": one}, **parameters)
             for row, one in enumerate(written)
@@ -190,7 +192,14 @@ def _processor_of(model: Any, tokenizer: PreTrainedTokenizerBase, target_tokeniz
     return processor
 
 
-def _tell_left_out(written: Sequence[Written]) -> None:
+def _tell_unread(written: Sequence[Written], processor: PairProcessor) -> None:
+    """Say once what was not read of some texts."""
+    unknown = unknown_share(written, processor)
+    if unknown >= _MUCH_UNKNOWN:
+        logger.warning_once(
+            f"Of some texts {unknown:.0%} of the tokens are unknown to the model, which cannot read these: are the "
+            "texts like those that it has learnt?"
+        )
     cut = [one.source.left_out for one in written if one.source.left_out]
     if cut:
         logger.warning_once(

@@ -136,6 +136,20 @@ def _text_of(tokens: Sequence[int], copied: Mapping[int, str], processor: PairPr
     return text
 
 
+def unknown_share(read: Sequence[Written], processor: PairProcessor) -> float:
+    """Share of the tokens of what was read that the model does not know.
+
+    Example:
+
+    ```python
+    >>> unknown_share(write_texts(model, processor, ["Ein Hund bellt."]), processor)
+    0.0
+    ```
+    """
+    tokens = [token for one in read for token in one.source.input_ids]
+    return tokens.count(processor.tokenizer.unk_token_id) / max(len(tokens), 1)
+
+
 def written_spans(written: Written, processor: PairProcessor) -> list[tuple[int, int]]:
     """Start and end of each token in a text that was written.
 

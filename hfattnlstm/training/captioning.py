@@ -18,15 +18,16 @@ from ..data.pictures import IMAGE, IMAGE_FEATURES
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from ..modeling.modeling_image_captioning import AttnLSTMForImageCaptioning
 from ..modeling.token_writing import write_tokens
-from .captioning_arguments import CaptionArguments, CaptionModelArguments, CaptionRunArguments, caption_fields
+from .captioning_arguments import CaptionArguments, CaptionModelArguments, CaptionRunArguments
 from .captioning_card import captioning_card
 from .captioning_flags import OF_PICTURES, check_captioning, check_resumed_captions
 from .seq2seq import Seq2SeqTask
 from .seq2seq_evaluation import TextEvaluation
-from .shared_flags import tell_learnt
+from .shared_flags import tell_learnt, training_sample
 from .starting_point import config_to_start_from
 from .task import CardParts
 from .text_scores import score_texts
+from .writer_arguments import config_fields
 
 
 # Pictures by which the pixels are scaled, and those of which captions are written at once.
@@ -97,8 +98,7 @@ class CaptioningTask(Seq2SeqTask):
             )
         splits = self.loaded.splits
         tell_learnt(self.loaded.held_out, self.training.do_train, "pictures")
-        if data.max_train_samples is not None:
-            splits["train"] = self._few(splits["train"], data.max_train_samples)
+        splits["train"] = training_sample(splits["train"], data, "pictures")
         self._check_kind_of_pictures(splits["train"])
         return DatasetDict({**splits, **self.loaded.further})
 
@@ -162,12 +162,8 @@ class CaptioningTask(Seq2SeqTask):
             eos_token_id=tokenizer.eos_token_id,
             label_smoothing=self.training.label_smoothing_factor,
             **image,
-            **caption_fields(self.model),
+            **config_fields(self.model),
         )
-
-    def _longest_target(self, examples: DatasetDict, processor: ImageTextProcessor) -> int:
-        texts = [text for texts in examples["train"][CAPTIONS] for text in texts]
-        return max(map(len, processor.encoder.input_ids(texts)))
 
     def _written_by(self, processor: ImageTextProcessor) -> PreTrainedTokenizerBase:
         return processor.tokenizer
@@ -177,7 +173,9 @@ class CaptioningTask(Seq2SeqTask):
         self._encoded = DatasetDict(
             {name: encode_captions(split, processor, every=name == "train") for name, split in examples.items()}
         )
-        self._tell_encoded(self._encoded, {"labels": ("captions", processor.tokenizer)})
+        self._set_generation(model, self._encoded["train"])
+        written = [text for texts in examples["train"][CAPTIONS] for text in texts]
+        self._tell_lost(self._encoded, {"labels": ("captions", processor.tokenizer)}, written)
         return self._encoded
 
     def make_collator(self, processor: ImageTextProcessor, model: PreTrainedModel) -> Callable[[list], dict]:

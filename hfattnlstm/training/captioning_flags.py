@@ -6,10 +6,11 @@ from collections.abc import Set
 
 from ..data.image_text_processor import ImageTextProcessor
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
-from .captioning_arguments import CaptionArguments, CaptionModelArguments, CaptionRunArguments, caption_fields
+from .captioning_arguments import CaptionArguments, CaptionModelArguments, CaptionRunArguments
 from .flag_effects import Effect, beside, check_effects, without
 from .seq2seq_flags import CHANGEABLE, DECODER_EFFECTS, check_numbers, check_sizes, run_effects, tokenizer_has
 from .shared_flags import check_measured, check_sources, check_unchanged, source_effects
+from .writer_arguments import config_fields
 
 
 # What reads pixels.
@@ -28,7 +29,7 @@ def check_captioning(
     check_sources(data)
     start, resumes = model.model_name_or_path, training.resume_from_checkpoint is not None
     check_measured(training.do_train, starts=start is not None)
-    decided = tuple(sorted({*caption_fields(model), *_DECIDED} - set(CHANGEABLE)))
+    decided = tuple(sorted({*config_fields(model), *_DECIDED} - set(CHANGEABLE)))
     effects = (
         *run_effects(training),
         *source_effects(data, training),
@@ -44,7 +45,7 @@ def check_captioning(
         raise ValueError(f"--image_side must be between 1 and 4,096 pixels, got {model.image_side}.")
     if "eval" in (data.further_splits or ()):
         raise ValueError("--further_splits eval would be taken for the validation split: rename that split.")
-    check_sizes(caption_fields(model) | {"image_conv_sizes": list(model.image_conv_sizes)})
+    check_sizes(config_fields(model) | {"image_conv_sizes": list(model.image_conv_sizes)})
 
 
 def check_resumed_captions(
@@ -65,7 +66,7 @@ def check_resumed_captions(
     Raises:
         ValueError: Names the first such flag, and what the checkpoint has.
     """
-    has = {flag: getattr(config, flag) for flag in caption_fields(model)}
+    has = {flag: getattr(config, flag) for flag in config_fields(model)}
     has |= {"max_length": processor.tokenizer.model_max_length, "image_conv_sizes": config.image_conv_sizes}
     has |= tokenizer_has(processor.tokenizer, model)
     if processor.image_processor is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..data.loading import LoadedTexts, hold_out, load_splits
 from ..data.marks import RATIONALE
 from .classification_arguments import DataArguments
+from .shared_flags import training_sample
 from .starting_point import StartingPoint
 
 
@@ -44,12 +45,5 @@ def load_split_texts(
     for name in texts.keys() - {"train"}:
         # Nothing is measured of them in a training.
         texts[name] = texts[name].remove_columns(RATIONALE) if RATIONALE in texts[name].column_names else texts[name]
-    if data.max_train_samples is not None:
-        count = len(texts["train"])
-        if data.max_train_samples > count:
-            raise ValueError(
-                f"--max_train_samples {data.max_train_samples} is more than the {count} training texts: make it "
-                "smaller, or leave it out."
-            )
-        texts["train"] = texts["train"].shuffle(seed=data.split_seed).select(range(data.max_train_samples))
+    texts["train"] = training_sample(texts["train"], data, "texts")
     return loaded

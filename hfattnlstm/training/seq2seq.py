@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -13,22 +12,25 @@ from transformers.utils import logging
 
 from .._places import loading_from
 from .._wording import flags_in_sentences
+from ..data.batching import SequenceCollator
 from ..data.columns import column_values
 from ..data.encoding import tell_unknown_shares
-from ..data.pair_rows import PairCollator, encode_pairs
+from ..data.pair_rows import encode_pairs
 from ..data.pair_tokenizer import is_lowercased, train_pair_tokenizer
 from ..data.pairs import SOURCE, TARGET, LoadedPairs, load_pairs
 from ..modeling.configuration_seq2seq import AttnLSTMSeq2SeqConfig
 from ..modeling.modeling_conditional_generation import AttnLSTMForConditionalGeneration
 from ..modeling.pair_processor import PairProcessor
-from .seq2seq_arguments import PairArguments, Seq2SeqModelArguments, Seq2SeqRunArguments, seq2seq_fields
+from .seq2seq_arguments import PairArguments, Seq2SeqModelArguments, Seq2SeqRunArguments
 from .seq2seq_card import describe_texts, seq2seq_card
 from .seq2seq_evaluation import PairScorer, TextEvaluation, evaluate_pairs
 from .seq2seq_flags import CHANGEABLE, MEANINGLESS, check_resumed, check_seq2seq
+from .seq2seq_losses import tell_changed, tell_cut, unknown_shares
 from .seq2seq_trainer import AttnLSTMSeq2SeqTrainer, ScheduledSampling
-from .shared_flags import tell_learnt
+from .shared_flags import tell_learnt, training_sample
 from .starting_point import config_to_start_from
 from .task import CardParts, Measured, Task
+from .writer_arguments import config_fields
 
 
 logger = logging.get_logger(__name__)
@@ -105,17 +107,8 @@ class Seq2SeqTask(Task):
             )
         splits = self.loaded.splits
         tell_learnt(self.loaded.held_out, self.training.do_train, "pairs")
-        if data.max_train_samples is not None:
-            splits["train"] = self._few(splits["train"], data.max_train_samples)
+        splits["train"] = training_sample(splits["train"], data, "pairs")
         return splits
-
-    def _few(self, pairs: Dataset, count: int) -> Dataset:
-        if count > len(pairs):
-            raise ValueError(
-                f"--max_train_samples {count} is more than the {len(pairs)} training pairs: make it smaller, or leave "
-                "it out."
-            )
-        return pairs.shuffle(seed=self.data.split_seed).select(range(count))
 
     def make_processor(self, examples: DatasetDict) -> PairProcessor:
         """The tokenizers: those of the model, or new ones of the pairs for training."""
@@ -155,7 +148,6 @@ class Seq2SeqTask(Task):
                 model = self.model_class.from_pretrained(place, dtype=torch.float32, **changes)
             if not self.training.do_train:
                 model.check_trained()
-        self._set_generation(model, examples, processor, is_new=name is None)
         return model
 
     def _new_config(self, examples: DatasetDict, processor: PairProcessor) -> AttnLSTMSeq2SeqConfig:
@@ -167,14 +159,13 @@ class Seq2SeqTask(Task):
             bos_token_id=target.bos_token_id,
             eos_token_id=target.eos_token_id,
             label_smoothing=self.training.label_smoothing_factor,
-            **seq2seq_fields(self.model),
+            **config_fields(self.model),
         )
 
-    def _set_generation(
-        self, model: PreTrainedModel, examples: DatasetDict, processor: PairProcessor, is_new: bool
-    ) -> None:
-        """How the model writes unless a call says otherwise, which is saved with it."""
-        own, training = model.generation_config, self.training
+    def _set_generation(self, model: PreTrainedModel, train: Dataset) -> None:
+        """How the model writes unless a call says otherwise, which is saved with it; after the encoded training."""
+        own, training, is_new = model.generation_config, self.training, self._loaded_config is None
+        longest = max(map(len, column_values(train, "labels").to_pylist()))
         if is_new or "generation_num_beams" in self.given:
             own.num_beams = training.generation_num_beams or 1
         training.generation_num_beams = own.num_beams
@@ -182,28 +173,18 @@ class Seq2SeqTask(Task):
             # It counts the token that begins, too.
             own.max_length = training.generation_max_length + 1
         elif training.do_train and self.checkpoint is None:
-            needed = int(_LONGER * self._longest_target(examples, processor)) + 2
-            own.max_length = max(needed, own.max_length or 0)
-        else:
-            self._tell_too_long(own.max_length or _DEFAULT_LENGTH, examples, processor)
-        training.generation_max_length = own.max_length
-        unknown = self._written_by(processor).unk_token_id
-        if is_new and unknown is not None:
-            own.suppress_tokens = [unknown]
-
-    def _tell_too_long(self, most: int, examples: DatasetDict, processor: Any) -> None:
-        longest = self._longest_target(examples, processor)
-        if longest >= most:
+            own.max_length = max(int(_LONGER * longest) + 2, own.max_length or 0)
+        elif longest >= (most := own.max_length or _DEFAULT_LENGTH):
             logger.warning(
                 "The model writes %s tokens at most, and the longest training target has %s: --generation_max_length "
                 "raises it.",
                 most - 1,
                 longest,
             )
-
-    def _longest_target(self, examples: DatasetDict, processor: Any) -> int:
-        """Tokens of the longest training text that is written."""
-        return max(map(len, processor.targets(examples["train"][TARGET][:])))
+        training.generation_max_length = own.max_length
+        unknown = self._written_by(self.processor).unk_token_id
+        if is_new and unknown is not None:
+            own.suppress_tokens = [unknown]
 
     def _written_by(self, processor: Any) -> PreTrainedTokenizerBase:
         """The tokenizer of what is written."""
@@ -216,26 +197,17 @@ class Seq2SeqTask(Task):
             "input_ids": (f"{SOURCE}s", processor.tokenizer),
             "labels": (f"{TARGET}s", processor.target_tokenizer),
         }
-        self._tell_encoded(encoded, sides)
+        self._set_generation(model, encoded["train"])
+        self._tell_lost(encoded, sides, examples["train"][TARGET][:])
         return encoded
 
-    def _tell_encoded(self, encoded: DatasetDict, sides: Mapping[str, tuple[str, PreTrainedTokenizerBase]]) -> None:
-        """What is cut and what is unknown, of columns of token ids with what they hold and their tokenizers."""
-        self._tell_cut(encoded, [*sides], next(iter(sides.values()))[1].model_max_length)
-        tell_unknown_shares(_unknown(encoded, sides), self._loaded_config is None)
-
-    def _tell_cut(self, encoded: DatasetDict, columns: Sequence[str], most: int) -> None:
-        for name, split in encoded.items():
-            cut = sum(max(map(len, row)) >= most for row in zip(*(split[column][:] for column in columns)))
-            if cut > len(split) // 100:
-                logger.warning(
-                    "%s of the %s pairs for %s have %s tokens or more on a side, and are cut to that: --max_length "
-                    "raises it.",
-                    cut,
-                    len(split),
-                    name,
-                    most,
-                )
+    def _tell_lost(
+        self, encoded: DatasetDict, sides: Mapping[str, tuple[str, PreTrainedTokenizerBase]], written: Sequence[str]
+    ) -> None:
+        tell_cut(encoded, sides, self.training.unit)
+        tell_unknown_shares(unknown_shares(encoded, sides), self._loaded_config is None)
+        what, tokenizer = sides["labels"]
+        tell_changed(encoded["train"]["labels"], written, tokenizer, what)
 
     def callbacks(self) -> Sequence[TrainerCallback]:
         """Scheduled sampling, where it is asked for."""
@@ -244,7 +216,7 @@ class Seq2SeqTask(Task):
 
     def make_collator(self, processor: PairProcessor, model: PreTrainedModel) -> Callable[[list], dict]:
         """Padding of both sides."""
-        return PairCollator(processor.tokenizer.pad_token_id)
+        return SequenceCollator(processor.tokenizer.pad_token_id)
 
     def make_scorer(self) -> PairScorer | None:
         """BLEU, chrF and exact matches of the validation split; None where nothing is written."""
@@ -308,13 +280,3 @@ class Seq2SeqTask(Task):
     def card_parts(self, examples: DatasetDict, processor: PairProcessor, model: PreTrainedModel) -> CardParts:
         """Pairs, tokens and sizes."""
         return seq2seq_card(self, examples, processor, model.config)
-
-
-def _unknown(encoded: DatasetDict, sides: Mapping[str, tuple[str, PreTrainedTokenizerBase]]) -> dict[str, float]:
-    """By split and side, the share of the tokens that are unknown."""
-    shares = {}
-    for name, split in encoded.items():
-        for column, (held, tokenizer) in sides.items():
-            ids = column_values(split, column).combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            shares[f"{held} of {name}"] = float(np.mean(ids == tokenizer.unk_token_id))
-    return shares

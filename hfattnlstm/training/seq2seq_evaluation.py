@@ -16,7 +16,7 @@ from ..data.pair_tokenizer import is_lowercased
 from ..data.pairs import SOURCE, TARGET, read_pairs
 from ..modeling.losses import IGNORED
 from ..modeling.pair_processor import PairProcessor
-from ..modeling.text_generation import write_texts
+from ..modeling.text_generation import unknown_share, write_texts
 from .text_scores import TextScores, score_texts
 
 
@@ -33,12 +33,14 @@ class TextEvaluation:
     Attributes:
         scores: Of all of them.
         sources, references, written: What was read, what should be written, a text or several for each, and what was.
+        unknown: Share of the tokens of the sources that are unknown; 0 for those that are no texts.
     """
 
     scores: TextScores
     sources: Sequence[str]
     references: Sequence[Any]
     written: Sequence[str]
+    unknown: float = 0.0
 
     def examples(self, count: int) -> list[tuple[str, str, str]]:
         """Some of the pairs with what was written, from all over the split."""
@@ -97,18 +99,19 @@ def evaluate_pairs(
     100.0
     ```
     """
-    written = [""] * len(sources)
+    found: list[Any] = [None] * len(sources)
     options = {**options, "num_return_sequences": 1}
     order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
     size = batch_size or _BATCH
     for start in range(0, len(order), size):
         places = order[start : start + size]
         for place, one in zip(places, write_texts(model, processor, [sources[place] for place in places], **options)):
-            written[place] = one.text
+            found[place] = one
         if progress is not None:
             progress(start + len(places), len(order))
+    written = [one.text for one in found]
     scores = score_texts(written, references, tokenize=tokenize, lowercase=lowercase, bounds=bounds)
-    return TextEvaluation(scores, sources, references, written)
+    return TextEvaluation(scores, sources, references, written, unknown_share(found, processor))
 
 
 def evaluate_writer(
@@ -150,10 +153,9 @@ def evaluate_writer(
     """
     pairs = read_pairs(source, source_column, target_column, split)
     options = {} if num_beams is None else {"num_beams": num_beams}
-    _tell_unknown(writer.pair_processor, pairs[SOURCE][:])
     if lowercase is None:
         lowercase = is_lowercased(writer.pair_processor.target_tokenizer)
-    return evaluate_pairs(
+    evaluation = evaluate_pairs(
         writer.model,
         writer.pair_processor,
         pairs[SOURCE][:],
@@ -165,16 +167,12 @@ def evaluate_writer(
         copy_unknown=copy_unknown,
         **options,
     )
-
-
-def _tell_unknown(processor: PairProcessor, sources: Sequence[str]) -> None:
-    tokens = [token for row in processor.sources(sources) for token in row]
-    share = tokens.count(processor.tokenizer.unk_token_id) / len(tokens)
-    if share >= MUCH_UNKNOWN:
+    if evaluation.unknown >= MUCH_UNKNOWN:
         logger.warning(
             "%s of the tokens that are read are unknown to the model: are these texts like those that it has learnt?",
-            f"{share:.0%}",
+            f"{evaluation.unknown:.0%}",
         )
+    return evaluation
 
 
 class PairScorer:

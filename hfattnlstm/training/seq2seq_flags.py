@@ -15,8 +15,9 @@ from ..modeling.pair_processor import PairProcessor
 from .context_arguments import CONTEXT_EFFECTS
 from .faithful_attention import LOSS_TERMS
 from .flag_effects import Effect, beside, check_effects, without
-from .seq2seq_arguments import PairArguments, Seq2SeqModelArguments, Seq2SeqRunArguments, seq2seq_fields
+from .seq2seq_arguments import PairArguments, Seq2SeqModelArguments, Seq2SeqRunArguments
 from .shared_flags import check_measured, check_sources, check_unchanged, source_effects
+from .writer_arguments import config_fields
 
 
 # What is for labels of texts, or for a model that was pretrained.
@@ -88,7 +89,7 @@ def check_seq2seq(
     check_sources(data)
     start, resumes = model.model_name_or_path, training.resume_from_checkpoint is not None
     check_measured(training.do_train, starts=start is not None)
-    decided = tuple(sorted({*seq2seq_fields(model), *_DECIDED} - set(CHANGEABLE)))
+    decided = tuple(sorted({*config_fields(model), *_DECIDED} - set(CHANGEABLE)))
     effects = (
         *run_effects(training),
         *source_effects(data, training),
@@ -98,7 +99,7 @@ def check_seq2seq(
     )
     check_effects(effects, given, model)
     check_numbers(model, training)
-    check_sizes(seq2seq_fields(model))
+    check_sizes(config_fields(model))
 
 
 def check_sizes(overrides: dict[str, Any]) -> None:
@@ -172,7 +173,7 @@ def check_resumed(
     Raises:
         ValueError: Names the first such flag, and what the checkpoint has.
     """
-    has = {flag: getattr(config, flag) for flag in seq2seq_fields(model)}
+    has = {flag: getattr(config, flag) for flag in config_fields(model)}
     has |= {"max_length": processor.tokenizer.model_max_length, "separate_vocabularies": not processor.is_joint}
     has |= tokenizer_has(processor.tokenizer, model)
     check_unchanged(name, given, vars(model), has)

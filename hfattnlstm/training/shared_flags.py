@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from datasets import Dataset
 from transformers.utils import logging
 
 from ..data.columns import column_names
@@ -144,6 +145,28 @@ def tell_learnt(held_out: bool, trains: bool, what: str) -> None:
             "learnt them: measure others, with --validation_file or --test_file.",
             what,
         )
+
+
+def training_sample(train: Dataset, data: Any, what: str) -> Dataset:
+    """The training examples, or some of them at random, where `--max_train_samples` says how many.
+
+    Args:
+        train: All of them.
+        data: The flags of the data.
+        what: The examples, such as "texts".
+
+    Raises:
+        ValueError: There are fewer.
+    """
+    count = data.max_train_samples
+    if count is None:
+        return train
+    if count > len(train):
+        raise ValueError(
+            f"--max_train_samples {count} is more than the {len(train)} training {what}: make it smaller, or leave it "
+            "out."
+        )
+    return train.shuffle(seed=data.split_seed).select(range(count))
 
 
 def source_effects(data: Any, training: Any) -> tuple[Effect, ...]:

@@ -17,7 +17,8 @@ from transformers.utils import logging
 from .._places import loading_from
 from .._released import released_models
 from .._wording import flags_in_sentences
-from ..data.tag_rows import TagCollator, encode_tags, joined_rows
+from ..data.batching import SequenceCollator
+from ..data.tag_rows import encode_tags, joined_rows
 from ..data.tagged_texts import TaggedTexts, load_tagged_texts
 from ..data.tokenization import train_tokenizer
 from ..data.vector_tables import known_share
@@ -30,7 +31,7 @@ from ..modeling.text_inputs import pad_ids
 from ..modeling.word_tokens import WordEncoder
 from .classification_tokenizer import load_tokenizer, tokenizer_of_checkpoint
 from .flag_effects import check_effects
-from .shared_flags import DROPOUT_FLAGS, tell_learnt
+from .shared_flags import DROPOUT_FLAGS, tell_learnt, training_sample
 from .tagger_start import begin_with, load_base
 from .tagging_arguments import TaggedDataArguments, TaggerArguments, TaggingArguments, tagger_fields
 from .tagging_card import describe_tags, tagging_card
@@ -125,17 +126,8 @@ class TaggingTask(Task):
             splits = self._in_order_of(start, splits)
         elif self.training.do_train:
             _check_learnable(splits["train"], self.label_names)
-        if data.max_train_samples is not None:
-            splits["train"] = self._few(splits["train"], data.max_train_samples)
+        splits["train"] = training_sample(splits["train"], data, "sentences")
         return splits
-
-    def _few(self, sentences: Dataset, count: int) -> Dataset:
-        if count > len(sentences):
-            raise ValueError(
-                f"--max_train_samples {count} is more than the {len(sentences)} training sentences: make it smaller, "
-                "or leave it out."
-            )
-        return sentences.shuffle(seed=self.data.split_seed).select(range(count))
 
     def _in_order_of(self, start: AttnLSTMConfig, splits: DatasetDict) -> DatasetDict:
         """The tags numbered as the model numbers them, which must have them all."""
@@ -245,7 +237,7 @@ class TaggingTask(Task):
 
     def make_collator(self, processor: PreTrainedTokenizerBase, model: PreTrainedModel) -> Callable[[list], dict]:
         """Padding to the longest sentence of a batch."""
-        return TagCollator(processor.pad_token_id)
+        return SequenceCollator(processor.pad_token_id)
 
     def make_scorer(self) -> TagScorer:
         """Of spans, or of single tags."""

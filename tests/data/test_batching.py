@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast
 
-from hfattnlstm.data.batching import LengthGroupedSampler, PaddingCollator
+from hfattnlstm.data.batching import LengthGroupedSampler, PaddingCollator, SequenceCollator
 
 
 NAMES = ("input_ids", "attention_mask")
@@ -96,3 +96,17 @@ def test_the_collator_takes_texts_without_tokens_and_without_labels() -> None:
     assert batch["input_ids"].tolist() == [[0], [4]] and batch["attention_mask"].tolist() == [[False], [True]]
     assert PaddingCollator(0, NAMES)([{"input_ids": []}])["attention_mask"].tolist() == [[False]]
     assert "labels" not in batch
+
+
+def test_batches_whose_labels_are_sequences():
+    rows = [{"input_ids": [5, 6, 7], "labels": [7, 8]}, {"input_ids": [9], "labels": [7, 8, 9]}]
+    batch = SequenceCollator(3)([row | {"length": 3} for row in rows])
+    assert sorted(batch) == ["attention_mask", "input_ids", "labels"]
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [9, 3, 3]]
+    assert batch["attention_mask"].tolist() == [[True] * 3, [True, False, False]]
+    assert batch["labels"].tolist() == [[7, 8, -100], [7, 8, 9]]
+    assert batch["input_ids"].dtype == batch["labels"].dtype == torch.int64
+
+
+def test_sequences_without_labels():
+    assert sorted(SequenceCollator(0)([{"input_ids": [7]}])) == ["attention_mask", "input_ids"]

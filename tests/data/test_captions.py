@@ -68,6 +68,21 @@ def test_a_table_of_files_and_its_columns(tmp_path):
     assert loaded.splits.num_rows == {"train": 4, "validation": 2}
 
 
+def test_pictures_in_a_folder_beside_their_table(tmp_path, caplog):
+    """As Flickr8k comes."""
+    (tmp_path / "Images").mkdir()
+    for colour in COLOURS:
+        picture(colour).save(tmp_path / "Images" / f"{colour}.jpg")
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption\n" + "".join(f"{colour}.jpg,it is {colour}\n" for colour in COLOURS))
+    assert load_captions(table).splits["train"]["image"][0].size == picture(COLOURS[0]).size
+    assert "are those of pictures in" in caplog.text and str(tmp_path / "Images") in caplog.text
+    (tmp_path / "thumbnails").mkdir()
+    picture("red").save(tmp_path / "thumbnails" / f"{COLOURS[0]}.jpg")
+    with pytest.raises(ValueError, match=r"names in row 1 .*, where there is no file"):
+        load_captions(table)
+
+
 def test_features_and_mistakes():
     features = Features({"image_features": List(List(Value("float32"))), "caption": Value("string")})
     data = Dataset.from_dict(

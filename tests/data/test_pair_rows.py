@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from datasets import Dataset
 from transformers import AutoTokenizer
 
 from hfattnlstm import AttnLSTMSeq2SeqConfig, PairProcessor, train_pair_tokenizer, train_tokenizer
-from hfattnlstm.data.pair_rows import PairCollator, encode_pairs
+from hfattnlstm.data.pair_rows import encode_pairs
 
 
 PAIRS = Dataset.from_dict({"source": ["ab cd", "ef"], "target": ["cd", "ef gh ij"]})
@@ -42,14 +41,6 @@ def test_long_texts_are_cut_and_end_all_the_same():
     processor = PairProcessor(words(["ab cd ef gh ij"], model_max_length=3))
     assert [len(row) for row in processor.targets(["ab cd ef gh", "ab"])] == [3, 2]
     assert processor.targets(["ab cd ef gh"])[0][-1] == 3
-
-
-def test_a_batch():
-    batch = PairCollator(0)([{"input_ids": [5, 6, 3], "labels": [7, 3]}, {"input_ids": [3], "labels": [7, 8, 3]}])
-    assert batch["input_ids"].tolist() == [[5, 6, 3], [3, 0, 0]]
-    assert batch["attention_mask"].tolist() == [[True] * 3, [True, False, False]]
-    assert batch["labels"].tolist() == [[7, 3, -100], [7, 8, 3]] and batch["labels"].dtype == torch.int64
-    assert "labels" not in PairCollator(0)([{"input_ids": [5]}])
 
 
 def test_a_tokenizer_that_does_not_end_texts_is_refused():

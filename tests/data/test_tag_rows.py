@@ -4,10 +4,9 @@ import random
 
 import numpy as np
 import pytest
-import torch
 from datasets import Dataset, Features, List, Value
 
-from hfattnlstm.data.tag_rows import IGNORED, TagCollator, encode_tags, joined_rows
+from hfattnlstm.data.tag_rows import IGNORED, encode_tags, joined_rows
 from hfattnlstm.data.word_tokenizer import train_word_tokenizer
 from hfattnlstm.modeling.word_tokens import WordEncoder
 
@@ -77,17 +76,3 @@ def test_what_was_found_is_put_together_again(tokenizer):
     expected = [[own[0] for own in WordEncoder(tokenizer)(words)] for words in given]
     assert [part.tolist() for part in found] == expected
     assert found[1].dtype == ids.dtype
-
-
-def test_batches_are_padded_on_the_right():
-    rows = [{"input_ids": [7, 8], "labels": [0, 1], "length": 2}, {"input_ids": [9], "labels": [IGNORED], "length": 1}]
-    batch = TagCollator(3)(rows)
-    assert sorted(batch) == ["attention_mask", "input_ids", "labels"]
-    assert batch["input_ids"].tolist() == [[7, 8], [9, 3]]
-    assert batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
-    assert batch["labels"].tolist() == [[0, 1], [IGNORED, IGNORED]]
-    assert batch["input_ids"].dtype == batch["labels"].dtype == torch.int64
-
-
-def test_batches_without_labels():
-    assert sorted(TagCollator(0)([{"input_ids": [7]}])) == ["attention_mask", "input_ids"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ def test_options_of_generate(writer):
     torch.manual_seed(0)
     first = writer(["ant bee cat"] * 8, do_sample=True, num_beams=1, temperature=5.0)
     assert len({one["generated_text"] for one in first}) > 1
+
+
+def test_texts_of_which_much_is_unknown_are_told(writer, caplog):
+    logging.Logger.warning_once.cache_clear()
+    writer(["ant bee", "cat"])
+    assert "unknown" not in caplog.text
+    writer(["zebra heron cat ant"])
+    assert "40% of the tokens are unknown to the model" in caplog.text
 
 
 class TestCopying:

@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import PrinterCallback
 
 from hfattnlstm import AttnLSTMConfig, AttnLSTMForTokenClassification, AttnLSTMTrainer
-from hfattnlstm.data.tag_rows import TagCollator
+from hfattnlstm.data.batching import SequenceCollator
 from hfattnlstm.modeling.word_inputs import word_numbers
 from hfattnlstm.training.arguments import RunArguments
 
@@ -55,7 +55,7 @@ def trainer_of(updates: str, folder: Path) -> AttnLSTMTrainer:
         disable_tqdm=True,
         report_to="none",
     )
-    trainer = AttnLSTMTrainer(model, args, train_dataset=Dataset.from_list(rows), data_collator=TagCollator(0))
+    trainer = AttnLSTMTrainer(model, args, train_dataset=Dataset.from_list(rows), data_collator=SequenceCollator(0))
     trainer.remove_callback(PrinterCallback)
     return trainer
 

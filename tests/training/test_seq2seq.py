@@ -313,7 +313,7 @@ class TestMistakes:
 
     def test_long_texts_are_told(self, data, tmp_path, caplog) -> None:
         run(tmp_path / "model", "--train_file", data[0], "--max_steps", "1", "--max_length", "4")
-        assert "have 4 tokens or more on a side, and are cut to that: --max_length raises it" in caplog.text
+        assert "pairs for train have a text of 4 tokens or more, which is cut to that: --max_length" in caplog.text
 
 
 @pytest.fixture(scope="module")
