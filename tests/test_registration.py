@@ -67,7 +67,7 @@ ORDERS = {
 }
 CHECK = f"""
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
-from transformers import AutoModelForVisualQuestionAnswering
+from transformers import AutoModelForImageTextToText, AutoModelForSeq2SeqLM, AutoModelForVisualQuestionAnswering
 from transformers.pipelines import PIPELINE_REGISTRY
 import hfattnlstm
 
@@ -88,6 +88,13 @@ of_pictures = AutoModelForVisualQuestionAnswering.from_config(config)
 assert type(of_pictures) is hfattnlstm.AttnLSTMForImageTextClassification
 task = PIPELINE_REGISTRY.check_task("{ATTENTION_IMAGE_TEXT_CLASSIFICATION}")[1]
 assert task["impl"] is hfattnlstm.AttnLSTMImageTextClassificationPipeline and task["type"] == "multimodal"
+config = AutoConfig.for_model("attnlstm_seq2seq", vocab_size=9, embedding_size=4, hidden_size=4, image_feature_size=4)
+captioner = AutoModelForImageTextToText.from_config(config)
+assert type(captioner) is hfattnlstm.AttnLSTMForImageCaptioning
+config = AutoConfig.for_model("attnlstm_seq2seq", vocab_size=9, embedding_size=4, hidden_size=4)
+assert type(AutoModelForSeq2SeqLM.from_config(config)) is hfattnlstm.AttnLSTMForConditionalGeneration
+task = PIPELINE_REGISTRY.check_task("attention-text2text")[1]
+assert task["impl"] is hfattnlstm.AttnLSTMText2TextPipeline and task["pt"] == (AutoModelForSeq2SeqLM,)
 print(Listener.heard)
 """
 
@@ -271,7 +278,14 @@ INTERRUPTED = {
 }
 
 
-@pytest.mark.parametrize("statement", INTERRUPTED.values(), ids=INTERRUPTED)
+# A process takes seconds; the others are run by `make test-long`.
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(code, id=name, marks=() if name in ("our head", "what both need") else pytest.mark.long)
+        for name, code in INTERRUPTED.items()
+    ],
+)
 def test_an_interrupted_import_is_made_up_for_by_the_next(statement: str, tmp_path: Path) -> None:
     found = run_python(f"{LISTEN}\n{BROKEN}\n{statement}\n{CHECK}", {"HF_HUB_OFFLINE": "1"}, tmp_path)
     assert found.strip() == "[]"

@@ -310,13 +310,13 @@ def run(model: nn.Module, batch: dict[str, Tensor], training: bool) -> dict[str,
 @pytest.mark.parametrize(
     ("name", "training", "shapes"),
     [
-        ("mixed", True, SHORT),
+        ("direct", False, SHORT),
         # Compiling takes seconds; further variants are run by `make test-long`.
+        pytest.param("mixed", True, SHORT, marks=pytest.mark.long),
         pytest.param("autoregressive", False, WHOLE, marks=pytest.mark.long),
-        pytest.param("direct", False, SHORT, marks=pytest.mark.long),
         pytest.param("autoregressive", True, SHORT, marks=pytest.mark.long),
     ],
-    ids=["mixed", "autoregressive", "direct", "autoregressive in training"],
+    ids=["direct", "mixed", "autoregressive", "autoregressive in training"],
 )
 def test_compiled_equals_eager_with_no_new_graph_after_the_third_shape(name, training, shapes):
     model = series_model(**COMPILED[name]).train(training)

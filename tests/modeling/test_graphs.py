@@ -106,7 +106,12 @@ looks_at_grad = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tens
 @pytest.mark.usefixtures("fresh_dynamo")
 @pytest.mark.parametrize(
     ("name", "training"),
-    [("general, entmax15", False), ("linear, sparsemax", True), ("self-attention", True), ("hashed", True)],
+    [
+        ("general, entmax15", False),
+        ("linear, sparsemax", True),
+        # Compiling takes seconds; further variants are run by `make test-long`.
+        *(pytest.param(name, True, marks=LONG) for name in ("self-attention", "hashed")),
+    ],
 )
 def test_compiled_equals_eager_with_no_new_graph_after_the_third_shape(name, training):
     dropouts = {"word_dropout": 0.2, "locked_dropout": True, "pooler_entropy_coef": 0.1} if training else {}
@@ -160,7 +165,9 @@ def export(model: nn.Module, path: Path) -> Any:
 
 # torch.export of torch 2.13 uses a function that torch itself has deprecated.
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
-@pytest.mark.parametrize("gradients", ["with gradients", pytest.param("frozen", marks=LONG), "without gradients"])
+@pytest.mark.parametrize(
+    "gradients", [pytest.param("with gradients", marks=LONG), pytest.param("frozen", marks=LONG), "without gradients"]
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_onnx_equals_eager_at_shapes_the_export_did_not_see(name, gradients, tmp_path):
     model = tiny_model(**MODELS[name]).requires_grad_(gradients != "frozen")
@@ -228,6 +235,7 @@ for sizes in [(3, 7), (1, 1), (2, 9), (5, 4)]:
 """
 
 
+@LONG
 def test_the_exporter_of_transformers_knows_the_code_of_a_checkpoint(tmp_path):
     pytest.importorskip("onnxscript")
     pytest.importorskip("transformers.exporters")

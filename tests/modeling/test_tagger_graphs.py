@@ -41,7 +41,8 @@ COMPILED = {"spelling, crf": {**BIO, **INPUTS["char_cnn"], "use_crf": True}, **T
 @pytest.mark.parametrize(
     ("name", "training"),
     [
-        ("spelling, crf", True),
+        ("spelling, crf", False),
+        pytest.param("spelling, crf", True, marks=LONG),
         *(
             pytest.param(name, training, marks=LONG)
             for name in ("plain", "crf", "spelt, crf", "spelt, context")
