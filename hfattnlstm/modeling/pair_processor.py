@@ -80,12 +80,11 @@ class PairProcessor:
         """Texts of what was written."""
         return self.target_tokenizer.batch_decode(ids, skip_special_tokens=True)
 
-    def save_pretrained(self, folder: str | PathLike, **kwargs: Any) -> None:
+    def save_pretrained(self, folder: str | PathLike) -> None:
         """Write the tokenizers, the first where `AutoTokenizer` finds it."""
-        self.tokenizer.save_pretrained(folder, **kwargs)
+        self.tokenizer.save_pretrained(folder)
         if not self.is_joint:
-            kwargs.pop("push_to_hub", None)
-            self.target_tokenizer.save_pretrained(f"{folder}/{TARGET_FOLDER}", **kwargs)
+            self.target_tokenizer.save_pretrained(f"{folder}/{TARGET_FOLDER}")
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike, config: Any, **kwargs: Any) -> PairProcessor:

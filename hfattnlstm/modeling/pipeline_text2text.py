@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,11 @@ class AttnLSTMText2TextPipeline(Pipeline):
         if each == 1 and parameters.get("num_return_sequences") is None:
             return shown
         return [shown[row * each : (row + 1) * each] for row in range(len(texts))]
+
+    def save_pretrained(self, save_directory: str | PathLike, **kwargs: Any) -> None:
+        """As the base class's, with the tokenizer of what is written, where it is another one."""
+        super().save_pretrained(save_directory, **kwargs)
+        self.pair_processor.save_pretrained(save_directory)
 
     def preprocess(self, inputs: str) -> dict[str, Any]:
         """A text as a batch of one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, pipeline
 from hfattnlstm import AttnLSTMText2TextPipeline, PairProcessor, train_pair_tokenizer
 from hfattnlstm.modeling.text_generation import write_texts
 from hfattnlstm.modeling.token_writing import token_spans, whole_words
-from loopback_hub import run_python
+from loopback_hub import LoopbackHub, run_python
 from training.pair_helpers import WORDS, save_writer
 
 
@@ -208,13 +207,27 @@ def test_long_texts_are_told(folder, caplog):
     assert "the end is not read" in caplog.text
 
 
-def test_it_works_where_the_package_cannot_be_imported(folder, writer, tmp_path):
-    expected = writer("ant bee")["generated_text"]
+@pytest.mark.parametrize("joint", [True, False])
+def test_it_is_saved_and_loaded_again(joint, tmp_path):
+    writer = pipeline("attention-text2text", model=save_writer(tmp_path / "model", joint=joint))
+    writer.save_pretrained(tmp_path / "again")
+    assert pipeline("attention-text2text", model=str(tmp_path / "again"))(TEXTS) == writer(TEXTS)
+
+
+def test_two_tokenizers_come_from_the_hub_where_the_package_cannot_be_imported(tmp_path):
+    folder = save_writer(tmp_path / "model", joint=False)
+    expected = pipeline("attention-text2text", model=folder)("ant bee")["generated_text"]
     code = f"""
 import sys
+from huggingface_hub import HfApi
+HfApi().create_repo("tester/writer")
+HfApi().upload_folder(repo_id="tester/writer", folder_path={folder!r})
 sys.modules["hfattnlstm"] = None
 from transformers import pipeline
-writer = pipeline("attention-text2text", model={str(Path(folder))!r}, trust_remote_code=True)
-assert writer("ant bee")["generated_text"] == {expected!r}
+for name in ("tester/writer", {folder!r}):
+    writer = pipeline("attention-text2text", model=name, trust_remote_code=True)
+    assert writer("ant bee")["generated_text"] == {expected!r}
+    assert len(writer.pair_processor.target_tokenizer) == len(writer.tokenizer) + 1
 """
-    run_python(code, {"HF_MODULES_CACHE": str(tmp_path / "code"), "HF_HUB_OFFLINE": "1"}, tmp_path)
+    with LoopbackHub() as hub:
+        run_python(code, {**hub.environment(tmp_path), "HF_MODULES_CACHE": str(tmp_path / "code")}, tmp_path)
