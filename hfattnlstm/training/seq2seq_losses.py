@@ -90,8 +90,8 @@ def tell_changed(
     ]
     if len(changed) > _MANY * len(places):
         logger.warning(
-            "%s of the %s cannot be written as they are, because tokens have no line breaks, tabs, unknown characters "
-            "or names of special tokens: %s, for one, becomes %s.",
+            "%s of the %s cannot be written as they are, because no token stands for a line break, a tab, a rare "
+            "character, or the name of a special token: %s, for one, becomes %s.",
             f"{len(changed) / len(places):.0%}",
             what,
             *(repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…") for text in changed[0]),
