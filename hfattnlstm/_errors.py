@@ -1,8 +1,16 @@
-"""What led to an error."""
+"""Errors that several parts of the package know, and what led to one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+
+# Of a command whose training was stopped: EX_TEMPFAIL of sysexits.h, after which a later attempt may succeed.
+EXIT_STOPPED = 75
+
+
+class TrainingStoppedError(Exception):
+    """A signal has stopped a training, and the same command goes on from its checkpoint."""
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:

@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
+from .._errors import EXIT_STOPPED, TrainingStoppedError
 from .._extras import needs_extra
 from .._parsing import SentenceParser, did_you_mean
 from .._version import __version__
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 on success; 2 after a mistake, which is told in one sentence on standard error; 1 after an
-        error that nobody has foreseen; 130 when it was interrupted.
+        error that nobody has foreseen; 75 when SIGTERM has stopped a training, which the same command goes on with;
+        130 when it was interrupted.
 
     Raises:
         Exception: The mistake itself, with `--traceback`.
@@ -87,6 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except TrainingStoppedError as stop:
+        print(f"hfattnlstm{name}: {stop}", file=sys.stderr)
+        return EXIT_STOPPED
     except Exception as error:
         abandon_output()
         if traceback:

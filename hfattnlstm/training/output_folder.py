@@ -14,6 +14,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from .._released import released_folder
 from ..modeling import configuration_attnlstm
 from .arguments import RunArguments
+from .manifests import numbered_checkpoints
 
 
 METRICS_FILE = "all_results.json"
@@ -24,7 +25,7 @@ FORECAST_FILES = ("forecasts.png", "error_by_step.png", "residuals.png", "attent
 _WRITTEN = (
     *("config.json", "*.safetensors", "model.safetensors.index.json", "generation_config.json"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
-    *(CARD_FILE, METRICS_FILE, CURVE_FILE, CONFUSION_FILE, "trainer_state.json", "training_args.bin"),
+    *(CARD_FILE, METRICS_FILE, CURVE_FILE, CONFUSION_FILE, "trainer_state.json", "training_args.json"),
     *("preprocessor_config.json", *FORECAST_FILES),
 )
 _CHECKPOINTS = f"{PREFIX_CHECKPOINT_DIR}-*"
@@ -55,7 +56,8 @@ def check_output_folder(training: RunArguments, checkpoint: Path | None, sources
         return
     found = _found(folder, training.do_train)
     if found and not training.overwrite:
-        resume = ", or go on with --resume_from_checkpoint true" if training.do_train and _checkpoints(folder) else ""
+        goes_on = training.do_train and numbered_checkpoints(folder)
+        resume = ", or go on with --resume_from_checkpoint true" if goes_on else ""
         raise ValueError(
             f"{folder} has {found[0].name} already, which the run would overwrite: name another --output_dir, add "
             f"--overwrite{resume}."
@@ -83,14 +85,9 @@ def _found(folder: Path, do_train: bool) -> list[Path]:
     return [path for pattern in (*_WRITTEN, _CHECKPOINTS, *code) for path in sorted(folder.glob(pattern))]
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    names = (path for path in folder.glob(_CHECKPOINTS) if path.is_dir())
-    return sorted(path for path in names if path.name.rpartition("-")[2].isdigit())
-
-
 def _keep_sources(folder: Path, sources: Sequence[str]) -> None:
     for source in sources:
-        for checkpoint in _checkpoints(folder):
+        for checkpoint in numbered_checkpoints(folder):
             if Path(source).exists() and Path(source).resolve().is_relative_to(checkpoint.resolve()):
                 raise ValueError(f"The run reads {source}, which --overwrite would remove: name another --output_dir.")
 
@@ -101,7 +98,7 @@ def remove_old_checkpoints(trainer: Trainer) -> None:
     Later they would be taken for those of this run, of which only the last are kept.
     """
     if trainer.is_world_process_zero():
-        for checkpoint in _checkpoints(Path(trainer.args.output_dir)):
+        for checkpoint in numbered_checkpoints(Path(trainer.args.output_dir)):
             shutil.rmtree(checkpoint)
     trainer.accelerator.wait_for_everyone()
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
-from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging
 
 from .arguments import RunArguments
+from .whole_checkpoints import check_whole, newest_whole
 
 
 logger = logging.get_logger(__name__)
@@ -43,20 +43,21 @@ def find_checkpoint(training: RunArguments) -> Path | None:
     example = f"{training.output_dir}/checkpoint-100"
     if str(wanted).lower() in _LAST:
         folder = Path(training.output_dir)
-        found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+        found = newest_whole(folder)
         if found is None:
             raise ValueError(
-                f"--resume_from_checkpoint {wanted} finds no checkpoint in {folder}: leave it out to begin anew, or "
-                f"name a folder such as {example}."
+                f"--resume_from_checkpoint {wanted} finds no whole checkpoint in {folder}: leave it out to begin "
+                f"anew, or name a folder such as {example}."
             )
-        return _whole(Path(found))
+        return _with_state(found)
     path = Path(wanted).expanduser()
     if not path.is_dir():
         raise ValueError(f"There is no checkpoint {wanted}: name a folder such as {example}.")
-    return _whole(path)
+    check_whole(path)
+    return _with_state(path)
 
 
-def _whole(checkpoint: Path) -> Path:
+def _with_state(checkpoint: Path) -> Path:
     for name in ("config.json", _STATE):
         if not (checkpoint / name).is_file():
             raise ValueError(

@@ -15,11 +15,14 @@ from transformers import (
     ProgressCallback,
     set_seed,
 )
+from transformers.utils import logging
 
+from .._errors import TrainingStoppedError
 from .._extras import needs_extra
 from .._files import written_beside
 from .._wording import flags_in_sentences
 from ..data.progress import no_bars_in_a_notebook
+from .arguments import RunArguments
 from .callbacks_of_flags import callbacks_of
 from .display import Display
 from .flag_effects import check_run
@@ -30,10 +33,13 @@ from .plots import write_learning_curve
 from .report import format_report
 from .resuming import TrainingExamples, find_checkpoint
 from .run_html import scores_html
+from .stopping import StopSignal, forget_stop, note_stop, was_stopped
 from .task import Task
 from .trainer import AttnLSTMTrainer
 from .trainer_options import check_metric
 
+
+logger = logging.get_logger(__name__)
 
 # What the Trainer measures of itself, not of the model.
 _NOT_SHOWN = ("_runtime", "_per_second", "_preparation_time")
@@ -98,6 +104,7 @@ def run_task(task: Task, display: Display | None = None) -> TaskRun:
 
     Raises:
         ValueError: For data and flags that do not fit together; the sentence names what to change.
+        TrainingStoppedError: SIGTERM has come, and a checkpoint was saved. The same flags go on from it.
 
     Example:
 
@@ -113,7 +120,8 @@ def run_task(task: Task, display: Display | None = None) -> TaskRun:
 
 
 def _run(task: Task, display: Display | None) -> TaskRun:
-    training = task.training
+    training, command = task.training, task.command()
+    _go_on_where_stopped(training, command)
     _check_before_loading(task)
     if display is not None and training.process_index == 0:
         task.show_progress = display.progress
@@ -124,7 +132,7 @@ def _run(task: Task, display: Display | None) -> TaskRun:
         trainer, encoded = make_trainer(task, examples)
     if display is not None:
         _connect(display, task, trainer, examples, encoded)
-    metrics = _train(task, trainer, examples) if training.do_train else {}
+    metrics = _train(task, trainer, examples, command) if training.do_train else {}
     if training.do_train:
         with (display or Display()).phase("Finishing"):
             metrics |= task.finish(trainer, encoded)
@@ -193,6 +201,15 @@ def make_trainer(task: Task, examples: DatasetDict) -> tuple[AttnLSTMTrainer, Da
     return trainer, encoded
 
 
+def _go_on_where_stopped(training: RunArguments, command: str) -> None:
+    """The same command that was stopped goes on."""
+    if training.resume_from_checkpoint is not None or training.overwrite or not training.do_train:
+        return
+    if was_stopped(Path(training.output_dir), command):
+        logger.warning("The training in %s was stopped: it goes on from its last checkpoint.", training.output_dir)
+        training.resume_from_checkpoint = "true"
+
+
 def _check_before_loading(task: Task) -> None:
     training = task.training
     for arguments in (task.data, task.model, training):
@@ -242,15 +259,25 @@ def _connect(
         trainer.add_callback(callback)
 
 
-def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict) -> dict[str, float]:
+def _train(task: Task, trainer: AttnLSTMTrainer, examples: DatasetDict, command: str) -> dict[str, float]:
     noted = TrainingExamples.of(task.values(examples["train"]), len(trainer.train_dataset), task.taught())
     trainer.add_callback(noted)
     if task.checkpoint is not None:
         noted.compare(task.checkpoint)
     if task.training.overwrite:
         remove_old_checkpoints(trainer)
-    checkpoint = None if task.checkpoint is None else str(task.checkpoint)
-    result = trainer.train(resume_from_checkpoint=checkpoint)
+    checkpoint, folder = None if task.checkpoint is None else str(task.checkpoint), Path(task.training.output_dir)
+    try:
+        with StopSignal().listening() as stop:
+            trainer.add_callback(stop)
+            result = trainer.train(resume_from_checkpoint=checkpoint)
+            trainer.remove_callback(stop)
+    except TrainingStoppedError:
+        if trainer.is_world_process_zero():
+            note_stop(folder, command)
+        raise
+    if trainer.is_world_process_zero():
+        forget_stop(folder)
     return {**result.metrics, "train_samples": len(examples["train"])}
 
 

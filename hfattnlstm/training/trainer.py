@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from .._wording import option
@@ -44,6 +44,7 @@ from .trainer_options import (
     smooth_in_the_model,
 )
 from .virtual_adversarial import virtual_adversarial_loss
+from .whole_checkpoints import WholeCheckpoints
 
 
 # Rows of an embedding from which on updating few of them saves time.
@@ -54,8 +55,8 @@ class NonFiniteLossError(RuntimeError):
     """The loss has become NaN or infinite; training was stopped."""
 
 
-class AttnLSTMTrainer(Trainer):
-    """`Trainer`, with a few differences.
+class AttnLSTMTrainer(WholeCheckpoints):
+    """`Trainer`, with a few differences. Checkpoints are those of [`WholeCheckpoints`].
 
     `train_sampling_strategy="group_by_length"` groups training batches only, by a sampler that depends on the seed
     and the epoch alone: a resumed run is bit-equal to one that was not interrupted, and `evaluate` and `predict` keep
@@ -84,7 +85,8 @@ class AttnLSTMTrainer(Trainer):
     rate that follows a plateau. `dataloader_drop_last` is for training alone.
 
     Raises:
-        ValueError: When it is made with options that the model cannot follow.
+        ValueError: When it is made with options that the model cannot follow; from `train`, where there is no whole
+            checkpoint to go on from.
         NonFiniteLossError: From `train`, with the step, when the loss is NaN or infinite.
 
     Example:

@@ -108,6 +108,8 @@ def test_flags_that_contradict_the_checkpoint(whole, tmp_path, flags: tuple[str,
 def test_a_checkpoint_that_does_not_say_what_it_has_read(whole, tmp_path, caplog) -> None:
     """Such as those of older versions; transformers expects every callback to have noted something."""
     shutil.copytree(whole[0] / "model" / "checkpoint-4", tmp_path / "model" / "checkpoint-4")
+    # As another Trainer leaves it.
+    (tmp_path / "model" / "checkpoint-4" / "manifest.json").unlink()
     path = tmp_path / "model" / "checkpoint-4" / "trainer_state.json"
     state = json.loads(path.read_text())
     assert state["stateful_callbacks"].pop("TrainingExamples")["args"]["count"] > 0
@@ -131,7 +133,7 @@ class TestFinding:
 
     def test_none(self, tmp_path: Path) -> None:
         for folder in (tmp_path, tmp_path / "missing"):
-            sentence = "--resume_from_checkpoint true finds no checkpoint in .*: leave it out"
+            sentence = "--resume_from_checkpoint true finds no whole checkpoint in .*: leave it out"
             with pytest.raises(ValueError, match=sentence):
                 self.find(folder, "true")
         with pytest.raises(ValueError, match="There is no checkpoint nowhere: name a folder such as"):
@@ -141,6 +143,10 @@ class TestFinding:
     def test_incomplete(self, whole, tmp_path: Path, name: str) -> None:
         shutil.copytree(whole[0] / "model" / "checkpoint-4", tmp_path / "checkpoint-4")
         (tmp_path / "checkpoint-4" / name).unlink()
+        with pytest.raises(ValueError, match="finds no whole checkpoint"):
+            self.find(tmp_path, "true")
+        # As another Trainer leaves it.
+        (tmp_path / "checkpoint-4" / "manifest.json").unlink()
         with pytest.raises(ValueError, match=f"has no {name}, so no training can be continued"):
             self.find(tmp_path, "true")
 
