@@ -24,10 +24,11 @@ from .._version import __version__
 from .._wording import option
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
 from .columns import text_column_of
+from .compression import COMPRESSED, open_bytes
 from .csv_files import TAB, read_csv
 from .naming import quote
 from .sources import Split, reason_of
-from .text_lines import COMPRESSED, DAMAGED, ending_of, lines_of_file, open_bytes
+from .text_lines import DAMAGED, ending_of, lines_of_file
 
 
 logger = logging.get_logger(__name__)

@@ -16,11 +16,12 @@ import pandas as pd
 from transformers.utils import logging
 
 from .._wording import option
+from .compression import COMPRESSED, open_bytes
 from .naming import quote
 from .series import Panel, SeriesColumns
 from .series_tables import ID_NAMES, panel_of_frame
 from .sources import reason_of
-from .text_lines import COMPRESSED, DAMAGED, ending_of, open_bytes
+from .text_lines import DAMAGED, ending_of
 
 
 if TYPE_CHECKING:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -24,6 +20,7 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 from datasets.packaged_modules.json.json import JsonConfig
 
 from .._wording import option
+from .compression import COMPRESSED, TooLargeError, open_bytes, zip_members
 from .csv_files import TAB, parse_csv
 from .json_files import parse_json
 from .naming import quote
@@ -32,11 +29,6 @@ from .text_lines import DAMAGED
 
 SPLIT_NAMES = {"train": "train", "test": "test", **dict.fromkeys(("validation", "valid", "val", "dev"), "validation")}
 FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
-_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-}
 _ZIP = ".zip"
 _DAMAGED = (*DAMAGED, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
@@ -70,7 +62,7 @@ def read_source(source: object, config_name: str | None) -> dict[str, Split]:
 
 
 def _is_file_name(path: Path) -> bool:
-    return any(suffix.lower() in (*FILE_ENDINGS, *_DECOMPRESS, _ZIP) for suffix in path.suffixes[-2:])
+    return any(suffix.lower() in (*FILE_ENDINGS, *COMPRESSED, _ZIP) for suffix in path.suffixes[-2:])
 
 
 def choose_splits(splits: dict[str, Split]) -> dict[str, Split]:
@@ -194,7 +186,7 @@ def _read_file(path: Path) -> Split:
     name, content = _decompressed(path)
     ending = PurePosixPath(name).suffix.lower()
     if ending not in FILE_ENDINGS[:-1]:
-        more = f", or {quote(FILE_ENDINGS[:-1])} and one of {quote((*_DECOMPRESS, _ZIP))}"
+        more = f", or {quote(FILE_ENDINGS[:-1])} and one of {quote((*COMPRESSED, _ZIP))}"
         raise ValueError(f"The file {path} must end in one of {quote(FILE_ENDINGS)}{more}: rename or convert it.")
     text = _decoded(path, content)
     if ending in (".csv", ".tsv"):
@@ -232,27 +224,20 @@ def _read_parquet(path: Path) -> Split:
 def _decompressed(path: Path) -> tuple[str, bytes]:
     """The name, without the ending of the compression, and the bytes of a file."""
     ending = path.suffix.lower()
-    content = path.read_bytes()
     try:
-        if ending in _DECOMPRESS:
-            return path.stem, _DECOMPRESS[ending](content)
-        if ending == _ZIP:
-            members = _members(content)
+        if ending != _ZIP:
+            with open_bytes(path) as stream:
+                return path.stem if ending in COMPRESSED else path.name, stream.read()
+        members = zip_members(path)
+    except TooLargeError:
+        raise
     except _DAMAGED as error:
+        if ending not in (*COMPRESSED, _ZIP):
+            raise
         raise ValueError(f"The file {path} is no whole {ending} file: {reason_of(error)}") from error
-    if ending != _ZIP:
-        return path.name, content
     if len(members) != 1:
         raise ValueError(f"The archive {path} must hold one file, but has {len(members)}: unpack it, and name one.")
     return members.popitem()
-
-
-def _members(content: bytes) -> dict[str, bytes]:
-    """The files of an archive; of several, only the names."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        # What macOS adds to an archive is none of its files.
-        names = [n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX/")]
-        return {name: archive.read(name) if len(names) == 1 else b"" for name in names}
 
 
 def _decoded(path: Path, content: bytes) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from .compression import COMPRESSED, open_bytes
+
 
 LINES_ENDING = ".txt"
-_OPENERS: dict[str, Callable[[Path], BinaryIO]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-COMPRESSED = tuple(_OPENERS)
 # What a compressed file raises that is none, or not whole.
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _BOM = b"\xef\xbb\xbf"
@@ -31,20 +29,6 @@ def ending_of(path: Path) -> str:
     """
     name = PurePosixPath(path.name.lower())
     return PurePosixPath(name.stem).suffix if name.suffix in COMPRESSED else name.suffix
-
-
-def open_bytes(path: Path) -> BinaryIO:
-    """Open a file, which is decompressed as it is read where its ending is one of `COMPRESSED`.
-
-    Example:
-
-    ```python
-    >>> with open_bytes(Path("texts.txt")) as stream:
-    ...     stream.readline()
-    b'Great food\\n'
-    ```
-    """
-    return _OPENERS.get(path.suffix.lower(), open)(path, "rb")
 
 
 def lines_of_file(path: Path, name: str, old_ends: bool = True) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +119,14 @@ class WholeCheckpoints(Trainer):
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         (folder / ARGUMENTS).write_text(self.args.to_json_string(), encoding="utf-8")
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with _told_if_unreadable(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with _told_if_unreadable(checkpoint):
+            super()._load_rng_state(checkpoint)
+
     def _load_best_model(self) -> None:
         best = Path(self.state.best_model_checkpoint)
         fault = fault_of(best) if (best / MANIFEST).is_file() else None
@@ -123,6 +134,20 @@ class WholeCheckpoints(Trainer):
             logger.warning("The best checkpoint, %s, %s: the last weights are kept instead.", best, fault)
             return
         super()._load_best_model()
+
+
+@contextlib.contextmanager
+def _told_if_unreadable(checkpoint: str | None) -> Iterator[None]:
+    """Of what another Trainer has written, torch reads numbers and no code; it refuses the rest in many lines."""
+    try:
+        yield
+    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamReader" not in str(error):
+            raise
+        raise ValueError(
+            f"The state of the optimiser, the scheduler or the random numbers in {checkpoint} is damaged, or holds "
+            "more than numbers, and is not read: go on from another checkpoint."
+        ) from error
 
 
 def newest_whole(folder: Path) -> Path | None:

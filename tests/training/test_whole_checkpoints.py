@@ -161,6 +161,32 @@ class TestNamed:
             trainer.train(resume_from_checkpoint=True)
 
 
+class Runs:
+    """Would make a file if it were unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("content", ["code", "damaged"])
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_states_of_others_run_no_code(finished, tmp_path, name: str, content: str) -> None:
+    checkpoint = tmp_path / "checkpoint-12"
+    shutil.copytree(finished[0] / "checkpoint-12", checkpoint)
+    if content == "code":
+        torch.save({"state": Runs(tmp_path / "ran")}, checkpoint / name)
+    else:
+        cut(name)(checkpoint)
+    write_manifest(checkpoint)
+    trainer = make_trainer(tmp_path, make_model(), make_dataset(), **SAVED)
+    with pytest.raises(ValueError, match="is damaged, or holds more than numbers, and is not read: go on from"):
+        trainer.train(resume_from_checkpoint=str(checkpoint))
+    assert not (tmp_path / "ran").exists()
+
+
 class TestFullDisk:
     """What is being saved is given up, and what was saved stays."""
 
