@@ -21,6 +21,7 @@ EXTRAS = {
     "explain": ("captum",),
     "plots": ("matplotlib",),
     "images": ("PIL",),
+    "ray": ("ray",),
 }
 
 

@@ -35,6 +35,7 @@ from .options import (
     check_threshold_suits,
 )
 from .outputs import FORMATS, LABEL_FORMS, check_form, check_output, choose_form, open_results, shows_attention
+from .predict_parts import add_parts, answer_parts, check_parts, reads_parts
 from .predict_tags import predict_tags
 from .predict_texts import predict_texts
 from .program import add_traceback
@@ -72,8 +73,11 @@ def predict(arguments: Sequence[str]) -> int:
     """
     parsed = _parser().parse_intermixed_args(arguments)
     # All that can be wrong is told before the model is loaded, which takes long.
-    form = choose_form(parsed.output, parsed.format)
     _check_numbers(parsed)
+    check_parts(parsed)
+    if reads_parts(parsed):
+        return _predict_parts(parsed)
+    form = choose_form(parsed.output, parsed.format)
     check_inputs(parsed)
     check_output(parsed, form)
     config = load_config(parsed.model, parsed.trust_remote_code)
@@ -101,6 +105,24 @@ def predict(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _predict_parts(parsed: argparse.Namespace) -> int:
+    """Label the texts of all files of a folder."""
+    config = load_config(parsed.model, parsed.trust_remote_code)
+    if is_tagger(config) or writes_texts(config):
+        raise ValueError(
+            f"{parsed.model} gives no labels, as a folder of files needs them: name one file with --file."
+        )
+    problem, explains = problem_type_of(config), has_attention(config)
+    columns = getattr(config, "text_columns", None)
+    _check_flags(parsed, "parquet", problem, explains)
+    _check_columns(parsed, columns, explains)
+    thresholds = _thresholds(parsed, config) if problem == MULTI_LABEL and parsed.top_k is None else None
+    parameters = _parameters(parsed, explains, all_labels=thresholds is not None)
+    return answer_parts(
+        parsed, config, chosen_columns(parsed.model, parsed.text_column, columns), parameters, thresholds
+    )
+
+
 def _parser() -> SentenceParser:
     parser = SentenceParser(
         "hfattnlstm predict",
@@ -113,15 +135,19 @@ def _parser() -> SentenceParser:
         help="texts, of a model for pairs two for each answer; without them --file, or lines of standard input, where "
         "a tab stands between the texts of a pair",
     )
-    parser.add_argument("--file", help="csv, tsv, json lines or parquet file, or a .txt file with a text a line")
+    parser.add_argument(
+        "--file",
+        help="csv, tsv, json lines or parquet file, or a .txt file with a text a line; or a folder of such files",
+    )
     add_text_column(parser)
     add_tokens_column(parser)
     add_beams(parser)
+    add_parts(parser)
     parser.add_argument(
         "--output",
         help="file to write: .csv or .tsv with a header, .jsonl, .json or .parquet, which have the attention, too, or "
         ".txt for the table that is printed without; of a tagger also .conll, a word and its tag a line, and .html, a "
-        "page with its spans",
+        "page with its spans; of a folder as --file, a folder",
     )
     parser.add_argument(
         "--format", choices=tuple(FORMATS), help="form of what is printed; json is a line a text, with the attention"
@@ -141,7 +167,7 @@ def _parser() -> SentenceParser:
 
 
 def _check_numbers(parsed: argparse.Namespace) -> None:
-    check_at_least(parsed, top_k=1, batch_size=1, num_beams=1)
+    check_at_least(parsed, top_k=1, batch_size=1, num_beams=1, workers=1)
     check_threshold(parsed)
     if parsed.threshold is not None and parsed.top_k is not None:
         raise ValueError("--top_k shows the best labels, and --threshold those above it: give one of the two.")
