@@ -65,6 +65,7 @@ ORDERS = {
     "a model of transformers": "import hfattnlstm\nfrom transformers.models.bert import modeling_bert",
     "the models' module": "import hfattnlstm.modeling.modeling_attnlstm",
 }
+MORE_ORDERS = ("transformers and its Auto classes first", "the models' module")
 CHECK = f"""
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification
 from transformers import AutoModelForImageTextToText, AutoModelForSeq2SeqLM, AutoModelForVisualQuestionAnswering
@@ -125,7 +126,14 @@ def test_importing_the_package_imports_no_library(tmp_path: Path) -> None:
     assert run_python(LIGHT_IMPORT, {}, tmp_path).strip() == "[]"
 
 
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+# A process takes seconds; the others are run by `make test-long`.
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(code, id=name, marks=pytest.mark.long if name in MORE_ORDERS else ())
+        for name, code in ORDERS.items()
+    ],
+)
 def test_everything_is_registered_once_in_any_order_of_imports(order: str, tmp_path: Path) -> None:
     assert run_python(f"{LISTEN}\n{order}\n{CHECK}", {"HF_HUB_OFFLINE": "1"}, tmp_path).strip() == "[]"
 

@@ -101,7 +101,13 @@ def shapes(entries: list[Any]) -> dict[str, list[Any]]:
     return {entry.name: entry.shape for entry in entries}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+# An export takes seconds; the others are run by `make test-long`.
+IN_SHORT = ("general, entmax15", "n-grams", "self-attention", "two layers")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in IN_SHORT else pytest.mark.long) for name in OPTIONS]
+)
 def test_every_option_computes_the_same_at_sizes_the_export_did_not_see(name: str, tmp_path: Path) -> None:
     model = random_model(**OPTIONS[name])
     result = export_onnx(model, tmp_path / "folder")

@@ -80,7 +80,14 @@ def inputs_of(model: AttnLSTMForTimeSeriesPrediction, batch: int) -> dict[str, t
     return found
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def _each(options: dict[str, Any], in_short: tuple[str, ...]) -> Any:
+    """An export takes seconds: those that are not named are run by `make test-long`."""
+    long = {name: () if name in in_short else pytest.mark.long for name in options}
+    assert set(in_short) <= set(options)
+    return [pytest.param(own, id=name, marks=long[name]) for name, own in options.items()]
+
+
+@pytest.mark.parametrize("options", _each(OPTIONS, ("segment after segment", "covariates")))
 def test_any_number_of_series_gets_the_forecasts_of_the_model(options: dict[str, Any], tmp_path: Path) -> None:
     model = forecaster(**options)
     export = export_series_model(model, tmp_path)
@@ -96,7 +103,7 @@ def test_any_number_of_series_gets_the_forecasts_of_the_model(options: dict[str,
             np.testing.assert_allclose(actual, wanted.numpy(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", CLASSIFIERS.values(), ids=CLASSIFIERS)
+@pytest.mark.parametrize("options", _each(CLASSIFIERS, ("covariates",)))
 def test_any_number_of_series_gets_the_logits_of_a_classifier(options: dict[str, Any], tmp_path: Path) -> None:
     model = series_model(AttnLSTMForTimeSeriesClassification, num_labels=5, **options)
     session = open_session(export_series_model(model, tmp_path).path)
