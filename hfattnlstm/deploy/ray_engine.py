@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,8 @@ def answer_with_ray(
     """Answer parts by an actor pool of Ray Data, in any order.
 
     Each part is a task of its own. A worker that dies is replaced by Ray Data, and its part is begun again: what was
-    not finished has no file of an answer. All nodes must see the same files.
+    not finished has no file of an answer. All nodes must see the same files. The cluster is that of `RAY_ADDRESS`;
+    without it, one on this machine begins and ends with the process.
 
     Args:
         parts: See [`find_parts`].
@@ -63,12 +65,15 @@ def answer_with_ray(
     """
     import ray
 
-    # Its plans and times are of no interest to whoever waits for the answers.
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+        # Not by Ray's own choice: it would wait for minutes for a cluster of earlier that is no more.
+        address = os.environ.get("RAY_ADDRESS", "local")
+        begins = {"include_dashboard": False} if address == "local" else {}
+        ray.init(address, log_to_driver=False, configure_logging=False, **begins)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    # Its plans and times are of no interest to whoever waits for the answers; it logs to a file, too.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     count = min(workers or max(int(ray.cluster_resources().get("CPU", 1) / cpus), 1), len(parts))
     rows = [{"source": part.source, "target": part.target} for part in parts]
     answers = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(

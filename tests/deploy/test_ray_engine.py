@@ -18,7 +18,8 @@ import pytest
 from hfattnlstm.deploy.parts import PartPredictor, find_parts
 
 
-pytestmark = pytest.mark.long
+# Ray warns of its own settings.
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'hfattnlstm[ray]'")
 TESTS = Path(__file__).parents[1]
 COUNT, ROWS = 12, 20
@@ -47,10 +48,7 @@ class Slow:
 def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
-    os.environ |= {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS), *sys.path]),
-    }
+    os.environ |= ENVIRONMENT
     node = {"num_cpus": 2, "object_store_memory": 100 << 20}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     cluster.add_node(**node)
@@ -111,16 +109,6 @@ def test_a_part_that_cannot_be_read_keeps_nobody_waiting(cluster, texts: Path, t
     assert len(answered(tmp_path / "answers")) == (COUNT - 1) * ROWS
 
 
-def test_waiting_has_an_end(cluster, texts: Path, tmp_path: Path) -> None:
-    from functools import partial
-
-    from hfattnlstm.deploy.ray_engine import answer_with_ray
-
-    parts = find_parts(texts, tmp_path / "answers")[:1]
-    with pytest.raises(TimeoutError, match="No part was finished for 3 seconds"):
-        list(answer_with_ray(parts, PartPredictor(partial(Slow, None, 60.0)), workers=1, timeout=3))
-
-
 DRIVER = """
 import sys
 from functools import partial
@@ -129,29 +117,37 @@ from hfattnlstm.deploy.parts import PartPredictor, find_parts
 from hfattnlstm.deploy.ray_engine import answer_with_ray
 from deploy.test_ray_engine import Slow
 parts = [part for part in find_parts("texts", "answers") if not Path(part.target).exists()]
-for one in answer_with_ray(parts, PartPredictor(partial(Slow, None, 0.5)), workers=2, timeout=120):
+for one in answer_with_ray(parts, PartPredictor(partial(Slow, None, SECONDS)), workers=2, timeout=TIMEOUT):
     print(one.rows, flush=True)
 """
 
 
+def driver_of(folder: Path, seconds: float, timeout: float) -> tuple[list[str], dict[str, Any]]:
+    """A process with a cluster of its own, which ends with it."""
+    environment = {name: value for name, value in (os.environ | ENVIRONMENT).items() if name != "RAY_ADDRESS"}
+    code = DRIVER.replace("SECONDS", str(seconds)).replace("TIMEOUT", str(timeout))
+    return [sys.executable, "-c", code], {"cwd": folder, "env": environment, "text": True}
+
+
 def test_a_driver_that_dies_loses_nothing(texts: Path, tmp_path: Path) -> None:
-    """It begins a cluster of its own, which dies with it."""
-    environment = os.environ | {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS), *sys.path]),
-    }
-    environment.pop("RAY_ADDRESS", None)
-    started = {"cwd": tmp_path, "env": environment, "text": True}
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdout=subprocess.PIPE, **started)
+    """Its cluster ends with it, and another one goes on with what is left."""
+    command, started = driver_of(tmp_path, seconds=0.5, timeout=120)
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, **started)
     assert driver.stdout.readline().strip() == str(ROWS)
     driver.kill()
     driver.wait()
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "answers").glob("*.parquet")}
     assert 0 < len(before) < COUNT
-    done = subprocess.run([sys.executable, "-c", DRIVER], capture_output=True, timeout=300, **started)
+    done = subprocess.run(command, capture_output=True, timeout=300, **started)
     assert done.returncode == 0, done.stderr[-2_000:]
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "answers").glob("*.parquet")}
     assert {name: after[name] for name in before} == before
     for left in (tmp_path / "answers").rglob(".*.unfinished"):
         left.unlink()
     assert answered(tmp_path / "answers") == list(range(COUNT * ROWS))
+
+
+def test_waiting_has_an_end(texts: Path, tmp_path: Path) -> None:
+    command, started = driver_of(tmp_path, seconds=60, timeout=4)
+    done = subprocess.run(command, capture_output=True, timeout=120, **started)
+    assert done.returncode and "TimeoutError: No part was finished for 4 seconds" in done.stderr
