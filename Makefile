@@ -30,7 +30,7 @@ test-long: $(VENV)/installed-dev  ## Run the long tests: notebooks, browser, lon
 
 # `all` is train, onnx, explain, plots and tensorboard; `dev` is all, test, docs, style and packaging.
 extras: $(VENV)/installed-dev  ## Check that every extra can be had together, in the tested versions
-	$(PIP_INSTALL) --dry-run ".[all,test,dev,bench]"
+	$(PIP_INSTALL) --dry-run ".[all,test,dev,bench,ray]"
 
 bench: $(VENV)/installed-bench  ## Measure the speed against other libraries (TABLE=inference BENCH_FLAGS=--quick)
 	$(VENV)/bin/python -m benchmarks $(TABLE) $(BENCH_FLAGS)

@@ -30,6 +30,7 @@ TABLES = {
     "tagging": "tagging",
     "writing": "writing",
     "growth": "growth",
+    "folders": "folders",
     "attention": "attention",
     "limit": "limit",
     "gpu": "gpu",

@@ -26,6 +26,9 @@ _READ = (
 # What the name of a repository looks like, with or without its owner.
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _LONGEST_REASON = 300
+_TOKENIZER = "tokenizer.json"
+# A number of nine digits or more behind a name; that quote is not one of those in a token.
+_HUGE = re.compile(rb'(?<!\\)"\s*:\s*(\d{9,})')
 
 
 @contextlib.contextmanager
@@ -66,6 +69,19 @@ def loading_from(name: str | os.PathLike[str], what: str = "model") -> Iterator[
         raise _explain_folder(folder, what, error) from error
 
 
+def _check_token_ids(path: Path) -> None:
+    """Refuse a tokenizer with numbers of tokens for which tokenizers would take a memory that no machine has, and end
+    the process where it is not given any."""
+    try:
+        found = _HUGE.search(path.read_bytes())
+    except OSError:
+        return
+    if found is not None:
+        raise ValueError(
+            f"The file {path} is damaged (a token has the number {found[1].decode()[:20]}): save or download it again."
+        )
+
+
 def _check_path(name: str, what: str) -> Path | None:
     """The folder that a name leads to; None for a name that can only be one of the Hub."""
     if not name.strip():
@@ -76,6 +92,7 @@ def _check_path(name: str, what: str) -> Path | None:
     if path.is_dir():
         if what == "model" and not (path / _MARKER).is_file():
             raise FileNotFoundError(_empty_folder(path))
+        _check_token_ids(path / _TOKENIZER)
         return path
     if path.exists():
         raise NotADirectoryError(f"{name} is a file: give the folder of the {what}.")
@@ -183,7 +200,7 @@ def _damage(path: Path) -> str:
         return f"no JSON in line {error.lineno}"
     if not isinstance(value, dict):
         return "no JSON object"
-    return _tokenizer_damage(path) if path.name == "tokenizer.json" else ""
+    return _tokenizer_damage(path) if path.name == _TOKENIZER else ""
 
 
 def _weights_damage(path: Path) -> str:

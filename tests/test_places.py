@@ -76,6 +76,19 @@ def test_a_path_is_never_looked_for_on_the_hub(name: str, expected: str) -> None
     assert sentence(name) == expected
 
 
+def test_a_number_of_a_token_that_would_fill_the_memory(tmp_path: Path) -> None:
+    """tokenizers takes some bytes for each number up to the largest, and ends the process where it gets none."""
+    (tmp_path / "config.json").write_text("{}")
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"model": {"type": "WordLevel", "vocab": {"a": 0, "\\": 123456789": 1}}}')
+    with loading_from(tmp_path):
+        pass
+    path.write_text('{"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 2147483648}}}')
+    sentence = r"tokenizer.json is damaged \(a token has the number 2147483648\)"
+    with pytest.raises(ValueError, match=sentence), loading_from(tmp_path):
+        raise AssertionError("It must not be loaded.")
+
+
 def test_a_home_is_replaced(here: Path) -> None:
     assert sentence("~/my-modle") == f"There is no folder ~/my-modle: did you mean {here / 'my-model'}?"
 

@@ -290,7 +290,7 @@ INTERRUPTED = {
 @pytest.mark.parametrize(
     "statement",
     [
-        pytest.param(code, id=name, marks=() if name in ("our head", "what both need") else pytest.mark.long)
+        pytest.param(code, id=name, marks=() if name == "our head" else pytest.mark.long)
         for name, code in INTERRUPTED.items()
     ],
 )

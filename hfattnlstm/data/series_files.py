@@ -150,7 +150,8 @@ def _read_file(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
         if ending != ".parquet":
             return _read_csv(path, text_columns, _encoding(path))
         with open_bytes(path) as stream:
-            return pd.read_parquet(stream)
+            # What is decompressed cannot be read from its end, where parquet begins.
+            return pd.read_parquet(io.BytesIO(stream.read()))
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except (ValueError, csv.Error, *DAMAGED) as error:

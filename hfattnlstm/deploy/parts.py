@@ -60,8 +60,10 @@ def find_parts(folder: str | Path, output: str | Path) -> list[Part]:
     Example:
 
     ```python
-    >>> find_parts("texts", "answers")[0]
-    Part(source='texts/2024/a.csv', target='answers/2024/a.csv.parquet')
+    >>> Path("texts").mkdir()
+    >>> _ = Path("texts/a.txt").write_text("Great food")
+    >>> find_parts("texts", "answers")
+    [Part(source='texts/a.txt', target='answers/a.txt.parquet')]
     ```
     """
     folder, output = Path(folder).expanduser(), Path(output).expanduser()

@@ -46,7 +46,7 @@ def answer_with_ray(
     without it, one on this machine begins and ends with the process.
 
     Args:
-        parts: See [`find_parts`].
+        parts: See [`find_parts`]; without any, nothing is begun.
         predictor: Answers them; each worker gets a copy.
         workers: How many; as many as there are processors, but not more than parts, without.
         cpus: Processors for each.
@@ -59,10 +59,12 @@ def answer_with_ray(
     Example:
 
     ```python
-    >>> [one.rows for one in answer_with_ray(find_parts("texts", "answers"), predictor)]
-    [1000, 1000, 640]
+    >>> list(answer_with_ray([], PartPredictor(list)))
+    []
     ```
     """
+    if not parts:
+        return
     import ray
 
     if not ray.is_initialized():

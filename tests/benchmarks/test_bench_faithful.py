@@ -37,6 +37,7 @@ def run(*arguments: str) -> int:
     return benchmarks.main(["faithful", *arguments])
 
 
+@pytest.mark.long
 def test_each_remedy_is_a_row_of_each_method_beside_plain(
     reviews: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.long
 def test_ours_alone_is_measured_and_the_missing_ones_are_told(
     no_peers: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
 ):

@@ -93,7 +93,10 @@ def test_a_pipe_with_lines(model: str, tmp_path: Path, capsys: pytest.CaptureFix
         (["--file", "empty.txt"], "The file empty.txt is empty."),
         (["--file", "mark.txt"], "The file mark.txt is empty."),
         (["--file", "empty.csv"], "The file empty.csv is empty."),
-        (["--file", "folder.txt"], "--file folder.txt is a folder: name a file."),
+        (
+            ["--file", "folder.txt"],
+            "folder.txt is a folder: name another folder with --output, for a file of answers each.",
+        ),
         (["--file", "nowhere.txt"], "There is no file nowhere.txt: check its name."),
         (["--file", ""], "--file is empty: name a file."),
         (["--file", "pipe"], "pipe is a pipe or a device: leave --file out, and read it as standard input."),
