@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import json
 import os
 import re
@@ -73,13 +74,19 @@ def _check_token_ids(path: Path) -> None:
     """Refuse a tokenizer with numbers of tokens for which tokenizers would take a memory that no machine has, and end
     the process where it is not given any."""
     try:
-        found = _HUGE.search(path.read_bytes())
+        state = path.stat()
+        number = _huge_token_id(path, state.st_mtime_ns, state.st_size)
     except OSError:
         return
-    if found is not None:
-        raise ValueError(
-            f"The file {path} is damaged (a token has the number {found[1].decode()[:20]}): save or download it again."
-        )
+    if number is not None:
+        raise ValueError(f"The file {path} is damaged (a token has the number {number}): save or download it again.")
+
+
+@functools.lru_cache(maxsize=64)
+def _huge_token_id(path: Path, changed: int, size: int) -> str | None:
+    """Read once of a file as long as it stays the same: model, configuration and tokenizer come from one folder."""
+    found = _HUGE.search(path.read_bytes())
+    return None if found is None else found[1].decode()[:20]
 
 
 def _check_path(name: str, what: str) -> Path | None:

@@ -13,7 +13,7 @@ from transformers.utils import logging
 
 from .._wording import option
 from .columns import column_values, kind_of
-from .loading import MANY_SHARED
+from .loading import tell_shared
 from .naming import quote
 from .picture_files import PictureSplit, read_picture_source, undecoded
 from .pictures import IMAGE, IMAGE_FEATURES, PictureColumns
@@ -174,18 +174,8 @@ def _keys(pictures: Dataset) -> list[Any]:
 
 
 def _tell_shared(parts: Mapping[str, Dataset]) -> None:
-    """Warn where a model is measured on pictures that it has learnt by heart."""
     known = set(_keys(parts["train"]))
-    for name in ("validation", "test"):
-        if name in parts:
-            shared = sum(key in known for key in _keys(parts[name]))
-            if shared >= MANY_SHARED * len(parts[name]):
-                logger.warning(
-                    "%s of the %s pictures for %s are among those for training, too: figures on them are too good.",
-                    shared,
-                    len(parts[name]),
-                    name,
-                )
+    tell_shared(parts, "pictures", lambda part: sum(key in known for key in _keys(part)))
 
 
 def _hold_out(rows: Dataset, size: float | int | None, seed: int) -> tuple[Dataset, Dataset]:

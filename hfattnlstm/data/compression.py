@@ -9,7 +9,7 @@ import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 
 _OPENERS: dict[str, Callable[[Path], BinaryIO]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -39,6 +39,20 @@ def open_bytes(path: Path) -> BinaryIO:
     """
     opener = _OPENERS.get(path.suffix.lower())
     return path.open("rb") if opener is None else _bounded(opener(path), path, path.stat().st_size)
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a UTF-8 text likewise, with the ends of its lines as they are and without a byte-order mark.
+
+    Example:
+
+    ```python
+    >>> with open_text(Path("texts.txt")) as stream:
+    ...     stream.readline()
+    'Great food\\n'
+    ```
+    """
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def zip_members(path: Path) -> dict[str, bytes]:

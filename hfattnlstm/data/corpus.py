@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import glob
-import io
 import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -24,7 +23,7 @@ from .._version import __version__
 from .._wording import option
 from ..modeling.text_inputs import NO_MAX_LENGTH, TextEncoder
 from .columns import text_column_of
-from .compression import COMPRESSED, open_bytes
+from .compression import COMPRESSED, open_bytes, open_text
 from .csv_files import TAB, read_csv
 from .naming import quote
 from .sources import Split, reason_of
@@ -157,7 +156,7 @@ def _read_csv(path: Path) -> Dataset:
     separator = TAB if ending_of(path) == ".tsv" else None
     # Once for the eyes alone: what is wrong or odd is told, whether the cache has the rows or not.
     try:
-        pieces = read_csv(path, lambda: _open_text(path), separator)
+        pieces = read_csv(path, lambda: open_text(path), separator)
         columns = next(pieces).column_names
         if not sum(piece.num_rows for piece in pieces):
             raise ValueError(f"The file {path} has no rows.")
@@ -177,12 +176,8 @@ def _read_csv(path: Path) -> Dataset:
 
 def _rows_of_csv(path: Path, separator: str | None, state: tuple[int, int, str]) -> Iterator[dict[str, str]]:
     """By what its arguments are, `datasets` knows the rows again; the state of the file is read by nobody else."""
-    for piece in read_csv(path, lambda: _open_text(path), separator, quietly=True):
+    for piece in read_csv(path, lambda: open_text(path), separator, quietly=True):
         yield from piece.to_pylist()
-
-
-def _open_text(path: Path) -> TextIO:
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def _check_text(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import NamedTuple
 
@@ -181,17 +181,27 @@ def _in_order(parts: Mapping[str, Dataset]) -> DatasetDict:
 
 
 def _tell_shared_texts(parts: dict[str, Dataset]) -> None:
-    """Warn where a model is measured on texts that it has learnt by heart."""
     known = text_keys(parts["train"])
+    tell_shared(parts, "texts", lambda part: pc.sum(pc.is_in(text_keys(part), value_set=known)).as_py())
+
+
+def tell_shared(parts: Mapping[str, Dataset], what: str, shared_in: Callable[[Dataset], int]) -> None:
+    """Warn where a model is measured on what it has learnt by heart.
+
+    Args:
+        parts: The splits by their names.
+        what: What they have, such as "texts".
+        shared_in: How many rows of a split are among those for training.
+    """
     for name in ("validation", "test"):
         if name in parts:
-            texts = text_keys(parts[name])
-            shared = pc.sum(pc.is_in(texts, value_set=known)).as_py()
-            if shared >= MANY_SHARED * len(texts):
+            shared, count = shared_in(parts[name]), len(parts[name])
+            if shared >= MANY_SHARED * count:
                 logger.warning(
-                    "%s of the %s texts for %s are among those for training, too: figures on them are too good.",
+                    "%s of the %s %s for %s are among those for training, too: figures on them are too good.",
                     shared,
-                    len(texts),
+                    count,
+                    what,
                     name,
                 )
 

@@ -13,7 +13,7 @@ from .._wording import option
 from .csv_files import TAB
 from .naming import quote
 from .sources import FILE_ENDINGS, Split, read_source
-from .text_lines import ending_of, lines_of_file
+from .text_lines import LINES_ENDING, ending_of, lines_of_file
 
 
 logger = logging.get_logger(__name__)
@@ -25,7 +25,7 @@ PAIR_COLUMNS = (
     *(("input_text", "target_text"), ("text", "summary"), ("document", "summary"), ("article", "highlights")),
 )
 # Files with tabs between columns that may have no names.
-_TSV, _TXT = ".tsv", ".txt"
+_TABBED = (".tsv", LINES_ENDING)
 
 # Names of the two columns, or their numbers, or None for both.
 Named = tuple[str | None, str | None]
@@ -68,14 +68,14 @@ def read_pair_source(source: object, config_name: str | None, named: Named) -> d
         return read_source(source, config_name)
     parts = source if isinstance(source, Mapping) else {"train": source}
     read = {name: _read_part(part, named) for name, part in parts.items()}
-    return read_source(read, config_name) if not isinstance(source, Dataset) else read_source(source, config_name)
+    return read_source(read, config_name)
 
 
 def _may_lack_names(source: object) -> bool:
     if not isinstance(source, (str, PathLike)):
         return False
     path = Path(source).expanduser()
-    return ending_of(path) in (_TSV, _TXT) and path.is_file()
+    return ending_of(path) in _TABBED and path.is_file()
 
 
 def _read_part(part: object, named: Named) -> object:
@@ -127,7 +127,7 @@ def _read_columns(path: Path, named: Named) -> object:
     lines = lines_of_file(path, f"The file {path}")
     first = next(lines).split(TAB)
     if _has_names(first, named):
-        if ending_of(path) == _TXT:
+        if ending_of(path) == LINES_ENDING:
             raise ValueError(f"The first line of {path} has the names of columns: call such a file .tsv.")
         return path
     rows = [first, *(line.split(TAB) for line in lines if line)]

@@ -13,7 +13,7 @@ from transformers.utils import logging
 
 from .._wording import flags_are_named, option
 from .columns import column_values, kind_of
-from .loading import MANY_SHARED
+from .loading import tell_shared
 from .naming import quote
 from .pair_files import PAIR_COLUMNS, SOURCE, TARGET, is_two_files, read_pair_source
 from .sources import SPLIT_NAMES, Split, choose_splits
@@ -264,16 +264,5 @@ def _folded(text: str) -> str:
 
 
 def _tell_shared(parts: Mapping[str, Dataset]) -> None:
-    """Warn where a model is measured on texts that it has learnt by heart."""
     known = set(map(_folded, parts["train"][SOURCE][:]))
-    for name in ("validation", "test"):
-        if name not in parts:
-            continue
-        shared = sum(_folded(text) in known for text in parts[name][SOURCE][:])
-        if shared >= MANY_SHARED * len(parts[name]):
-            logger.warning(
-                "%s of the %s sources for %s are among those for training, too: figures on them are too good.",
-                shared,
-                len(parts[name]),
-                name,
-            )
+    tell_shared(parts, "sources", lambda part: sum(_folded(text) in known for text in part[SOURCE][:]))

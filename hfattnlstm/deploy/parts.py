@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,15 +14,15 @@ from datasets import Dataset
 
 from .._files import written_beside
 from ..data.columns import text_column_of
-from ..data.compression import COMPRESSED, open_bytes
+from ..data.compression import COMPRESSED, open_text
 from ..data.csv_files import TAB, read_csv
 from ..data.json_files import json_rows
 from ..data.naming import quote
-from ..data.sources import Split, text_of_file
-from ..data.text_lines import ending_of, lines_of_file
+from ..data.sources import FILE_ENDINGS, Split, text_of_file
+from ..data.text_lines import LINES_ENDING, ending_of, lines_of_file
 
 
-ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".txt")
+ENDINGS = (*FILE_ENDINGS, LINES_ENDING)
 # Rows that are read, answered and written at once, whatever the size of a file is.
 ROWS = 4_096
 # Of the columns that are added.
@@ -187,17 +186,13 @@ def read_tables(path: Path) -> Iterator[pa.Table]:
     if ending == ".parquet":
         yield from _of_parquet(path)
     elif ending in (".csv", ".tsv"):
-        pieces = read_csv(path, lambda: _opened(path), TAB if ending == ".tsv" else None, quietly=True)
+        pieces = read_csv(path, lambda: open_text(path), TAB if ending == ".tsv" else None, quietly=True)
         yield from (piece for piece in pieces if piece.num_rows)
     elif ending == ".json":
         yield from _of_rows(json_rows(path, text_of_file(path)))
     else:
         lines = lines_of_file(path, f"The file {path}")
-        yield from _of_rows(({"text": line} for line in lines) if ending == ".txt" else _of_lines(path, lines))
-
-
-def _opened(path: Path) -> io.TextIOWrapper:
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
+        yield from _of_rows(({"text": line} for line in lines) if ending == LINES_ENDING else _of_lines(path, lines))
 
 
 def _of_parquet(path: Path) -> Iterator[pa.Table]:

@@ -13,7 +13,6 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 
 MANIFEST = "manifest.json"
-_CHUNK = 1 << 20
 _SIZE, _HASH = "size", "sha256"
 
 
@@ -86,10 +85,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path, sync: bool = False) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while part := stream.read(_CHUNK):
-            digest.update(part)
+        digest = hashlib.file_digest(stream, "sha256")
         if sync:
             os.fsync(stream.fileno())
     return digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import pyarrow.compute as pc
 import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -165,7 +166,7 @@ class Seq2SeqTask(Task):
     def _set_generation(self, model: PreTrainedModel, train: Dataset) -> None:
         """How the model writes unless a call says otherwise, which is saved with it; after the encoded training."""
         own, training, is_new = model.generation_config, self.training, self._loaded_config is None
-        longest = max(map(len, column_values(train, "labels").to_pylist()))
+        longest = pc.max(pc.list_value_length(column_values(train, "labels"))).as_py()
         if is_new or "generation_num_beams" in self.given:
             own.num_beams = training.generation_num_beams or 1
         training.generation_num_beams = own.num_beams

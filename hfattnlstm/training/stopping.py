@@ -14,14 +14,11 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-from transformers.utils import logging
 
 from .._errors import TrainingStoppedError
 from .._files import written_beside
 from .manifests import fault_of
 
-
-logger = logging.get_logger(__name__)
 
 # In the output folder, while a training that was stopped waits for the same command.
 NOTE_FILE = "stopped.json"

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
 import pytest
-from datasets import Dataset, DatasetDict
 
+from data.pair_helpers import PAIRS, both, write
 from hfattnlstm import load_pairs
 from hfattnlstm.data.pairs import read_pairs
-
-
-PAIRS = [(f"ein Hund {number}", f"a dog {number}") for number in range(20)]
-
-
-def table(**columns: list) -> Dataset:
-    return Dataset.from_dict(columns)
-
-
-def both(splits: DatasetDict) -> set[tuple[str, str]]:
-    return {pair for split in splits.values() for pair in zip(split["source"], split["target"])}
-
-
-def write(path: Path, lines: list[str]) -> str:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return str(path)
 
 
 class TestColumns:
